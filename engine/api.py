@@ -1,0 +1,106 @@
+"""The Python interface.
+
+import rasterlasso.engine.api as rl
+
+with rl.open("image.tif") as scene:
+    found = scene.segment(points=[(x, y, True), (x2, y2, False)])
+    found.polygon, found.score
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from types import TracebackType
+
+import numpy as np
+import pyproj
+from pyproj.exceptions import CRSError
+
+from ..models.registry import DEFAULT_MODEL
+from .errors import CrsMissing, CrsUnknown, PromptNotANumber
+from .protocol import Box, Point, Prompts
+from .segmenter import Checkpoint, Segmentation, Segmenter
+
+__all__ = ["Scene", "Segmentation", "open"]
+
+BOX_EDGE_POINTS = 21
+"""A box from another CRS is bounded by so many points on each edge."""
+
+
+class Scene:
+    """A raster that is being segmented with one model."""
+
+    def __init__(self, path: str, segmenter: Segmenter, model: str, level: int | None) -> None:
+        self._path = path
+        self._segmenter = segmenter
+        self._model = model
+        self._level = level
+        segmenter.model(model)
+        self._source = segmenter.scene(path).source
+
+    def __enter__(self) -> Scene:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._segmenter.close()
+
+    @property
+    def crs_wkt(self) -> str | None:
+        """CRS of the raster and of the polygons."""
+        return self._source.crs_wkt
+
+    def segment(
+        self,
+        points: Iterable[tuple[float, float, bool]] = (),
+        box: tuple[float, float, float, float] | None = None,
+        crs: str | None = None,
+        checkpoint: Checkpoint = lambda stage, fraction: None,
+    ) -> Segmentation:
+        """The object meant by points (x, y, is_foreground) and a box (x0, y0, x1, y1).
+
+        Coordinates are x (east, longitude) first, in `crs` ("EPSG:4326"), by default in the raster's CRS. Raises the
+        errors of `Segmenter.segment`, `CrsUnknown` and `CrsMissing`.
+        """
+        prompts = Prompts(tuple(Point(*point) for point in points), None if box is None else Box(*box))
+        if crs is not None:
+            prompts = _reproject(prompts, crs, self._source.crs_wkt, self._path)
+        return self._segmenter.segment(self._path, prompts, model=self._model, level=self._level, checkpoint=checkpoint)
+
+
+def open(path: str | os.PathLike[str], model: str = DEFAULT_MODEL, level: int | None = None) -> Scene:
+    """Open a raster; raises `RasterError`s and `ModelUnknown`.
+
+    level: 0 is native resolution, each next one half of it, negative ones oversampled; None starts at 0 and goes coarser
+    where the object does not fit a tile.
+    """
+    return Scene(str(path), Segmenter(), model, level)
+
+
+def _reproject(prompts: Prompts, crs: str, raster_wkt: str | None, path: str) -> Prompts:
+    try:
+        source = pyproj.CRS.from_user_input(crs)
+    except CRSError as error:
+        raise CrsUnknown(crs=crs, reason=str(error).splitlines()[0]) from error
+    if raster_wkt is None:
+        raise CrsMissing(path=path, crs=crs)
+    transformer = pyproj.Transformer.from_crs(source, raster_wkt, always_xy=True)
+    points = []
+    for point in prompts.points:
+        x, y = transformer.transform(point.x, point.y)
+        if not np.isfinite((x, y)).all():
+            raise PromptNotANumber(x=point.x, y=point.y)
+        points.append(Point(x, y, point.foreground))
+    box = prompts.box
+    if box is not None:
+        left, right = sorted((box.x0, box.x1))
+        bottom, top = sorted((box.y0, box.y1))
+        bounds = transformer.transform_bounds(left, bottom, right, top, densify_pts=BOX_EDGE_POINTS)
+        if not np.isfinite(bounds).all():
+            raise PromptNotANumber(x=left, y=bottom)
+        box = Box(*bounds)
+    return Prompts(tuple(points), box)

@@ -1,0 +1,69 @@
+"""Encoded tiles in memory: least recently used, limited by bytes."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from ..models.base import Embedding, Mask
+from .tiling import Tile
+
+DEFAULT_BUDGET_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class TileKey:
+    """What an encoded tile depends on."""
+
+    raster: str
+    radiometry: str
+    model: str
+    tile: Tile
+
+
+@dataclass(frozen=True)
+class EncodedTile:
+    """A model's embedding of a tile, and the tile's (rows, columns) valid pixels."""
+
+    embedding: Embedding
+    valid: Mask
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held."""
+        return self.embedding.nbytes + self.valid.nbytes
+
+
+class TileCache:
+    """Maps keys to encoded tiles; forgets the least recently used when the budget is passed."""
+
+    def __init__(self, budget_bytes: int = DEFAULT_BUDGET_BYTES) -> None:
+        self._budget_bytes = budget_bytes
+        self._entries: OrderedDict[TileKey, EncodedTile] = OrderedDict()
+        self._nbytes = 0
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return self._nbytes
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: TileKey) -> EncodedTile | None:
+        """The tile, which counts as used now, or None."""
+        tile = self._entries.get(key)
+        if tile is not None:
+            self._entries.move_to_end(key)
+        return tile
+
+    def put(self, key: TileKey, tile: EncodedTile) -> None:
+        """Keep a tile; the newest is kept even where it alone passes the budget."""
+        former = self._entries.pop(key, None)
+        if former is not None:
+            self._nbytes -= former.nbytes
+        self._entries[key] = tile
+        self._nbytes += tile.nbytes
+        while self._nbytes > self._budget_bytes and len(self._entries) > 1:
+            _, oldest = self._entries.popitem(last=False)
+            self._nbytes -= oldest.nbytes

@@ -1,0 +1,166 @@
+"""The command line `rasterlasso`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TextIO
+
+from ..models import registry
+from . import api, doctor
+from .errors import PromptMissing, RasterLassoError
+from .export import Record, check_output, write
+from .prompts_file import PromptedObject, read_prompts_file
+from .protocol import Box, Point, Prompts
+from .version import version
+
+EXIT_FAILED = 2
+EXIT_INTERRUPTED = 130
+
+COORDINATE_OPTIONS = ("--point", "--not", "--box")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code: 0, 2 on an error (one line on standard error), 130 on Ctrl+C."""
+    arguments = _parser().parse_args(_join_coordinates(sys.argv[1:] if argv is None else argv))
+    warnings.showwarning = _show_warning
+    try:
+        return int(arguments.run(arguments))
+    except RasterLassoError as error:
+        print(f"rasterlasso: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        print("rasterlasso: interrupted, nothing was written", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("rasterlasso", description="Segment features of satellite and aerial imagery.")
+    parser.add_argument("--version", action="version", version=f"rasterlasso {version()}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_segment(commands.add_parser("segment", help="clicks or boxes on a raster to polygons in a file"))
+    commands.add_parser("models", help="list the models").set_defaults(run=_models)
+    commands.add_parser("doctor", help="look whether the engine can work here").set_defaults(run=_doctor)
+    return parser
+
+
+def _add_segment(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Segment one object by --point, --not and --box, or many by --prompts, and write the polygons. X comes first "
+        "(east, longitude), in the raster's CRS or in --crs."
+    )
+    command.epilog = (
+        'A prompts file is JSON: {"crs": "EPSG:4326", "objects": [{"points": [[x, y, true], [x, y, false]], '
+        '"box": [x0, y0, x1, y1], "properties": {"class": "lake"}}]}; crs, box and properties may be left out.'
+    )
+    command.add_argument("image", metavar="IMAGE", help="a raster that GDAL opens")
+    command.add_argument("--point", metavar="X,Y", type=_numbers(2), action="append", default=[], help="a click on the object")
+    command.add_argument(
+        "--not", metavar="X,Y", type=_numbers(2), action="append", default=[], dest="background", help="a click beside it"
+    )
+    command.add_argument("--box", metavar="X0,Y0,X1,Y1", type=_numbers(4), help="a box around the object")
+    command.add_argument("--prompts", metavar="FILE", type=Path, help="prompts of many objects, see below")
+    command.add_argument("--crs", metavar="EPSG:n", help="CRS of the coordinates (default: the raster's)")
+    command.add_argument("--model", default=registry.DEFAULT_MODEL, help="see `rasterlasso models` (default: %(default)s)")
+    command.add_argument("--level", type=int, help="0 is native resolution, each next one half of it; negative ones oversample")
+    command.add_argument(
+        "-o", "--output", metavar="OUT", type=Path, required=True, help=".gpkg, .shp, .geojson, .fgb or .parquet"
+    )
+    command.set_defaults(run=_segment)
+
+
+def _segment(arguments: argparse.Namespace) -> int:
+    check_output(arguments.output)
+    crs, objects = _objects(arguments)
+    with api.open(arguments.image, arguments.model, arguments.level) as scene:
+        if scene.crs_wkt is None:
+            print(f"rasterlasso: {arguments.image} has no CRS; the polygons are in its own coordinates", file=sys.stderr)
+        records = []
+        for number, each in enumerate(objects, 1):
+            progress = _Progress(sys.stderr, number, len(objects))
+            prompts = each.prompts
+            points = [(point.x, point.y, point.foreground) for point in prompts.points]
+            box = None if prompts.box is None else (prompts.box.x0, prompts.box.y0, prompts.box.x1, prompts.box.y1)
+            found = scene.segment(points, box, arguments.crs or crs, progress)
+            progress.clear()
+            records.append(Record.of(found, str(arguments.image), each.properties))
+            area = "" if records[-1].area_m2 is None else f", {records[-1].area_m2:,.1f} m²"
+            print(f"{number}: score {found.score:.2f}, level {found.level}{area}, {found.seconds:.2f} s")
+        write(records, scene.crs_wkt, arguments.output)
+    print(f"{arguments.output}: {len(records)} polygon{'s' if len(records) > 1 else ''}")
+    return 0
+
+
+def _objects(arguments: argparse.Namespace) -> tuple[str | None, list[PromptedObject]]:
+    if arguments.prompts is not None:
+        return read_prompts_file(arguments.prompts)
+    points = [Point(x, y, True) for x, y in arguments.point] + [Point(x, y, False) for x, y in arguments.background]
+    prompts = Prompts(tuple(points), None if arguments.box is None else Box(*arguments.box))
+    if not prompts.has_foreground:
+        raise PromptMissing()
+    return None, [PromptedObject(prompts, {})]
+
+
+def _models(arguments: argparse.Namespace) -> int:
+    for each in registry.entries():
+        print(f"{each.name}\t{each.title}\t{each.licence}\t{each.description}")
+    return 0
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    healthy = True
+    for finding in doctor.examine():
+        healthy &= finding.ok
+        print(f"{'ok  ' if finding.ok else 'FAIL'} {finding.name}: {finding.detail}")
+    return 0 if healthy else EXIT_FAILED
+
+
+class _Progress:
+    """Shows the stage on a terminal, nothing elsewhere."""
+
+    def __init__(self, stream: TextIO, number: int, total: int) -> None:
+        self._stream = stream if stream.isatty() else None
+        self._prefix = f"{number}/{total}"
+
+    def __call__(self, stage: str, fraction: float) -> None:
+        if self._stream:
+            self._stream.write(f"\r\033[K{self._prefix} {stage} {fraction:.0%}")
+            self._stream.flush()
+
+    def clear(self) -> None:
+        if self._stream:
+            self._stream.write("\r\033[K")
+
+
+def _numbers(count: int) -> Callable[[str], tuple[float, ...]]:
+    def parse(text: str) -> tuple[float, ...]:
+        numbers = tuple(float(part) for part in text.split(","))
+        if len(numbers) != count:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {count} numbers separated by commas")
+        return numbers
+
+    parse.__name__ = f"{count} numbers"
+    return parse
+
+
+def _join_coordinates(argv: list[str]) -> list[str]:
+    """`--point -105,40` as `--point=-105,40`: argparse takes a leading minus for an option."""
+    joined: list[str] = []
+    for argument in argv:
+        if joined and joined[-1] in COORDINATE_OPTIONS:
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *where: object, **more: object) -> None:
+    if issubclass(category, UserWarning):
+        print(f"rasterlasso: {message}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,163 @@
+"""The one tree of errors that a user can mend.
+
+Each class carries an English template that names the thing, the cause and the cure. An error crosses the pipe as its class
+name and parameters, so that the plugin can say it again in the user's language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class RasterLassoError(Exception):
+    """Root of all errors that are the user's to mend; `params` fill the class's `template`."""
+
+    template = "Something went wrong: {reason}"
+
+    def __init__(self, **params: Any) -> None:
+        self.params: dict[str, Any] = params
+        super().__init__(self.template.format(**params))
+
+    @property
+    def code(self) -> str:
+        """Name of the error on the wire."""
+        return type(self).__name__
+
+
+class InternalError(RasterLassoError):
+    """A defect of ours that the engine survived; the traceback is in its log."""
+
+    template = "The engine failed unexpectedly ({reason}). Please report it with the engine's log."
+
+
+class RasterError(RasterLassoError):
+    """The raster can't be used."""
+
+
+class RasterNotFound(RasterError):
+    """No file at the path."""
+
+    template = "{path}: no such file. Check the path, or that its drive is mounted."
+
+
+class RasterUnreadable(RasterError):
+    """The file is there, but GDAL can't open it or read its pixels."""
+
+    template = (
+        "{path}: can't be read as a raster ({reason}). The file may be truncated, locked or of another format; "
+        "try `gdalinfo -checksum` on it, or copy it again."
+    )
+
+
+class RasterUnsupported(RasterError):
+    """The raster opens, but is of a kind that can't be segmented."""
+
+    template = "{path}: {reason}."
+
+
+class PromptError(RasterLassoError):
+    """The prompts can't be used on this raster."""
+
+
+class PromptMissing(PromptError):
+    """Nothing says where the object is."""
+
+    template = "No foreground: give at least one click on the object, or a box around it."
+
+
+class PromptNotANumber(PromptError):
+    """A coordinate is NaN or infinite, or can't be expressed in the raster's CRS."""
+
+    template = "The prompt at ({x}, {y}) has no finite coordinates in the raster's CRS. Check its CRS and the axis order."
+
+
+class PromptOutsideRaster(PromptError):
+    """The click or box lies off the raster."""
+
+    template = "({x:.8g}, {y:.8g}) is outside {path}. Click on the imagery."
+
+
+class PromptOnNodata(PromptError):
+    """The click is on pixels without data."""
+
+    template = "({x:.8g}, {y:.8g}) is on nodata of {path}. Click where the imagery shows something."
+
+
+class PromptsUnreadable(PromptError):
+    """A prompts file is not what it should be."""
+
+    template = "{path}: not a prompts file ({reason}). See `rasterlasso segment --help` for its form."
+
+
+class CrsUnknown(PromptError):
+    """A CRS was named that PROJ does not know."""
+
+    template = "Unknown CRS {crs}: {reason}. Use a code such as EPSG:4326."
+
+
+class CrsMissing(PromptError):
+    """Coordinates in a CRS were given for a raster that has none."""
+
+    template = (
+        "{path} has no CRS, so coordinates in {crs} can't be placed on it. Leave the CRS out, or assign one to the raster."
+    )
+
+
+class NothingFound(RasterLassoError):
+    """The model gave an empty mask."""
+
+    template = "Nothing was found at these prompts. Click nearer the middle of the object, or zoom in."
+
+
+class ModelUnknown(RasterLassoError):
+    """No model of that name."""
+
+    template = "No model is named {name}. Known: {known}."
+
+
+class ModelFailed(RasterLassoError):
+    """A model broke its contract."""
+
+    template = "The model {name} gave no usable answer ({reason}). Choose another model."
+
+
+class OutputUnsupported(RasterLassoError):
+    """The suffix of the output names no known format."""
+
+    template = "{path}: unknown output format. Use one of {known}."
+
+
+class OutputUnwritable(RasterLassoError):
+    """The output can't be written."""
+
+    template = (
+        "{path}: can't be written ({reason}). Check the folder, the free space, and that no other program holds the file."
+    )
+
+
+class ProtocolError(RasterLassoError):
+    """A line on the pipe is not a message."""
+
+    template = "Not a message of the engine's protocol: {reason}."
+
+
+class EngineCrashed(RasterLassoError):
+    """The engine ended again and again on the same request."""
+
+    template = "The engine stopped {attempts} times on this request. Try a coarser level or another model; its log tells more."
+
+
+def _tree(root: type[RasterLassoError]) -> dict[str, type[RasterLassoError]]:
+    found = {root.__name__: root}
+    for child in root.__subclasses__():
+        found.update(_tree(child))
+    return found
+
+
+def error_from_wire(code: str, params: Mapping[str, Any]) -> RasterLassoError:
+    """The error that `code` and `params` name; `InternalError` where the code is not known on this side."""
+    error = _tree(RasterLassoError).get(code)
+    if error is None:
+        return InternalError(reason=f"{code} {dict(params)}")
+    return error(**params)

@@ -1,0 +1,131 @@
+"""Polygons to files, the format chosen by the suffix."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import pandas
+import pyogrio
+from pyogrio.errors import DataSourceError
+from shapely import MultiPolygon, Polygon
+
+from .errors import OutputUnsupported, OutputUnwritable
+from .measure import area_m2
+from .segmenter import Segmentation
+
+LAYER = "polygons"
+
+SHAPEFILE_NAME_LENGTH = 10
+
+
+@dataclass(frozen=True)
+class Record:
+    """One polygon with what is known of it; the CRS is the file's."""
+
+    polygon: Polygon | MultiPolygon
+    score: float
+    model: str
+    level: int
+    area_m2: float | None
+    source: str
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, found: Segmentation, source: str, properties: Mapping[str, Any]) -> Record:
+        """The record of an answer, with the caller's own properties of the object."""
+        area = area_m2(found.polygon, found.crs_wkt)
+        return cls(found.polygon, found.score, found.model, found.level, area, source, properties)
+
+
+DRIVERS = {
+    ".gpkg": "GPKG",
+    ".shp": "ESRI Shapefile",
+    ".geojson": "GeoJSON",
+    ".fgb": "FlatGeobuf",
+    ".parquet": "Parquet",
+}
+
+
+def check_output(path: Path) -> None:
+    """Raise `OutputUnsupported` or `OutputUnwritable` before any work is done for it."""
+    if path.suffix.lower() not in DRIVERS:
+        raise OutputUnsupported(path=str(path), known=", ".join(DRIVERS))
+    if not path.parent.is_dir():
+        raise OutputUnwritable(path=str(path), reason=f"no folder {path.parent}")
+
+
+def write(records: Sequence[Record], crs_wkt: str | None, path: Path) -> None:
+    """Write records; an existing layer `polygons` in a GeoPackage, or an existing file of another format, is replaced.
+
+    GeoJSON becomes WGS 84 (RFC 7946). Field names of a shapefile are cut to 10 characters, with one `UserWarning`. Raises
+    `OutputUnsupported` and `OutputUnwritable`.
+    """
+    check_output(path)
+    suffix = path.suffix.lower()
+    frame = _frame(records, crs_wkt)
+    try:
+        if suffix == ".parquet":
+            frame.to_parquet(path)
+            return
+        if suffix == ".shp":
+            frame = _shorten_fields(frame)
+        elif suffix == ".geojson" and frame.crs is not None:
+            frame = frame.to_crs("EPSG:4326")
+        options = {"RFC7946": "YES"} if suffix == ".geojson" else {}
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "'crs' was not provided")
+            pyogrio.write_dataframe(
+                frame,
+                path,
+                layer=LAYER if suffix == ".gpkg" else None,
+                driver=DRIVERS[suffix],
+                promote_to_multi=True,
+                **options,
+            )
+    except (DataSourceError, OSError) as error:
+        raise OutputUnwritable(path=str(path), reason=str(error).strip().rstrip(".")) from error
+
+
+def _frame(records: Sequence[Record], crs_wkt: str | None) -> geopandas.GeoDataFrame:
+    own = dict.fromkeys(name for record in records for name in record.properties)
+    columns: dict[str, Any] = {name: [record.properties.get(name) for record in records] for name in own}
+    columns |= {
+        "score": [record.score for record in records],
+        "model": [record.model for record in records],
+        "level": [record.level for record in records],
+        "area_m2": pandas.array([record.area_m2 for record in records], dtype="Float64"),
+        "source": [record.source for record in records],
+    }
+    return geopandas.GeoDataFrame(columns, geometry=[record.polygon for record in records], crs=crs_wkt)
+
+
+def _shorten_fields(frame: geopandas.GeoDataFrame) -> geopandas.GeoDataFrame:
+    short = shapefile_names([str(name) for name in frame.columns if name != "geometry"])
+    changed = {name: cut for name, cut in short.items() if name != cut}
+    if changed:
+        pairs = ", ".join(f"{name} → {cut}" for name, cut in changed.items())
+        warnings.warn(f"a shapefile's field names have 10 characters at most: {pairs}", UserWarning, stacklevel=3)
+    return frame.rename(columns=changed)
+
+
+def shapefile_names(names: Sequence[str]) -> dict[str, str]:
+    """Each name with its form in a shapefile: at most 10 bytes of UTF-8, no two alike whatever the case."""
+    taken: set[str] = set()
+    short: dict[str, str] = {}
+    for name in sorted(names, key=lambda name: len(name.encode()) > SHAPEFILE_NAME_LENGTH):
+        cut, number = _cut(name, SHAPEFILE_NAME_LENGTH), 0
+        while cut.lower() in taken:
+            number += 1
+            cut = _cut(name, SHAPEFILE_NAME_LENGTH - len(f"_{number}")) + f"_{number}"
+        taken.add(cut.lower())
+        short[name] = cut
+    return {name: short[name] for name in names}
+
+
+def _cut(name: str, length: int) -> str:
+    return name.encode()[:length].decode(errors="ignore")

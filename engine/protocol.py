@@ -1,0 +1,215 @@
+"""What crosses the pipe: JSON lines, one message a line, UTF-8.
+
+Client to engine: `Request`, `Cancel`. Engine to client: `Ready`, `Progress`, `Result`, `Failure`, `Cancelled`.
+Geometry crosses as hexadecimal WKB in the raster's CRS; pixels never cross.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Union
+
+from .errors import ProtocolError
+
+PROTOCOL_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Point:
+    """A click in map coordinates of the raster's CRS."""
+
+    x: float
+    y: float
+    foreground: bool = True
+
+
+@dataclass(frozen=True)
+class Box:
+    """Two opposite corners of a box in map coordinates of the raster's CRS."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """All that the user said of one object, oldest first."""
+
+    points: tuple[Point, ...] = ()
+    box: Box | None = None
+
+    @property
+    def has_foreground(self) -> bool:
+        """Whether anything says where the object is."""
+        return self.box is not None or any(point.foreground for point in self.points)
+
+    def to_wire(self) -> dict[str, Any]:
+        """JSON form: `{"points": [[x, y, foreground], ...], "box": [x0, y0, x1, y1] or null}`."""
+        box = self.box
+        return {
+            "points": [[point.x, point.y, point.foreground] for point in self.points],
+            "box": None if box is None else [box.x0, box.y0, box.x1, box.y1],
+        }
+
+    @classmethod
+    def from_wire(cls, value: Mapping[str, Any]) -> Prompts:
+        """Inverse of `to_wire`; raises `ProtocolError` on any other form or a coordinate that is not finite."""
+        try:
+            points = tuple(Point(_finite(x), _finite(y), bool(foreground)) for x, y, foreground in value.get("points") or ())
+            corners = value.get("box")
+            if corners is None:
+                return cls(points)
+            x0, y0, x1, y1 = (_finite(corner) for corner in corners)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise ProtocolError(reason=f"bad prompts, {error}") from error
+        return cls(points, Box(x0, y0, x1, y1))
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError("a coordinate is not finite")
+    return number
+
+
+@dataclass(frozen=True)
+class Request:
+    """Asks for `op`. Within one `channel` the highest `revision` wins: older ones are cancelled, queued or running."""
+
+    id: int
+    op: str
+    params: dict[str, Any] = field(default_factory=dict)
+    channel: str = ""
+    revision: int = 0
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """Takes a request back."""
+
+    id: int
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The first line of an engine: it answers from now on."""
+
+    protocol: int
+    version: str
+    pid: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a request is: `fraction` in 0..1, `stage` one of `read`, `encode`, `decode`, `vectorize`."""
+
+    id: int
+    stage: str
+    fraction: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """The answer to a request."""
+
+    id: int
+    value: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A request ended in an error of `errors`: its class name, its parameters, its English text."""
+
+    id: int
+    code: str
+    params: dict[str, Any]
+    message: str
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """A request ended because it was cancelled or a newer one of its channel came."""
+
+    id: int
+
+
+Message = Union[Request, Cancel, Ready, Progress, Result, Failure, Cancelled]
+
+_TYPES: dict[str, type[Any]] = {
+    kind.__name__.lower(): kind for kind in (Request, Cancel, Ready, Progress, Result, Failure, Cancelled)
+}
+
+
+def encode(message: Message) -> bytes:
+    """One line, its newline included."""
+    body = {"type": type(message).__name__.lower(), **asdict(message)}
+    return json.dumps(body, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+
+
+def decode(line: bytes) -> Message:
+    """The message of one line; raises `ProtocolError` for anything else."""
+    try:
+        body = json.loads(line)
+        kind = _TYPES[body.pop("type")]
+        message: Message = kind(**body)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ProtocolError(reason=f"{error!r} in {line[:80]!r}") from error
+    if not isinstance(getattr(message, "id", 0), int):
+        raise ProtocolError(reason=f"an id that is no integer in {line[:80]!r}")
+    return message
+
+
+@dataclass(frozen=True)
+class SegmentParams:
+    """Parameters of the op `segment`."""
+
+    image: str
+    prompts: Prompts
+    model: str
+    level: int | None = None
+
+    def to_wire(self) -> dict[str, Any]:
+        """JSON form."""
+        return {"image": self.image, "prompts": self.prompts.to_wire(), "model": self.model, "level": self.level}
+
+    @classmethod
+    def from_wire(cls, value: Mapping[str, Any]) -> SegmentParams:
+        """Inverse of `to_wire`; raises `ProtocolError`."""
+        try:
+            level = value.get("level")
+            return cls(
+                str(value["image"]),
+                Prompts.from_wire(value["prompts"]),
+                str(value["model"]),
+                None if level is None else int(level),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ProtocolError(reason=f"bad segment parameters, {error!r}") from error
+
+
+@dataclass(frozen=True)
+class SegmentResult:
+    """Answer to the op `segment`: a valid polygon or multipolygon in the raster's CRS."""
+
+    wkb_hex: str
+    score: float
+    model: str
+    level: int
+    seconds: float
+
+    def to_wire(self) -> dict[str, Any]:
+        """JSON form."""
+        return asdict(self)
+
+    @classmethod
+    def from_wire(cls, value: Mapping[str, Any]) -> SegmentResult:
+        """Inverse of `to_wire`; raises `ProtocolError`."""
+        try:
+            return cls(**value)
+        except TypeError as error:
+            raise ProtocolError(reason=f"bad segment result, {error}") from error

@@ -1,0 +1,92 @@
+"""Radiometry: which bands of a raster, and which stretch to 8 bits. One for the whole raster, never one for each tile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from rasterio.enums import ColorInterp, Resampling
+
+from .errors import RasterUnsupported
+from .raster import RasterSource
+from .tiling import Window
+
+STATISTICS_PX = 1024
+"""Longer side of the reduced raster that statistics are taken from."""
+
+PERCENTILES = (2.0, 98.0)
+"""The stretch maps these to 0 and 255."""
+
+MIN_SPREAD_8BIT = 96
+"""8-bit imagery is shown as it is unless its percentiles lie nearer than this."""
+
+
+@dataclass(frozen=True)
+class Radiometry:
+    """Three band numbers (from 1) with the values that become 0 and 255, and a colour table where the raster has one."""
+
+    bands: tuple[int, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    palette: npt.NDArray[np.uint8] | None = None
+
+    @property
+    def key(self) -> str:
+        """Identity for caches."""
+        return f"{self.bands}|{self.low}|{self.high}|{self.palette is not None}"
+
+    @classmethod
+    def of(cls, source: RasterSource) -> Radiometry:
+        """The default for a raster, from its band meanings and the statistics of its valid pixels.
+
+        Raises `RasterUnsupported` where no pixel is valid, `RasterUnreadable` where pixels can't be read.
+        """
+        bands = _choose_bands(source)
+        window = _reduced(source)
+        valid = source.read_valid(bands, window)
+        if not valid.any():
+            raise RasterUnsupported(path=source.path, reason="has no valid pixel: all is nodata, transparent or NaN")
+        palette = source.palette()
+        if palette is not None:
+            return cls(bands, (0.0,), (255.0,), palette)
+        values = source.read(bands, window, resampling=Resampling.nearest)[:, valid].astype(np.float64)
+        low, high = np.percentile(values, PERCENTILES, axis=1)
+        if source.dtype == np.uint8 and float((high - low).max()) >= MIN_SPREAD_8BIT:
+            return cls(bands, (0.0,) * len(bands), (255.0,) * len(bands))
+        high = np.where(high > low, high, low + 1.0)
+        return cls(bands, tuple(low.tolist()), tuple(high.tolist()))
+
+    def render(self, source: RasterSource, window: Window) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+        """((rows, columns, 3) uint8 image, (rows, columns) valid) of a window; invalid pixels are 0."""
+        valid = source.read_valid(self.bands, window)
+        if self.palette is not None:
+            index = source.read(self.bands, window, resampling=Resampling.nearest)[0]
+            image = self.palette[index]
+        else:
+            values = np.where(valid, source.read(self.bands, window), 0).astype(np.float32)
+            low = np.array(self.low, np.float32)[:, None, None]
+            gain = 255.0 / (np.array(self.high, np.float32)[:, None, None] - low)
+            image = np.clip(np.rint((values - low) * gain), 0, 255).astype(np.uint8).transpose(1, 2, 0)
+            if len(self.bands) == 1:
+                image = np.repeat(image, 3, axis=2)
+        image = np.where(valid[..., None], image, 0).astype(np.uint8)
+        return np.ascontiguousarray(image), valid
+
+
+def _choose_bands(source: RasterSource) -> tuple[int, ...]:
+    meaning = source.color_interpretation
+    color = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+    if all(each in meaning for each in color):
+        return tuple(meaning.index(each) + 1 for each in color)
+    usable = [number for number, each in enumerate(meaning, 1) if each is not ColorInterp.alpha]
+    if not usable:
+        raise RasterUnsupported(path=source.path, reason="has an alpha band only")
+    return tuple(usable[:3]) if len(usable) >= 3 else (usable[0],)
+
+
+def _reduced(source: RasterSource) -> Window:
+    shrink = max(1.0, max(source.width_px, source.height_px) / STATISTICS_PX)
+    width_px = max(1, round(source.width_px / shrink))
+    height_px = max(1, round(source.height_px / shrink))
+    return Window(0.0, 0.0, float(source.width_px), float(source.height_px), width_px, height_px)

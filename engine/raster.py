@@ -1,0 +1,203 @@
+"""One abstraction for all rasters: whatever GDAL opens, read by window and scale, with its valid pixels.
+
+The only module that imports rasterio's readers. Pixel coordinates are continuous, x right and y down, (0, 0) at the outer
+corner of the first pixel; map coordinates are in the raster's CRS, as QGIS shows it.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import warnings
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from affine import Affine
+from rasterio.enums import ColorInterp, Resampling
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window as RasterioWindow
+
+from .errors import RasterNotFound, RasterUnreadable, RasterUnsupported
+from .tiling import TileGrid, Window
+
+logging.getLogger("rasterio").setLevel(logging.ERROR)
+
+
+class RasterSource:
+    """An open raster. Use as a context manager, or `close` it.
+
+    Rasters placed by ground control points only are read through a warp, as QGIS shows them. Rasters without any
+    georeference get QGIS's coordinates for them: x right, y up, the top left corner at (0, 0).
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Open `path`; raises `RasterNotFound`, `RasterUnreadable` or `RasterUnsupported`."""
+        self.path = str(path)
+        self._base: Any = _open(self.path)
+        try:
+            self._dataset: Any = _placed(self._base)
+            self._check()
+        except BaseException:
+            self._base.close()
+            raise
+        self.transform: Affine = _transform(self._dataset)
+        self.crs_wkt: str | None = self._dataset.crs.to_wkt() if self._dataset.crs else None
+        self.width_px: int = self._dataset.width
+        self.height_px: int = self._dataset.height
+        self.grid = TileGrid(self.width_px, self.height_px)
+
+    def __enter__(self) -> RasterSource:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._dataset.close()
+        self._base.close()
+
+    @property
+    def count(self) -> int:
+        """Number of bands, alpha included."""
+        return int(self._dataset.count)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Common type of the bands' values."""
+        return np.result_type(*(np.dtype(name) for name in self._dataset.dtypes))
+
+    @property
+    def color_interpretation(self) -> tuple[ColorInterp, ...]:
+        """What each band is."""
+        return tuple(self._dataset.colorinterp)
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the file does: path, size and time of change."""
+        return fingerprint(self.path)
+
+    def palette(self) -> npt.NDArray[np.uint8] | None:
+        """(values, 3) colours of the first band's values where it has a colour table."""
+        if self.color_interpretation[0] is not ColorInterp.palette:
+            return None
+        table = np.zeros((int(np.iinfo(self.dtype).max) + 1, 3), np.uint8)
+        for value, color in self._dataset.colormap(1).items():
+            table[value] = color[:3]
+        return table
+
+    def to_map(self, xy_px: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """(n, 2) pixel coordinates → (n, 2) map coordinates."""
+        return _affine(self.transform, xy_px)
+
+    def to_pixel(self, xy_map: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """(n, 2) map coordinates → (n, 2) pixel coordinates."""
+        return _affine(~self.transform, xy_map)
+
+    def read(self, bands: tuple[int, ...], window: Window, *, resampling: Resampling | None = None) -> npt.NDArray[Any]:
+        """(bands, rows, columns) of a window at the window's own size, in the raster's dtype; raises `RasterUnreadable`.
+
+        Reads shrink by averaging and grow bilinearly unless told otherwise; overviews are used where there are any.
+        """
+        if resampling is None:
+            resampling = Resampling.bilinear if window.width_px > window.x1 - window.x0 else Resampling.average
+        try:
+            data = self._dataset.read(
+                list(bands), window=_rasterio_window(window), out_shape=(len(bands), *window.shape), resampling=resampling
+            )
+        except RasterioError as error:
+            raise RasterUnreadable(path=self.path, reason=_reason(error)) from error
+        return np.asarray(data)
+
+    def read_valid(self, bands: tuple[int, ...], window: Window) -> npt.NDArray[np.bool_]:
+        """(rows, columns), true where the raster has data: no nodata, transparent, masked, NaN or infinite pixel."""
+        try:
+            masks = self._dataset.read_masks(
+                list(bands),
+                window=_rasterio_window(window),
+                out_shape=(len(bands), *window.shape),
+                resampling=Resampling.nearest,
+            )
+        except RasterioError as error:
+            raise RasterUnreadable(path=self.path, reason=_reason(error)) from error
+        # A dark lake may hold the nodata value in one band: only where every band does, nothing is there.
+        valid: npt.NDArray[np.bool_] = (masks > 0).any(axis=0)
+        if np.issubdtype(self.dtype, np.floating):
+            valid &= np.isfinite(self.read(bands, window, resampling=Resampling.nearest)).all(axis=0)
+        return valid
+
+    def _check(self) -> None:
+        dataset = self._dataset
+        if not dataset.count:
+            inside = ", ".join(dataset.subdatasets[:4])
+            raise RasterUnsupported(
+                path=self.path, reason=f"has no bands of its own; open one of its parts: {inside or 'none'}"
+            )
+        if (
+            any(np.dtype(name).kind == "c" for name in dataset.dtypes if name != "complex_int16")
+            or "complex_int16" in dataset.dtypes
+        ):
+            raise RasterUnsupported(path=self.path, reason="holds complex numbers; compute amplitude or intensity first")
+        transform = dataset.transform
+        if not all(map(math.isfinite, transform[:6])) or transform.is_degenerate:
+            raise RasterUnsupported(
+                path=self.path, reason="its georeference is degenerate; assign one, e.g. with gdal_translate -a_ullr"
+            )
+
+
+def fingerprint(path: str) -> str:
+    """Identity of a raster's content as far as its file tells; the path alone for what is no local file."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return path
+    return f"{os.path.realpath(path)}|{status.st_size}|{status.st_mtime_ns}"
+
+
+def _open(path: str) -> Any:
+    is_local = "://" not in path and not path.startswith("/vsi") and ":" not in path[2:] and not path.lstrip().startswith("<")
+    if is_local and not Path(path).exists():
+        raise RasterNotFound(path=path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            return rasterio.open(path)
+    except (RasterioError, UnicodeDecodeError) as error:
+        raise RasterUnreadable(path=path, reason=_reason(error)) from error
+
+
+def _placed(dataset: Any) -> Any:
+    gcps, gcp_crs = dataset.gcps
+    if gcps and gcp_crs and dataset.transform.is_identity:
+        return WarpedVRT(
+            dataset, src_crs=gcp_crs, crs=gcp_crs, resampling=Resampling.bilinear, add_alpha=dataset.nodata is None
+        )
+    return dataset
+
+
+def _transform(dataset: Any) -> Affine:
+    if dataset.transform.is_identity and not dataset.crs:
+        return Affine.scale(1.0, -1.0)
+    transform: Affine = dataset.transform
+    return transform
+
+
+def _rasterio_window(window: Window) -> RasterioWindow:
+    return RasterioWindow(window.x0, window.y0, window.x1 - window.x0, window.y1 - window.y0)
+
+
+def _affine(transform: Affine, xy: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    a, b, c, d, e, f = transform[:6]
+    x, y = xy[:, 0], xy[:, 1]
+    return np.column_stack((a * x + b * y + c, d * x + e * y + f))
+
+
+def _reason(error: Exception) -> str:
+    text = str(error.__cause__ or error).strip().rstrip(".")
+    return text or type(error).__name__

@@ -1,0 +1,116 @@
+"""The fixed pyramid of tiles: pure grid arithmetic, no raster library.
+
+Level 0 is the raster's native resolution; one pixel of level `n` spans `2**n` native pixels, so negative levels are
+oversampled. On every level tiles of `tile_px` level pixels stand half a tile apart, anchored at the raster's origin and
+clipped to its frame. So a place is never nearer than a quarter tile to the edge of its tile, unless the raster ends there.
+
+Native pixel coordinates are continuous, x to the right and y down, with (0, 0) at the outer corner of the first pixel.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+TILE_PX = 1024
+"""Side of a tile in pixels of its level."""
+
+MIN_LEVEL = -3
+"""Finest level: one native pixel becomes 8 × 8."""
+
+
+@dataclass(frozen=True, order=True)
+class Tile:
+    """Address of a tile."""
+
+    level: int
+    row: int
+    col: int
+
+
+@dataclass(frozen=True)
+class Window:
+    """What a tile covers: native pixel coordinates, and its size in pixels of its level."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    width_px: int
+    height_px: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns) of the tile's image."""
+        return self.height_px, self.width_px
+
+    @property
+    def scale_xy(self) -> tuple[float, float]:
+        """Native pixels for each pixel of the tile; differs from `2**level` only where the frame cuts the last pixel."""
+        return (self.x1 - self.x0) / self.width_px, (self.y1 - self.y0) / self.height_px
+
+    def contains(self, x: float, y: float) -> bool:
+        """Whether a native place is inside."""
+        return self.x0 <= x <= self.x1 and self.y0 <= y <= self.y1
+
+    def to_tile(self, x: float, y: float) -> tuple[float, float]:
+        """Native (x, y) in the tile's continuous pixel coordinates."""
+        scale_x, scale_y = self.scale_xy
+        return (x - self.x0) / scale_x, (y - self.y0) / scale_y
+
+
+@dataclass(frozen=True)
+class TileGrid:
+    """The tiles of a raster of `width_px` × `height_px` native pixels."""
+
+    width_px: int
+    height_px: int
+    tile_px: int = TILE_PX
+
+    def __post_init__(self) -> None:
+        if min(self.width_px, self.height_px) < 1 or self.tile_px < 4 or self.tile_px % 4:
+            raise ValueError(f"no grid of {self.width_px} × {self.height_px} px with tiles of {self.tile_px} px")
+
+    @property
+    def max_level(self) -> int:
+        """Coarsest level: the first at which one tile holds the whole raster."""
+        return max(0, math.ceil(math.log2(max(self.width_px, self.height_px) / self.tile_px)))
+
+    def clamp_level(self, level: int) -> int:
+        """The nearest level that the grid has."""
+        return min(max(level, MIN_LEVEL), self.max_level)
+
+    def shape(self, level: int) -> tuple[int, int]:
+        """(rows, columns) of tiles on a level."""
+        return self._count(self.height_px, level), self._count(self.width_px, level)
+
+    def tiles(self, level: int) -> Iterator[Tile]:
+        """All tiles of a level, row by row."""
+        rows, cols = self.shape(level)
+        return (Tile(level, row, col) for row in range(rows) for col in range(cols))
+
+    def tile_at(self, level: int, x: float, y: float) -> Tile:
+        """The tile whose middle is nearest to a native place (places off the raster get the nearest tile)."""
+        rows, cols = self.shape(level)
+        return Tile(level, self._nearest(y, level, rows), self._nearest(x, level, cols))
+
+    def window(self, tile: Tile) -> Window:
+        """What a tile covers, clipped to the raster."""
+        scale = 2.0**tile.level
+        x0, x1, width_px = self._span(tile.col, self.width_px, scale)
+        y0, y1, height_px = self._span(tile.row, self.height_px, scale)
+        return Window(x0, y0, x1, y1, width_px, height_px)
+
+    def _count(self, length_px: int, level: int) -> int:
+        step = self.tile_px * 2.0**level / 2
+        return max(1, math.ceil(length_px / step) - 1)
+
+    def _nearest(self, place: float, level: int, count: int) -> int:
+        step = self.tile_px * 2.0**level / 2
+        return min(max(math.floor(place / step - 0.5), 0), count - 1)
+
+    def _span(self, index: int, length_px: int, scale: float) -> tuple[float, float, int]:
+        start = index * self.tile_px * scale / 2
+        end = min(start + self.tile_px * scale, float(length_px))
+        return start, end, math.ceil((end - start) / scale)

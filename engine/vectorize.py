@@ -1,0 +1,94 @@
+"""Logits to polygons: sub-pixel contours, cleaned, always valid."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import shapely
+from contourpy import FillType, contour_generator
+from shapely import MultiPolygon, Polygon
+
+from ..models.base import FloatImage
+
+LOGIT_LIMIT = 8.0
+"""Logits are cut here, so that one extreme pixel does not pull the contour to its neighbour's middle."""
+
+TOLERANCE_PX = 0.5
+"""Simplification: no vertex moves the outline by more, in pixels of the tile."""
+
+MIN_HOLE_PX = 16.0
+"""Smaller holes are closed unless a background click is in them."""
+
+MIN_PART_SHARE = 0.05
+"""Without clicks to tell, parts smaller than this share of the largest are dropped."""
+
+
+def outline(
+    logits: FloatImage, foreground_xy: npt.NDArray[np.float64], background_xy: npt.NDArray[np.float64]
+) -> Polygon | MultiPolygon | None:
+    """The zero contour of (rows, columns) logits in the tile's continuous pixel coordinates, or None if nothing is inside.
+
+    Marching squares between pixel middles; the tile's frame closes what reaches it. Of several parts those with a
+    foreground click (n, 2) stay, without any click those that are not specks.
+    """
+    parts = _contours(logits)
+    if not parts:
+        return None
+    parts = _keep_meant(parts, shapely.points(foreground_xy))
+    holes_for = shapely.points(background_xy)
+    filled = [_fill_small_holes(part, holes_for) for part in parts]
+    whole = shapely.simplify(
+        shapely.MultiPolygon(filled) if len(filled) > 1 else filled[0], TOLERANCE_PX, preserve_topology=True
+    )
+    return polygonal(whole)
+
+
+def polygonal(geometry: shapely.Geometry) -> Polygon | MultiPolygon | None:
+    """The areas of a geometry as a valid, non-empty polygon or multipolygon with counter-clockwise shells, or None."""
+    if not geometry.is_valid:
+        geometry = shapely.make_valid(geometry, method="structure", keep_collapsed=False)
+    areas = [part for part in shapely.get_parts(geometry) if isinstance(part, (Polygon, MultiPolygon)) and part.area > 0]
+    if not areas:
+        return None
+    merged = areas[0] if len(areas) == 1 else shapely.union_all(areas)
+    oriented: Polygon | MultiPolygon = shapely.orient_polygons(merged)
+    return oriented
+
+
+def _contours(logits: FloatImage) -> list[Polygon]:
+    clipped = np.clip(logits, -LOGIT_LIMIT, LOGIT_LIMIT).astype(np.float64)
+    clipped[clipped == 0.0] = -1e-9  # zero is outside; the contour must not run through pixel middles
+    # Mirrored with the sign turned, the frame's pixels end half a pixel outside their middles: at the frame.
+    padded = np.pad(clipped, 1, mode="edge")
+    frame = np.ones(padded.shape, np.bool_)
+    frame[1:-1, 1:-1] = False
+    padded[frame] = -np.abs(padded[frame])
+    rows, cols = padded.shape
+    generator = contour_generator(np.arange(cols) - 0.5, np.arange(rows) - 0.5, padded, fill_type=FillType.OuterOffset)
+    points, offsets = generator.filled(0.0, LOGIT_LIMIT + 1)
+    polygons: list[Polygon] = []
+    for xy, offset in zip(points, offsets, strict=True):
+        rings = [xy[start:end] for start, end in pairwise(offset) if end - start > 3]
+        if rings:
+            areas = polygonal(Polygon(rings[0], rings[1:]))
+            polygons.extend(part for part in shapely.get_parts(areas) if part is not None)
+    return polygons
+
+
+def _keep_meant(parts: list[Polygon], foreground: npt.NDArray[Any]) -> list[Polygon]:
+    if len(foreground):
+        clicked = [part for part in parts if shapely.intersects(part, foreground).any()]
+        return clicked or [max(parts, key=lambda part: part.area)]
+    largest = max(part.area for part in parts)
+    return [part for part in parts if part.area >= MIN_PART_SHARE * largest]
+
+
+def _fill_small_holes(part: Polygon, background: npt.NDArray[Any]) -> Polygon:
+    def stays(hole: shapely.LinearRing) -> bool:
+        area = Polygon(hole)
+        return bool(area.area >= MIN_HOLE_PX or shapely.intersects(area, background).any())
+
+    return Polygon(part.exterior, [hole for hole in part.interiors if stays(hole)])

@@ -1,0 +1,16 @@
+"""The version, which stands in metadata.txt alone."""
+
+from __future__ import annotations
+
+from configparser import ConfigParser
+from pathlib import Path
+
+
+def version() -> str:
+    """Version of the plugin and its engine."""
+    metadata = ConfigParser(interpolation=None)
+    metadata.read(Path(__file__).resolve().parent.parent / "metadata.txt", encoding="utf-8")
+    return metadata["general"]["version"]
+
+
+VERSION = version()

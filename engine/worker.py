@@ -1,0 +1,198 @@
+"""The engine's side of the pipe: reads requests from standard input, answers on standard output.
+
+A reader thread takes lines at once, so that a newer request or a cancellation stops the work in hand at its next
+checkpoint. The end of standard input ends the engine.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from . import protocol
+from .errors import InternalError, ProtocolError, RasterLassoError
+from .protocol import Cancel, Cancelled, Failure, Message, Progress, Ready, Request, Result, SegmentParams, SegmentResult
+from .version import version
+
+if TYPE_CHECKING:
+    from .segmenter import Segmenter
+
+log = logging.getLogger(__name__)
+
+
+class RequestCancelled(Exception):
+    """Unwinds the work on a request that nobody waits for any more."""
+
+
+class Inbox:
+    """Requests in order of arrival, less those cancelled or overtaken. Shared by the reader and the working thread."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._queue: deque[Request] = deque()
+        self._current: Request | None = None
+        self._stop_current = False
+        self._closed = False
+
+    def put(self, request: Request) -> list[Request]:
+        """Queue a request; returns the queued ones of its channel that it overtakes."""
+        with self._condition:
+            overtaken = [r for r in self._queue if _overtakes(request, r)]
+            for each in overtaken:
+                self._queue.remove(each)
+            if self._current is not None and _overtakes(request, self._current):
+                self._stop_current = True
+            self._queue.append(request)
+            self._condition.notify()
+            return overtaken
+
+    def cancel(self, request_id: int) -> list[Request]:
+        """Take a request back; returns it where it was still queued."""
+        with self._condition:
+            dropped = [r for r in self._queue if r.id == request_id]
+            for each in dropped:
+                self._queue.remove(each)
+            if self._current is not None and self._current.id == request_id:
+                self._stop_current = True
+            return dropped
+
+    def close(self) -> None:
+        """No more will come: stop the work in hand and let `take` end."""
+        with self._condition:
+            self._closed = self._stop_current = True
+            self._queue.clear()
+            self._condition.notify()
+
+    def take(self) -> Request | None:
+        """Wait for the next request; None once closed."""
+        with self._condition:
+            self._current, self._stop_current = None, self._closed
+            self._condition.wait_for(lambda: self._queue or self._closed)
+            if self._closed:
+                return None
+            self._current = self._queue.popleft()
+            return self._current
+
+    @property
+    def stop_current(self) -> bool:
+        """Whether nobody waits for the request in hand any more."""
+        with self._condition:
+            return self._stop_current
+
+
+def _overtakes(newer: Request, older: Request) -> bool:
+    return bool(newer.channel) and newer.channel == older.channel and newer.revision > older.revision
+
+
+class Worker:
+    """Answers requests with one `Segmenter`, which is made at the first need so that `Ready` comes at once."""
+
+    def __init__(self, send: Callable[[Message], None]) -> None:
+        self._send = send
+        self._inbox = Inbox()
+        self._segmenter: Segmenter | None = None
+        self._ops: dict[str, Callable[[Request], dict[str, Any]]] = {"segment": self._segment, "models": self._models}
+
+    def read(self, lines: Iterable[bytes]) -> None:
+        """Take messages until `lines` end. Runs in a thread of its own."""
+        try:
+            for line in lines:
+                if line.strip():
+                    self._receive(line)
+        finally:
+            self._inbox.close()
+
+    def work(self) -> None:
+        """Answer requests until the inbox closes."""
+        while (request := self._inbox.take()) is not None:
+            self._send(self._answer(request))
+
+    def _receive(self, line: bytes) -> None:
+        try:
+            message = protocol.decode(line)
+        except ProtocolError as error:
+            log.error("%s", error)
+            return
+        if isinstance(message, Request):
+            dropped = self._inbox.put(message)
+        elif isinstance(message, Cancel):
+            dropped = self._inbox.cancel(message.id)
+        else:
+            log.error("an engine got %r", message)
+            return
+        for each in dropped:
+            self._send(Cancelled(each.id))
+
+    def _answer(self, request: Request) -> Message:
+        try:
+            op = self._ops.get(request.op)
+            if op is None:
+                raise ProtocolError(reason=f"unknown op {request.op!r}")
+            return Result(request.id, op(request))
+        except RequestCancelled:
+            return Cancelled(request.id)
+        except RasterLassoError as error:
+            return Failure(request.id, error.code, error.params, str(error))
+        except Exception as error:  # the engine must outlive a defect; the user is told and the log has the trace
+            log.exception("request %s", request)
+            internal = InternalError(reason=f"{type(error).__name__}: {error}")
+            return Failure(request.id, internal.code, internal.params, str(internal))
+
+    def _segment(self, request: Request) -> dict[str, Any]:
+        import shapely
+
+        from .segmenter import Segmenter
+
+        params = SegmentParams.from_wire(request.params)
+        if self._segmenter is None:
+            self._segmenter = Segmenter()
+
+        def checkpoint(stage: str, fraction: float) -> None:
+            if self._inbox.stop_current:
+                raise RequestCancelled
+            self._send(Progress(request.id, stage, fraction))
+
+        found = self._segmenter.segment(
+            params.image, params.prompts, model=params.model, level=params.level, checkpoint=checkpoint
+        )
+        wkb_hex = shapely.to_wkb(found.polygon, hex=True)
+        return SegmentResult(wkb_hex, found.score, found.model, found.level, found.seconds).to_wire()
+
+    def _models(self, request: Request) -> dict[str, Any]:
+        from ..models import registry
+
+        return {"models": [{"name": e.name, "title": e.title, "description": e.description} for e in registry.entries()]}
+
+
+def _take_stdout() -> BinaryIO:
+    """The real standard output for the protocol; what libraries print goes to standard error from now on."""
+    pipe = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    return pipe
+
+
+def main() -> int:
+    """Run a worker over the standard streams until standard input ends."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    pipe = _take_stdout()
+    lock = threading.Lock()
+
+    def send(message: Message) -> None:
+        with lock:
+            pipe.write(protocol.encode(message))
+
+    send(Ready(protocol.PROTOCOL_VERSION, version(), os.getpid()))
+    worker = Worker(send)
+    # A daemon: a read that never returns must not keep a finished engine alive.
+    threading.Thread(target=worker.read, args=(sys.stdin.buffer,), name="reader", daemon=True).start()
+    try:
+        worker.work()
+    except BrokenPipeError:
+        log.info("the client is gone")
+    return 0

@@ -1,0 +1,71 @@
+"""What each model fulfils: encode a tile once, decode it for each set of prompts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+FloatImage = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+
+
+class Embedding(Protocol):
+    """A model's features of one tile, of a form that only the model knows."""
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held."""
+        ...
+
+
+@dataclass(frozen=True)
+class PixelPrompts:
+    """Prompts in a tile's continuous pixel coordinates: x right, y down, (0, 0) at the outer corner of the first pixel.
+
+    points_xy: (n, 2) float64, oldest first. foreground: (n,) bool. box_xyxy: (x0, y0, x1, y1) with x0 < x1 and y0 < y1.
+    Points lie inside the tile; of points in the same pixel the newest counts.
+    """
+
+    points_xy: npt.NDArray[np.float64]
+    foreground: Mask
+    box_xyxy: tuple[float, float, float, float] | None = None
+
+    def pixels(self, shape: tuple[int, int]) -> dict[tuple[int, int], bool]:
+        """(row, column) of each point in a tile of `shape`, with whether it is foreground; newest wins."""
+        rows, cols = shape
+        return {
+            (min(max(int(y), 0), rows - 1), min(max(int(x), 0), cols - 1)): bool(is_foreground)
+            for (x, y), is_foreground in zip(self.points_xy, self.foreground, strict=True)
+        }
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One of a model's masks. logits: (rows, columns) float32 of the tile, above 0 inside; score: predicted IoU, 0..1."""
+
+    logits: FloatImage
+    score: float
+
+
+class Model(Protocol):
+    """A promptable segmentation model.
+
+    Contract (tests/engine/test_model_contract.py): same input, same output; logits are finite; the pixel of a foreground
+    point is inside every candidate and the pixel of a background point outside; invalid pixels are never inside.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name in the registry."""
+        ...
+
+    def encode(self, image: npt.NDArray[np.uint8], valid: Mask) -> Embedding:
+        """Features of a (rows, columns, 3) uint8 RGB image of 1 to 1024 px a side, with (rows, columns) valid pixels."""
+        ...
+
+    def decode(self, embedding: Embedding, prompts: PixelPrompts) -> tuple[Candidate, ...]:
+        """One to three candidates, best first, or none where nothing is found."""
+        ...
