@@ -11,7 +11,7 @@ from typing import TextIO
 
 from ..models import registry
 from . import api, doctor
-from .errors import PromptMissing, RasterLassoError
+from .errors import NothingFound, PromptError, PromptMissing, RasterLassoError
 from .export import Record, check_output, write
 from .prompts_file import PromptedObject, read_prompts_file
 from .protocol import Box, Point, Prompts
@@ -80,18 +80,30 @@ def _segment(arguments: argparse.Namespace) -> int:
             print(f"rasterlasso: {arguments.image} has no CRS; the polygons are in its own coordinates", file=sys.stderr)
         records = []
         for number, each in enumerate(objects, 1):
-            progress = _Progress(sys.stderr, number, len(objects))
-            prompts = each.prompts
-            points = [(point.x, point.y, point.foreground) for point in prompts.points]
-            box = None if prompts.box is None else (prompts.box.x0, prompts.box.y0, prompts.box.x1, prompts.box.y1)
-            found = scene.segment(points, box, arguments.crs or crs, progress)
-            progress.clear()
+            try:
+                found = _segment_object(scene, each, arguments.crs or crs, _Progress(sys.stderr, number, len(objects)))
+            except (PromptError, NothingFound) as error:
+                if len(objects) == 1:
+                    raise
+                print(f"rasterlasso: object {number}: {error}", file=sys.stderr)
+                continue
             records.append(Record.of(found, str(arguments.image), each.properties))
             area = "" if records[-1].area_m2 is None else f", {records[-1].area_m2:,.1f} m²"
             print(f"{number}: score {found.score:.2f}, level {found.level}{area}, {found.seconds:.2f} s")
-        write(records, scene.crs_wkt, arguments.output)
-    print(f"{arguments.output}: {len(records)} polygon{'s' if len(records) > 1 else ''}")
-    return 0
+        if records:
+            write(records, scene.crs_wkt, arguments.output)
+            print(f"{arguments.output}: {len(records)} polygon{'s' if len(records) > 1 else ''}")
+    return 0 if len(records) == len(objects) else EXIT_FAILED
+
+
+def _segment_object(scene: api.Scene, each: PromptedObject, crs: str | None, progress: _Progress) -> api.Segmentation:
+    points = [(point.x, point.y, point.foreground) for point in each.prompts.points]
+    box = each.prompts.box
+    corners = None if box is None else (box.x0, box.y0, box.x1, box.y1)
+    try:
+        return scene.segment(points, corners, crs, progress)
+    finally:
+        progress.clear()
 
 
 def _objects(arguments: argparse.Namespace) -> tuple[str | None, list[PromptedObject]]:

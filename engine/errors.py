@@ -10,10 +10,15 @@ from collections.abc import Mapping
 from typing import Any
 
 
+def QT_TRANSLATE_NOOP(context: str, text: str) -> str:  # noqa: N802 - the name that Qt's tools look for
+    """Mark a text for translation; it stays English here."""
+    return text
+
+
 class RasterLassoError(Exception):
     """Root of all errors that are the user's to mend; `params` fill the class's `template`."""
 
-    template = "Something went wrong: {reason}"
+    template = QT_TRANSLATE_NOOP("RasterLasso", "Something went wrong: {reason}")
 
     def __init__(self, **params: Any) -> None:
         self.params: dict[str, Any] = params
@@ -28,7 +33,9 @@ class RasterLassoError(Exception):
 class InternalError(RasterLassoError):
     """A defect of ours that the engine survived; the traceback is in its log."""
 
-    template = "The engine failed unexpectedly ({reason}). Please report it with the engine's log."
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso", "The engine failed unexpectedly ({reason}). Please report it with the engine's log."
+    )
 
 
 class RasterError(RasterLassoError):
@@ -38,22 +45,23 @@ class RasterError(RasterLassoError):
 class RasterNotFound(RasterError):
     """No file at the path."""
 
-    template = "{path}: no such file. Check the path, or that its drive is mounted."
+    template = QT_TRANSLATE_NOOP("RasterLasso", "{path}: no such file. Check the path, or that its drive is mounted.")
 
 
 class RasterUnreadable(RasterError):
     """The file is there, but GDAL can't open it or read its pixels."""
 
-    template = (
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
         "{path}: can't be read as a raster ({reason}). The file may be truncated, locked or of another format; "
-        "try `gdalinfo -checksum` on it, or copy it again."
+        "try `gdalinfo -checksum` on it, or copy it again.",
     )
 
 
 class RasterUnsupported(RasterError):
     """The raster opens, but is of a kind that can't be segmented."""
 
-    template = "{path}: {reason}."
+    template = QT_TRANSLATE_NOOP("RasterLasso", "{path}: {reason}.")
 
 
 class PromptError(RasterLassoError):
@@ -63,89 +71,103 @@ class PromptError(RasterLassoError):
 class PromptMissing(PromptError):
     """Nothing says where the object is."""
 
-    template = "No foreground: give at least one click on the object, or a box around it."
+    template = QT_TRANSLATE_NOOP("RasterLasso", "No foreground: give at least one click on the object, or a box around it.")
 
 
 class PromptNotANumber(PromptError):
     """A coordinate is NaN or infinite, or can't be expressed in the raster's CRS."""
 
-    template = "The prompt at ({x}, {y}) has no finite coordinates in the raster's CRS. Check its CRS and the axis order."
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "The prompt at ({x}, {y}) has no finite coordinates in the raster's CRS. Check its CRS and the axis order.",
+    )
 
 
 class PromptOutsideRaster(PromptError):
     """The click or box lies off the raster."""
 
-    template = "({x:.8g}, {y:.8g}) is outside {path}. Click on the imagery."
+    template = QT_TRANSLATE_NOOP("RasterLasso", "({x:.8g}, {y:.8g}) is outside {path}. Click on the imagery.")
 
 
 class PromptOnNodata(PromptError):
     """The click is on pixels without data."""
 
-    template = "({x:.8g}, {y:.8g}) is on nodata of {path}. Click where the imagery shows something."
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso", "({x:.8g}, {y:.8g}) is on nodata of {path}. Click where the imagery shows something."
+    )
 
 
-class PromptsUnreadable(PromptError):
+class PromptsUnreadable(RasterLassoError):
     """A prompts file is not what it should be."""
 
-    template = "{path}: not a prompts file ({reason}). See `rasterlasso segment --help` for its form."
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso", "{path}: not a prompts file ({reason}). See `rasterlasso segment --help` for its form."
+    )
 
 
-class CrsUnknown(PromptError):
+class CrsUnknown(RasterLassoError):
     """A CRS was named that PROJ does not know."""
 
-    template = "Unknown CRS {crs}: {reason}. Use a code such as EPSG:4326."
+    template = QT_TRANSLATE_NOOP("RasterLasso", "Unknown CRS {crs}: {reason}. Use a code such as EPSG:4326.")
 
 
-class CrsMissing(PromptError):
+class CrsMissing(RasterLassoError):
     """Coordinates in a CRS were given for a raster that has none."""
 
-    template = (
-        "{path} has no CRS, so coordinates in {crs} can't be placed on it. Leave the CRS out, or assign one to the raster."
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "{path} has no CRS, so coordinates in {crs} can't be placed on it. Leave the CRS out, or assign one to the raster.",
     )
 
 
 class NothingFound(RasterLassoError):
     """The model gave an empty mask."""
 
-    template = "Nothing was found at these prompts. Click nearer the middle of the object, or zoom in."
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso", "Nothing was found at these prompts. Click nearer the middle of the object, or zoom in."
+    )
 
 
 class ModelUnknown(RasterLassoError):
     """No model of that name."""
 
-    template = "No model is named {name}. Known: {known}."
+    template = QT_TRANSLATE_NOOP("RasterLasso", "No model is named {name}. Known: {known}.")
 
 
 class ModelFailed(RasterLassoError):
     """A model broke its contract."""
 
-    template = "The model {name} gave no usable answer ({reason}). Choose another model."
+    template = QT_TRANSLATE_NOOP("RasterLasso", "The model {name} gave no usable answer ({reason}). Choose another model.")
 
 
 class OutputUnsupported(RasterLassoError):
     """The suffix of the output names no known format."""
 
-    template = "{path}: unknown output format. Use one of {known}."
+    template = QT_TRANSLATE_NOOP("RasterLasso", "{path}: unknown output format. Use one of {known}.")
 
 
 class OutputUnwritable(RasterLassoError):
     """The output can't be written."""
 
-    template = (
-        "{path}: can't be written ({reason}). Check the folder, the free space, and that no other program holds the file."
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "{path}: can't be written ({reason}). Check the folder, the free space, and that no other program holds the file.",
     )
 
 
 class ProtocolError(RasterLassoError):
     """A line on the pipe is not a message."""
 
-    template = "Not a message of the engine's protocol: {reason}."
+    template = QT_TRANSLATE_NOOP("RasterLasso", "Not a message of the engine's protocol: {reason}.")
 
 
 class EngineCrashed(RasterLassoError):
     """The engine ended again and again on the same request."""
 
-    template = "The engine stopped {attempts} times on this request. Try a coarser level or another model; its log tells more."
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "The engine stopped {attempts} times on this request. Try a coarser level or another model; its log tells more.",
+    )
 
 
 def _tree(root: type[RasterLassoError]) -> dict[str, type[RasterLassoError]]:

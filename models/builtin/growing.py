@@ -26,6 +26,9 @@ LIKENESS_WEIGHT = 0.65
 CONTRAST_FLOOR = 3.0
 """CIELAB units of contrast inside a region that are noise."""
 
+ASSERTED_CONTRAST = 15.0
+"""CIELAB units of contrast where a background click says that the region ends."""
+
 SMALL_AREA_PX = 400.0
 SMALL_AREA_POWER = 0.15
 """Regions under the area lose score slowly: a speck of high contrast is seldom the object."""
@@ -75,6 +78,19 @@ def growth_cost(graph: SuperpixelGraph, seed: int) -> Cost:
         parent = grandparent
 
 
+def territory(graph: SuperpixelGraph, cost: Cost, seed: int, rival_cost: Cost, rivals: list[int]) -> Cost:
+    """`cost` of growing from `seed`, infinite where a rival seed has the better claim: less cost or, if alike, less distance."""
+    if not rivals:
+        return cost
+    floor = CONTRAST_FLOOR  # within noise all costs are alike
+    own, other = np.maximum(cost, floor), np.maximum(rival_cost, floor)
+    distance = np.linalg.norm(graph.center - graph.center[seed], axis=1)
+    rival_distance = np.linalg.norm(graph.center[:, None] - graph.center[rivals], axis=2).min(axis=1)
+    lost = (other < own) | ((other == own) & (rival_distance < distance))
+    lost[seed] = False
+    return np.where(lost, np.inf, cost)
+
+
 def best_regions(graph: SuperpixelGraph, cost: Cost, limit: int, usual_px: float = np.inf) -> list[Region]:
     """Up to `limit` stops of the growth that stand out, best first.
 
@@ -85,7 +101,10 @@ def best_regions(graph: SuperpixelGraph, cost: Cost, limit: int, usual_px: float
         return []
     low, high = graph.edges.T
     first, last = np.minimum(cost[low], cost[high]), np.maximum(cost[low], cost[high])
-    border, border_contrast, inside, inside_contrast = _split(graph, first, last, stops)
+    contrast = np.where(np.isinf(last), np.maximum(graph.contrast, ASSERTED_CONTRAST), graph.contrast)
+    inside, inside_contrast = _accumulate(last, graph.border_px, stops), _accumulate(last, graph.border_px * contrast, stops)
+    border = _accumulate(first, graph.border_px, stops) - inside
+    border_contrast = _accumulate(first, graph.border_px * contrast, stops) - inside_contrast
     area = _accumulate(cost, graph.area_px, stops)
     score = border_contrast / np.maximum(border, 1)
     score /= inside_contrast / np.maximum(inside, 1) + CONTRAST_FLOOR
@@ -115,16 +134,6 @@ def connected_to(graph: SuperpixelGraph, members: Mask, seeds: list[int]) -> Mas
     _, component = csgraph.connected_components(links, directed=False)
     connected: Mask = members & np.isin(component, component[seeds])
     return connected
-
-
-def _split(graph: SuperpixelGraph, first: Cost, last: Cost, stops: Cost) -> tuple[Cost, Cost, Cost, Cost]:
-    """Pixels of border and their summed contrast on the outline and inside of the region at each stop."""
-    weight = graph.border_px.astype(np.float64)
-    weighted = weight * graph.contrast
-    inside, inside_contrast = _accumulate(last, weight, stops), _accumulate(last, weighted, stops)
-    border = _accumulate(first, weight, stops) - inside
-    border_contrast = _accumulate(first, weighted, stops) - inside_contrast
-    return border, border_contrast, inside, inside_contrast
 
 
 def _accumulate(key: Cost, value: npt.NDArray[np.floating], stops: Cost) -> Cost:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from ..base import Candidate, Embedding, FloatImage, Mask, PixelPrompts
-from .growing import Cost, best_regions, connected_to, growth_cost
+from .growing import Cost, best_regions, connected_to, growth_cost, territory
 from .superpixels import SuperpixelGraph, build_graph
 
 CANDIDATES = 3
@@ -89,8 +89,7 @@ def _grow(features: TileFeatures, foreground: list[int], background: list[int]) 
     stops = {}
     usual_px = np.inf
     for seed in foreground:
-        own = np.where(barred <= features.cost(seed), np.inf, features.cost(seed))
-        own[seed] = 0.0
+        own = territory(graph, features.cost(seed), seed, barred, background)
         stops[seed] = own, best_regions(graph, own, CANDIDATES, usual_px)
         usual_px = stops[foreground[0]][1][0].area_px
     candidates = []

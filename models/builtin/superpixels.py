@@ -22,13 +22,15 @@ COLOR_SIGMA_PX = 1.0
 class SuperpixelGraph:
     """Superpixels 1..n of a tile and their adjacency; 0 stands for invalid pixels.
 
-    labels: (rows, columns) int32. area_px: (n + 1,) float32. color: (n + 1, 3) float32, mean CIELAB.
+    labels: (rows, columns) int32. area_px: (n + 1,) float32. center: (n + 1, 2) float32, mean row and column.
+    color: (n + 1, 3) float32, mean CIELAB.
     edges: (m, 2) int32, lower label first. border_px: (m,) float32, pixels that two neighbours share. contrast: (m,)
     float32, dissimilarity of neighbours: distance of their colours plus the gradient along their border.
     """
 
     labels: npt.NDArray[np.int32]
     area_px: npt.NDArray[np.float32]
+    center: npt.NDArray[np.float32]
     color: npt.NDArray[np.float32]
     edges: npt.NDArray[np.int32]
     border_px: npt.NDArray[np.float32]
@@ -42,7 +44,7 @@ class SuperpixelGraph:
     @property
     def nbytes(self) -> int:
         """Memory held."""
-        arrays = (self.labels, self.area_px, self.color, self.edges, self.border_px, self.contrast)
+        arrays = (self.labels, self.area_px, self.center, self.color, self.edges, self.border_px, self.contrast)
         return sum(array.nbytes for array in arrays)
 
 
@@ -55,10 +57,12 @@ def build_graph(image: npt.NDArray[np.uint8], valid: Mask) -> SuperpixelGraph:
     smooth = ndimage.gaussian_filter(lab, (COLOR_SIGMA_PX, COLOR_SIGMA_PX, 0))
     gradient = _gradient(smooth)
     labels = watershed(gradient, _markers(gradient, valid), mask=valid).astype(np.int32)
-    color, area_px = _mean_color(labels, smooth)
+    area_px = np.bincount(labels.ravel()).astype(np.float32)
+    color = _means(labels, area_px, *np.moveaxis(smooth, 2, 0))
+    center = _means(labels, area_px, *np.indices(labels.shape, np.float32, sparse=True))
     edges, border_px, border_gradient = _adjacency(labels, gradient, len(area_px))
     distance = np.linalg.norm(color[edges[:, 0]] - color[edges[:, 1]], axis=1)
-    return SuperpixelGraph(labels, area_px, color, edges, border_px, (distance + border_gradient).astype(np.float32))
+    return SuperpixelGraph(labels, area_px, center, color, edges, border_px, (distance + border_gradient).astype(np.float32))
 
 
 def _gradient(smooth: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -93,14 +97,13 @@ def _markers(gradient: npt.NDArray[np.float32], valid: Mask) -> npt.NDArray[np.i
     return markers
 
 
-def _mean_color(
-    labels: npt.NDArray[np.int32], smooth: npt.NDArray[np.float32]
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+def _means(
+    labels: npt.NDArray[np.int32], area_px: npt.NDArray[np.float32], *channels: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """(n + 1, channels) mean of each (rows, columns) channel over each superpixel."""
     flat = labels.ravel()
-    area_px = np.bincount(flat)
-    sums = [np.bincount(flat, channel.ravel()) for channel in np.moveaxis(smooth, 2, 0)]
-    color = np.stack(sums, axis=1) / np.maximum(area_px, 1)[:, None]
-    return color.astype(np.float32), area_px.astype(np.float32)
+    sums = [np.bincount(flat, np.broadcast_to(channel, labels.shape).ravel()) for channel in channels]
+    return (np.stack(sums, axis=1) / np.maximum(area_px, 1)[:, None]).astype(np.float32)
 
 
 def _adjacency(

@@ -1,0 +1,44 @@
+# make demo     the main job on real imagery in the real QGIS; IMAGE=… AT=x,y for a raster of your own
+# make test     all tests: engine, QGIS, desktop      (test-engine, test-qgis, test-desktop for one lane)
+# make check    linters and types
+# make package  dist/rasterlasso-VERSION.zip
+# Each installs what it needs first.
+SHELL := /bin/bash
+VERSION := $(shell sed -n 's/^version=//p' metadata.txt)
+PACKAGE := dist/rasterlasso-$(VERSION).zip
+ENGINE := build/venv-engine/bin
+AT ?=
+
+.PHONY: demo test test-engine test-qgis test-desktop check package clean
+
+demo: package
+	@tools/setup.sh desktop $(if $(IMAGE),,sample)
+	@$(ENGINE)/python -m demo $(PACKAGE) $(if $(IMAGE),--image "$(IMAGE)" --at=$(AT))
+
+test: test-engine test-qgis test-desktop
+
+test-engine:
+	@tools/setup.sh tests sample
+	$(ENGINE)/python -m pytest tests/engine
+
+test-qgis:
+	@tools/setup.sh tests sample
+	@tools/qgis-pytest.sh tests/qgis
+
+test-desktop: package
+	@tools/setup.sh tests sample
+	RASTERLASSO_PACKAGE=$(PACKAGE) $(ENGINE)/python -m pytest tests/desktop
+
+check:
+	@tools/setup.sh check
+	$(ENGINE)/ruff check .
+	$(ENGINE)/ruff format --check .
+	@tools/mypy.sh
+
+package:
+	@mkdir -p dist
+	@git archive --format=zip --prefix=rasterlasso/ -o $(PACKAGE) "$$(git stash create 2>/dev/null | grep . || echo HEAD)"
+	@echo "$(PACKAGE)"
+
+clean:
+	rm -rf build dist *.egg-info

@@ -1,0 +1,1 @@
+"""Everything that runs inside QGIS: PyQGIS and the standard library only."""

@@ -1,0 +1,292 @@
+"""The hand between tool, draft, engine and layer: turns what the user does into requests, and answers into features."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qgis.core import (
+    Qgis,
+    QgsCoordinateReferenceSystem,
+    QgsGeometry,
+    QgsPointXY,
+    QgsProject,
+    QgsRasterLayer,
+    QgsRectangle,
+    QgsVectorLayer,
+)
+from qgis.gui import QgsMapCanvas
+from qgis.PyQt.QtCore import QObject, pyqtSignal
+
+from ..engine.client import Replies
+from ..engine.errors import PromptError, RasterLassoError
+from ..engine.protocol import Box, Point, Progress, SegmentParams, SegmentResult
+from .draft import Draft, Step
+from .engine_process import EngineProcess
+from .errors import NothingToAccept
+from .imagery import level_at, raster_path, transform_between, transformed, transformed_box
+from .layers import add_polygon, check_target, new_geopackage_layer, new_scratch_layer
+from .translation import error_text, tr
+
+CHANNEL = "draft"
+
+
+class Digitizer(QObject):
+    """One draft at a time, on one imagery layer, into one target layer.
+
+    `changed` tells that draft, polygon or progress are new; `message` (text, level) is for the user; `target_changed` tells
+    that a target layer was made.
+    """
+
+    changed = pyqtSignal()
+    message = pyqtSignal(str, object)
+    target_changed = pyqtSignal()
+
+    def __init__(self, canvas: QgsMapCanvas, engine: EngineProcess, project: QgsProject, model: str) -> None:
+        super().__init__()
+        self._canvas = canvas
+        self._engine = engine
+        self._project = project
+        self._imagery: QgsRasterLayer | None = None
+        self._target: QgsVectorLayer | None = None
+        self._draft = Draft()
+        self._level = 0
+        self._answer: SegmentResult | None = None
+        self._progress: Progress | None = None
+        self._accept_on_answer = False
+        self._told_without_crs: set[str] = set()
+        self._model = model
+        self.class_name = ""
+        engine.restarted.connect(self._on_restarted)
+        project.layersWillBeRemoved.connect(self._forget_layers)
+
+    @property
+    def draft(self) -> Draft:
+        """The object under way, in the imagery's CRS."""
+        return self._draft
+
+    @property
+    def polygon(self) -> QgsGeometry | None:
+        """What was found last for the draft, in the imagery's CRS."""
+        return None if self._answer is None else _geometry(self._answer)
+
+    @property
+    def answer(self) -> SegmentResult | None:
+        """The engine's answer to the draft, None before the first."""
+        return self._answer
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far the request under way is; None when none is."""
+        return self._progress
+
+    @property
+    def crs(self) -> QgsCoordinateReferenceSystem:
+        """CRS of draft and polygon."""
+        return QgsCoordinateReferenceSystem() if self._imagery is None else self._imagery.crs()
+
+    @property
+    def model(self) -> str:
+        """The model that is asked."""
+        return self._model
+
+    @property
+    def imagery(self) -> QgsRasterLayer | None:
+        """The layer that is clicked on."""
+        return self._imagery
+
+    @property
+    def target(self) -> QgsVectorLayer | None:
+        """The layer that accepted polygons go to."""
+        return self._target
+
+    def set_imagery(self, layer: QgsRasterLayer | None) -> None:
+        """Click on another layer; the draft's prompts go along."""
+        if layer is self._imagery:
+            return
+        former, self._imagery = self.crs, layer
+        if layer is None or self._draft.is_empty:
+            self.clear()
+            return
+        try:
+            steps = tuple(self._moved(step, former, layer.crs()) for step in self._draft.steps)
+        except RasterLassoError as error:
+            self.clear()
+            self._tell(error)
+            return
+        self._replace_draft(Draft(steps))
+
+    def set_target(self, layer: QgsVectorLayer | None) -> None:
+        """Accept into another layer; None for a new scratch layer at the next acceptance."""
+        self._target = layer
+
+    def set_model(self, name: str) -> None:
+        """Ask another model from now on; the draft is asked again."""
+        if name != self._model:
+            self._model = name
+            self._replace_draft(self._draft)
+
+    def click(self, place: QgsPointXY, foreground: bool) -> None:
+        """A click in map coordinates."""
+        self._extend(lambda to_imagery: _point(transformed(place, to_imagery), foreground), place)
+
+    def box(self, rectangle: QgsRectangle) -> None:
+        """A box in map coordinates."""
+        self._extend(lambda to_imagery: _box(transformed_box(rectangle, to_imagery)), rectangle.center())
+
+    def undo(self) -> None:
+        """Take the newest prompt back."""
+        if not self._draft.is_empty:
+            self._replace_draft(self._draft.without_last())
+
+    def clear(self) -> None:
+        """Forget the draft."""
+        self._replace_draft(Draft())
+
+    def accept(self) -> None:
+        """Add the polygon to the target layer; while the answer is under way, as soon as it is there."""
+        if self._progress is not None:
+            self._accept_on_answer = True
+            return
+        answer, polygon = self._answer, self.polygon
+        if answer is None or polygon is None:
+            self._tell(NothingToAccept())
+            return
+        attributes = {"class": self.class_name or None, "score": round(answer.score, 4), "model": answer.model}
+        try:
+            add_polygon(self._ensure_target(), polygon, self.crs, attributes, self._project)
+        except RasterLassoError as error:
+            self._tell(error)
+            return
+        self.clear()
+
+    def new_geopackage_target(self, path: Path) -> None:
+        """Make a GeoPackage layer in the imagery's CRS, add it to the project and accept into it."""
+        try:
+            self._adopt(new_geopackage_layer(path, self.crs, self._project))
+        except RasterLassoError as error:
+            self._tell(error)
+
+    def new_scratch_target(self) -> None:
+        """Make a memory layer in the imagery's CRS, add it to the project and accept into it."""
+        self._adopt(new_scratch_layer(self.crs))
+
+    def detach(self) -> None:
+        """Forget the draft and let project and engine go."""
+        self.clear()
+        self._project.layersWillBeRemoved.disconnect(self._forget_layers)
+        self._engine.restarted.disconnect(self._on_restarted)
+
+    def _ensure_target(self) -> QgsVectorLayer:
+        if self._target is None:
+            self.new_scratch_target()
+            self.message.emit(
+                tr("Accepted into a new scratch layer. Save it as a GeoPackage before you close QGIS."), Qgis.MessageLevel.Info
+            )
+        assert self._target is not None
+        check_target(self._target)
+        return self._target
+
+    def _adopt(self, layer: QgsVectorLayer) -> None:
+        self._project.addMapLayer(layer)
+        layer.startEditing()
+        self._target = layer
+        self.target_changed.emit()
+
+    def _extend(self, make_step: Any, place: QgsPointXY) -> None:
+        """Add the step that `make_step` gives for the transform from map to imagery."""
+        try:
+            raster_path(self._imagery)
+            assert self._imagery is not None
+            to_imagery = transform_between(self._canvas.mapSettings().destinationCrs(), self._imagery.crs(), self._project)
+            step = make_step(to_imagery)
+            if self._draft.is_empty:  # a draft keeps its level, so that zooming in to correct it does not change it
+                self._level = level_at(self._imagery, place, self._canvas.mapUnitsPerPixel(), to_imagery)
+        except RasterLassoError as error:
+            self._tell(error)
+            return
+        self._tell_without_crs(self._imagery)
+        self._replace_draft(self._draft.with_step(step))
+
+    def _replace_draft(self, draft: Draft) -> None:
+        self._draft = draft
+        self._accept_on_answer = False
+        if draft.prompts.has_foreground:
+            self._ask()
+        else:
+            self._engine.cancel_channel(CHANNEL)
+            self._answer = self._progress = None
+        self.changed.emit()
+
+    def _ask(self) -> None:
+        try:
+            path = raster_path(self._imagery)
+        except RasterLassoError as error:
+            self._tell(error)
+            return
+        params = SegmentParams(path, self._draft.prompts, self._model, self._level)
+        self._progress = Progress(0, "read", 0.0)
+        replies = Replies(result=self._on_result, failure=self._on_failure, progress=self._on_progress)
+        self._engine.request("segment", params.to_wire(), replies, CHANNEL)
+
+    def _on_result(self, value: dict[str, Any]) -> None:
+        self._answer, self._progress = SegmentResult.from_wire(value), None
+        self.changed.emit()
+        if self._accept_on_answer:
+            self._accept_on_answer = False
+            self.accept()
+
+    def _on_failure(self, error: RasterLassoError) -> None:
+        self._progress = None
+        self._accept_on_answer = False
+        self._tell(error)
+        if isinstance(error, PromptError):
+            self.undo()  # the prompt can't be used, those before it can
+        else:
+            self.changed.emit()
+
+    def _on_progress(self, progress: Progress) -> None:
+        self._progress = progress
+        self.changed.emit()
+
+    def _on_restarted(self) -> None:
+        self.message.emit(tr("The engine stopped and was started again. Your clicks are kept."), Qgis.MessageLevel.Warning)
+
+    def _moved(self, step: Step, source: QgsCoordinateReferenceSystem, target: QgsCoordinateReferenceSystem) -> Step:
+        transform = transform_between(source, target, self._project)
+        if isinstance(step, Point):
+            return _point(transformed(QgsPointXY(step.x, step.y), transform), step.foreground)
+        return _box(transformed_box(QgsRectangle(step.x0, step.y0, step.x1, step.y1), transform))
+
+    def _forget_layers(self, layer_ids: list[str]) -> None:
+        if self._imagery is not None and self._imagery.id() in layer_ids:
+            self.set_imagery(None)
+        if self._target is not None and self._target.id() in layer_ids:
+            self._target = None
+
+    def _tell_without_crs(self, layer: QgsRasterLayer) -> None:
+        if not layer.crs().isValid() and layer.id() not in self._told_without_crs:
+            self._told_without_crs.add(layer.id())
+            self.message.emit(
+                tr(
+                    "The imagery has no CRS: polygons are in its own coordinates. If you know it, assign one in its properties."
+                ),
+                Qgis.MessageLevel.Info,
+            )
+
+    def _tell(self, error: RasterLassoError) -> None:
+        self.message.emit(error_text(error), Qgis.MessageLevel.Warning)
+
+
+def _geometry(answer: SegmentResult) -> QgsGeometry:
+    geometry = QgsGeometry()
+    geometry.fromWkb(bytes.fromhex(answer.wkb_hex))
+    return geometry
+
+
+def _point(place: QgsPointXY, foreground: bool) -> Point:
+    return Point(place.x(), place.y(), foreground)
+
+
+def _box(rectangle: QgsRectangle) -> Box:
+    return Box(rectangle.xMinimum(), rectangle.yMinimum(), rectangle.xMaximum(), rectangle.yMaximum())

@@ -1,0 +1,180 @@
+"""The panel: imagery, target, model, class, the engine's state, and the three things to do with a draft."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qgis.core import QgsMapLayerProxyModel
+from qgis.gui import QgsDockWidget, QgsMapLayerComboBox
+from qgis.PyQt.QtCore import pyqtSignal
+from qgis.PyQt.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QProgressBar,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from .digitizer import Digitizer
+from .engine_process import EngineProcess, EngineState
+from .translation import tr
+
+
+class LassoDock(QgsDockWidget):
+    """Shows the digitizer and passes on what the user chooses."""
+
+    install_requested = pyqtSignal()
+    install_cancelled = pyqtSignal()
+
+    def __init__(self, digitizer: Digitizer, engine: EngineProcess, parent: QWidget | None = None) -> None:
+        super().__init__(tr("Raster Lasso"), parent)
+        self.setObjectName("RasterLassoDock")
+        self._digitizer = digitizer
+        self._engine = engine
+        self._installing = False
+
+        self.imagery = QgsMapLayerComboBox()
+        self.imagery.setFilters(QgsMapLayerProxyModel.Filter.RasterLayer)
+        self.target = QgsMapLayerComboBox()
+        self.target.setFilters(QgsMapLayerProxyModel.Filter.PolygonLayer)
+        self.target.setAllowEmptyLayer(True, tr("New scratch layer"))
+        self.target.setLayer(None)
+        self.model = QComboBox()
+        self.class_name = QComboBox()
+        self.class_name.setEditable(True)
+        self.status = QLabel()
+        self.status.setWordWrap(True)
+        self.bar = QProgressBar()
+        self.bar.setRange(0, 100)
+        self.bar.setTextVisible(False)
+        self.install_button = QPushButton(tr("Install engine"))
+        self.accept_button = QPushButton(tr("Accept"))
+        self.accept_button.setToolTip(tr("Add the polygon to the target layer (Enter)"))
+        self.undo_button = QPushButton(tr("Undo"))
+        self.undo_button.setToolTip(tr("Take the last click or box back (Backspace or Ctrl+Z)"))
+        self.clear_button = QPushButton(tr("Clear"))
+        self.clear_button.setToolTip(tr("Forget this object (Esc)"))
+        self._lay_out()
+        self._connect()
+        self.refresh()
+
+    def set_models(self, models: tuple[tuple[str, str], ...], current: str) -> None:
+        """Offer models as (name, title)."""
+        self.model.blockSignals(True)
+        self.model.clear()
+        for name, title in models:
+            self.model.addItem(title, name)
+        self.model.setCurrentIndex(max(0, self.model.findData(current)))
+        self.model.blockSignals(False)
+
+    def show_install_progress(self, line: str | None) -> None:
+        """A line of the installation, or None when it is over."""
+        self._installing = line is not None
+        self.refresh()
+        if line is not None:
+            self.status.setText(line)
+
+    def refresh(self) -> None:
+        """Show what is the case."""
+        draft, progress = self._digitizer.draft, self._digitizer.progress
+        self.accept_button.setEnabled(self._digitizer.answer is not None or progress is not None)
+        self.undo_button.setEnabled(not draft.is_empty)
+        self.clear_button.setEnabled(not draft.is_empty)
+        self.install_button.setVisible(
+            self._installing or not self._engine.is_installed or self._engine.state is EngineState.FAILED
+        )
+        self.install_button.setText(tr("Cancel installation") if self._installing else tr("Install engine"))
+        self.bar.setRange(0, 0 if self._installing else 100)
+        self.bar.setValue(round(100 * progress.fraction) if progress else 0)
+        if not self._installing:
+            self.status.setText(self._status_text())
+
+    def _status_text(self) -> str:
+        answer, progress = self._digitizer.answer, self._digitizer.progress
+        if not self._engine.is_installed:
+            return tr("Engine: not installed")
+        if self._engine.state is EngineState.FAILED:
+            return tr("Engine: can't start")
+        if self._engine.state is EngineState.STARTING:
+            return tr("Engine: starting…")
+        if progress is not None:
+            stages = {"read": tr("reading"), "encode": tr("encoding"), "decode": tr("segmenting"), "vectorize": tr("outlining")}
+            return tr("Engine: {stage}…").format(stage=stages.get(progress.stage, progress.stage))
+        if answer is not None:
+            return tr("Score {score:.2f}, level {level}, {milliseconds:.0f} ms").format(
+                score=answer.score, level=answer.level, milliseconds=1000 * answer.seconds
+            )
+        return tr("Engine: ready") if self._engine.state is EngineState.READY else tr("Engine: not started")
+
+    def _lay_out(self) -> None:
+        new_layer = QToolButton()
+        new_layer.setText(tr("New…"))
+        new_layer.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QMenu(new_layer)
+        menu.addAction(tr("GeoPackage layer…"), self._choose_geopackage)
+        menu.addAction(tr("Scratch layer"), self._digitizer.new_scratch_target)
+        new_layer.setMenu(menu)
+        target_row = QHBoxLayout()
+        target_row.addWidget(self.target, 1)
+        target_row.addWidget(new_layer)
+        form = QFormLayout()
+        form.addRow(tr("Imagery"), self.imagery)
+        form.addRow(tr("Target"), target_row)
+        form.addRow(tr("Model"), self.model)
+        form.addRow(tr("Class"), self.class_name)
+        buttons = QHBoxLayout()
+        for button in (self.accept_button, self.undo_button, self.clear_button):
+            buttons.addWidget(button)
+        help_text = QLabel(
+            tr("Click the feature. Right click or Shift+click what does not belong to it. Drag a box. Enter accepts.")
+        )
+        help_text.setWordWrap(True)
+        column = QVBoxLayout()
+        column.addLayout(form)
+        column.addLayout(buttons)
+        for widget in (self.status, self.bar, self.install_button, help_text):
+            column.addWidget(widget)
+        column.addStretch(1)
+        body = QWidget()
+        body.setLayout(column)
+        self.setWidget(body)
+
+    def _connect(self) -> None:
+        digitizer = self._digitizer
+        self.imagery.layerChanged.connect(digitizer.set_imagery)
+        self.target.layerChanged.connect(digitizer.set_target)
+        self.model.currentIndexChanged.connect(lambda index: digitizer.set_model(self.model.itemData(index)))
+        self.class_name.editTextChanged.connect(self._set_class)
+        self.accept_button.clicked.connect(lambda: digitizer.accept())
+        self.undo_button.clicked.connect(lambda: digitizer.undo())
+        self.clear_button.clicked.connect(lambda: digitizer.clear())
+        self.install_button.clicked.connect(self._on_install_button)
+        digitizer.changed.connect(self.refresh)
+        digitizer.target_changed.connect(lambda: self.target.setLayer(digitizer.target))
+        self._engine.state_changed.connect(self.refresh)
+        digitizer.set_imagery(self.imagery.currentLayer())
+
+    def _set_class(self, text: str) -> None:
+        self._digitizer.class_name = text.strip()
+
+    def _on_install_button(self) -> None:
+        if self._installing:
+            self.install_cancelled.emit()
+        else:
+            self.install_requested.emit()
+
+    def _choose_geopackage(self) -> None:
+        title, kinds = tr("New GeoPackage layer"), tr("GeoPackage (*.gpkg)")
+        # An existing file gets another layer: nothing of it is overwritten.
+        name, _ = QFileDialog.getSaveFileName(self, title, "", kinds, "", QFileDialog.Option.DontConfirmOverwrite)
+        if name:
+            path = Path(name)
+            self._digitizer.new_geopackage_target(
+                path if path.suffix.lower() == ".gpkg" else path.with_name(f"{path.name}.gpkg")
+            )

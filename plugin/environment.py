@@ -1,0 +1,156 @@
+"""The engine's own Python environment: where it is, and its installation.
+
+It is kept beside the user's other application data, outside QGIS's profiles, so that all of them share it. Nothing of it is
+ever on QGIS's own path.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from qgis.PyQt.QtCore import QObject, QProcess, QStandardPaths, pyqtSignal
+
+from ..engine.errors import RasterLassoError
+from ..engine.version import version
+from .engine_process import LAUNCHER, engine_environment
+from .errors import EngineInstallFailed, PythonMissing
+from .settings import Settings
+from .translation import tr
+
+RESOURCES = Path(__file__).resolve().parent.parent / "resources"
+MINIMUM_PYTHON = (3, 11)
+COMPLETE = "complete"
+"""File that is written when an environment is whole."""
+
+PROBE = f"import sys, venv, ensurepip; sys.exit(sys.version_info < {MINIMUM_PYTHON!r})"
+"""Ends with 0 in a Python that can make the environment."""
+
+
+def managed_folder() -> Path:
+    """Where the plugin keeps the environment of this version."""
+    data = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.GenericDataLocation)
+    return Path(data) / "rasterlasso" / f"engine-{version()}"
+
+
+def python_in(folder: Path) -> Path:
+    """The interpreter of an environment."""
+    return folder / "Scripts" / "python.exe" if os.name == "nt" else folder / "bin" / "python"
+
+
+def engine_python(settings: Settings) -> Path | None:
+    """The interpreter to start the engine with: the user's choice, else the plugin's own if it is whole, else None."""
+    if settings.engine_python:
+        return Path(settings.engine_python)
+    folder = managed_folder()
+    return python_in(folder) if (folder / COMPLETE).exists() else None
+
+
+def base_pythons() -> list[str]:
+    """Interpreters to try for making the environment; QGIS's own executable is never among them."""
+    names = [f"python3.{minor}" for minor in range(14, MINIMUM_PYTHON[1] - 1, -1)] + ["python3", "python"]
+    found = [path for name in names if (path := shutil.which(name))]
+    beside = [Path(sys.base_exec_prefix) / name for name in ("python.exe", "bin/python3")]
+    return list(dict.fromkeys([*found, *(str(path) for path in beside if path.exists())]))
+
+
+class EngineInstaller(QObject):
+    """Makes the environment, step after step, each a process of its own."""
+
+    progress = pyqtSignal(str)
+    finished = pyqtSignal(object)
+    """None when all went well, else a `RasterLassoError`."""
+
+    def __init__(self, folder: Path, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._folder = folder
+        self._bases = base_pythons()
+        self._steps: list[tuple[str, list[str]]] = []
+        self._process: QProcess | None = None
+        self._last_line = ""
+
+    def start(self) -> None:
+        """Begin; `progress` tells each line of output, `finished` the end."""
+        self.progress.emit(tr("Looking for Python…"))
+        self._probe()
+
+    def cancel(self) -> None:
+        """Stop and take away what was made."""
+        self._stop_process()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _probe(self) -> None:
+        if not self._bases:
+            self._end(PythonMissing(minimum=".".join(map(str, MINIMUM_PYTHON))))
+            return
+        self._run([self._bases[0], "-c", PROBE], self._after_probe)
+
+    def _after_probe(self, succeeded: bool) -> None:
+        if not succeeded:
+            del self._bases[0]
+            self._probe()
+            return
+        shutil.rmtree(self._folder, ignore_errors=True)
+        python = str(python_in(self._folder))
+        requirements = ["-r", str(RESOURCES / "engine-requirements.txt"), "-c", str(RESOURCES / "engine-constraints.txt")]
+        self._steps = [
+            (tr("Making the environment…"), [self._bases[0], "-m", "venv", str(self._folder)]),
+            (tr("Downloading packages…"), [python, "-m", "pip", "install", "--disable-pip-version-check", *requirements]),
+            (tr("Trying the engine…"), [python, "-I", str(LAUNCHER), "doctor"]),
+        ]
+        self._next_step()
+
+    def _next_step(self) -> None:
+        if not self._steps:
+            (self._folder / COMPLETE).touch()
+            self._end(None)
+            return
+        title, command = self._steps.pop(0)
+        self.progress.emit(title)
+        self._run(command, self._after_step)
+
+    def _after_step(self, succeeded: bool) -> None:
+        if succeeded:
+            self._next_step()
+        else:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._end(EngineInstallFailed(reason=self._last_line or tr("no message")))
+
+    def _run(self, command: list[str], then) -> None:  # noqa: ANN001 - a callable that takes success
+        process = QProcess(self)
+        process.setProcessEnvironment(engine_environment())
+        process.setProcessChannelMode(QProcess.ProcessChannelMode.MergedChannels)
+        process.readyReadStandardOutput.connect(self._read)
+        self._process = process
+
+        def done(succeeded: bool) -> None:
+            self._read()
+            self._stop_process()
+            then(succeeded)
+
+        process.finished.connect(lambda code, status: done(code == 0 and status == QProcess.ExitStatus.NormalExit))
+        process.errorOccurred.connect(lambda error: error == QProcess.ProcessError.FailedToStart and done(False))
+        process.start(command[0], command[1:])
+
+    def _read(self) -> None:
+        if self._process is None:
+            return
+        text = bytes(self._process.readAllStandardOutput()).decode(errors="replace")
+        for line in filter(None, map(str.strip, text.splitlines())):
+            self._last_line = line
+            self.progress.emit(line)
+
+    def _stop_process(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        for signal in (process.finished, process.errorOccurred, process.readyReadStandardOutput):
+            signal.disconnect()
+        if process.state() != QProcess.ProcessState.NotRunning:
+            process.kill()
+        process.deleteLater()
+
+    def _end(self, error: RasterLassoError | None) -> None:
+        self.finished.emit(error)

@@ -1,0 +1,110 @@
+"""Errors of the plugin's own, in the tree of `engine.errors`."""
+
+from __future__ import annotations
+
+from ..engine.errors import QT_TRANSLATE_NOOP, RasterLassoError
+
+
+class NoImagery(RasterLassoError):
+    """No raster layer is chosen."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso", "There is no imagery to click on. Add a raster layer, then choose it in the panel."
+    )
+
+
+class ImageryUnsupported(RasterLassoError):
+    """The raster layer is not read through GDAL."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "The layer {layer} comes from the provider {provider}, which can't be segmented. Export it to a GeoTIFF and use that.",
+    )
+
+
+class ImageryInvalid(RasterLassoError):
+    """The raster layer's source is gone."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso", "The layer {layer} can't be read. Repair its data source or choose another layer."
+    )
+
+
+class CoordinatesUntransformable(RasterLassoError):
+    """A place of the map has no place in the other CRS."""
+
+    template = QT_TRANSLATE_NOOP("RasterLasso", "This place can't be transformed from {source} to {target}: {reason}")
+
+
+class TargetReadOnly(RasterLassoError):
+    """The target layer can't be edited."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "The layer {layer} can't be edited ({reason}). Choose another target layer or make a new one; the polygon is kept.",
+    )
+
+
+class TargetNotPolygon(RasterLassoError):
+    """The target layer holds no polygons."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "The layer {layer} holds no polygons. Choose a polygon layer or make a new one; the polygon is kept.",
+    )
+
+
+class TargetRefused(RasterLassoError):
+    """The target layer did not take the polygon."""
+
+    template = QT_TRANSLATE_NOOP("RasterLasso", "The layer {layer} did not take the polygon ({reason}). The polygon is kept.")
+
+
+class LayerNotCreated(RasterLassoError):
+    """A new layer's file can't be written."""
+
+    template = QT_TRANSLATE_NOOP("RasterLasso", "{path}: the layer can't be created ({reason}). Choose another folder or name.")
+
+
+class NothingToAccept(RasterLassoError):
+    """There is no polygon yet."""
+
+    template = QT_TRANSLATE_NOOP("RasterLasso", "There is nothing to accept yet. Click on a feature first.")
+
+
+class EngineMissing(RasterLassoError):
+    """The engine has no Python environment."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "The engine is not installed yet. Press “Install engine” in the Raster Lasso panel; your clicks are kept.",
+    )
+
+
+class EngineStartFailed(RasterLassoError):
+    """The engine's process ended before it was ready."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "The engine can't start ({reason}). Press “Install engine” in the Raster Lasso panel to install it again; "
+        "your clicks are kept.",
+    )
+
+
+class PythonMissing(RasterLassoError):
+    """No Python is new enough for the engine."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "The engine needs Python {minimum} or newer with venv, and none was found. Install one (on Debian: apt install "
+        "python3-venv; on Windows and macOS: python.org), then press “Install engine” again.",
+    )
+
+
+class EngineInstallFailed(RasterLassoError):
+    """A step of the installation failed."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "The engine could not be installed ({reason}). Check the network and the free disk space, then try again.",
+    )

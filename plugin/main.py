@@ -1,0 +1,162 @@
+"""Registers the plugin's parts with QGIS, and takes them away again in the mirror order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qgis.core import Qgis, QgsApplication, QgsProject, QgsRasterLayer
+from qgis.gui import QgisInterface
+from qgis.PyQt.QtCore import Qt
+from qgis.PyQt.QtGui import QIcon
+
+from ..engine.client import Replies
+from ..engine.errors import RasterLassoError
+from .digitizer import Digitizer
+from .dock import LassoDock
+from .engine_process import EngineProcess
+from .environment import EngineInstaller, engine_python, managed_folder
+from .map_tool import LassoTool
+from .preview import Preview
+from .processing import LassoProvider
+from .settings import Settings
+from .translation import error_text, tr
+
+try:
+    from qgis.PyQt.QtGui import QAction
+except ImportError:  # Qt 5 has it elsewhere
+    from qgis.PyQt.QtWidgets import QAction
+
+ICON = Path(__file__).resolve().parent.parent / "resources" / "icons" / "rasterlasso.svg"
+MENU = "Raster Lasso"
+
+
+class RasterLassoPlugin:
+    """What QGIS loads."""
+
+    def __init__(self, iface: QgisInterface | None) -> None:
+        self._iface = iface
+        self._provider: LassoProvider | None = None
+        self._installer: EngineInstaller | None = None
+
+    def initProcessing(self) -> None:
+        """The algorithms; all there is under qgis_process."""
+        self._provider = LassoProvider()
+        QgsApplication.processingRegistry().addProvider(self._provider)
+
+    def initGui(self) -> None:
+        """Everything else."""
+        assert self._iface is not None
+        self.initProcessing()
+        iface, project = self._iface, QgsProject.instance()
+        canvas = iface.mapCanvas()
+        self._settings = Settings.load()
+        self.engine = EngineProcess(engine_python(self._settings))
+        self.digitizer = Digitizer(canvas, self.engine, project, self._settings.model)
+        self.preview = Preview(canvas, project)
+        self.tool = LassoTool(canvas, self.digitizer, self.preview)
+        self.dock = LassoDock(self.digitizer, self.engine, iface.mainWindow())
+        self.dock.set_models(((self._settings.model, self._settings.model),), self._settings.model)
+        self.dock.class_name.setEditText(self._settings.class_name)
+        self.dock.hide()
+        iface.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self.dock)
+
+        self.action = QAction(QIcon(str(ICON)), tr("Digitize with Raster Lasso"), iface.mainWindow())
+        self.action.setObjectName("RasterLassoAction")
+        self.action.setCheckable(True)
+        self.action.triggered.connect(self._toggle_tool)
+        self.tool.setAction(self.action)
+        iface.addToolBarIcon(self.action)
+        iface.addPluginToRasterMenu(MENU, self.action)
+
+        self.digitizer.changed.connect(self._refresh_preview)
+        self.digitizer.message.connect(self._show_message)
+        canvas.destinationCrsChanged.connect(self._refresh_preview)
+        self.dock.install_requested.connect(self._install_engine)
+        self.dock.install_cancelled.connect(self._cancel_installation)
+
+    def unload(self) -> None:
+        """Take all away."""
+        if self._iface is not None:
+            self._unload_gui(self._iface)
+        if self._provider is not None:
+            QgsApplication.processingRegistry().removeProvider(self._provider)
+            self._provider = None
+
+    def _unload_gui(self, iface: QgisInterface) -> None:
+        canvas = iface.mapCanvas()
+        self._settings.model, self._settings.class_name = self.digitizer.model, self.digitizer.class_name
+        self._settings.save()
+        self._cancel_installation()
+        canvas.destinationCrsChanged.disconnect(self._refresh_preview)
+        canvas.unsetMapTool(self.tool)
+        iface.removePluginRasterMenu(MENU, self.action)
+        iface.removeToolBarIcon(self.action)
+        self.action.deleteLater()
+        iface.removeDockWidget(self.dock)
+        self.dock.deleteLater()
+        self.tool.deleteLater()
+        self.preview.remove()
+        self.digitizer.detach()
+        self.digitizer.deleteLater()
+        self.engine.shut_down()
+        self.engine.deleteLater()
+
+    def _toggle_tool(self, is_on: bool) -> None:
+        assert self._iface is not None
+        canvas = self._iface.mapCanvas()
+        if not is_on:
+            canvas.unsetMapTool(self.tool)
+            return
+        active = self._iface.activeLayer()
+        if isinstance(active, QgsRasterLayer) and self.digitizer.draft.is_empty:
+            self.dock.imagery.setLayer(active)
+        self.dock.setUserVisible(True)
+        canvas.setMapTool(self.tool)
+        canvas.setFocus()
+        self._ask_for_models()
+
+    def _ask_for_models(self) -> None:
+        """Starts the engine, so that it is warm at the first click."""
+        self.engine.request("models", {}, Replies(result=self._show_models, failure=self._show_error), "models")
+
+    def _show_models(self, value: dict) -> None:
+        models = tuple((each["name"], each["title"]) for each in value["models"])
+        self.dock.set_models(models, self.digitizer.model)
+
+    def _install_engine(self) -> None:
+        self._installer = EngineInstaller(managed_folder())
+        self._installer.progress.connect(self.dock.show_install_progress)
+        self._installer.finished.connect(self._on_installed)
+        self._installer.start()
+
+    def _cancel_installation(self) -> None:
+        if self._installer is not None:
+            self._installer.cancel()
+            self._forget_installer()
+
+    def _on_installed(self, error: RasterLassoError | None) -> None:
+        self._forget_installer()
+        if error is not None:
+            self._show_error(error)
+            return
+        self._settings.engine_python = ""
+        self._settings.save()
+        self.engine.use_python(engine_python(self._settings))
+        self._show_message(tr("The engine is installed."), Qgis.MessageLevel.Success)
+        self._ask_for_models()
+
+    def _forget_installer(self) -> None:
+        if self._installer is not None:
+            self._installer.deleteLater()
+            self._installer = None
+        self.dock.show_install_progress(None)
+
+    def _refresh_preview(self) -> None:
+        self.preview.show(self.digitizer.draft, self.digitizer.polygon, self.digitizer.crs)
+
+    def _show_error(self, error: RasterLassoError) -> None:
+        self._show_message(error_text(error), Qgis.MessageLevel.Warning)
+
+    def _show_message(self, text: str, level: Qgis.MessageLevel) -> None:
+        assert self._iface is not None
+        self._iface.messageBar().pushMessage(tr("Raster Lasso"), text, level)

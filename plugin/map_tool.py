@@ -1,0 +1,110 @@
+"""The map tool: mouse and keys become calls of the digitizer."""
+
+from __future__ import annotations
+
+from qgis.core import QgsPointXY, QgsRectangle
+from qgis.gui import QgsMapCanvas, QgsMapMouseEvent, QgsMapTool
+from qgis.PyQt.QtCore import QEvent, QObject, QPoint, Qt
+from qgis.PyQt.QtGui import QKeyEvent, QKeySequence
+from qgis.PyQt.QtWidgets import QApplication
+
+from .digitizer import Digitizer
+from .preview import Preview
+
+
+class LassoTool(QgsMapTool):
+    """Left click foreground, right or Shift + click background, drag a box.
+
+    Backspace or Ctrl+Z takes the last prompt back, Enter accepts, Esc clears. While there is no draft these keys are QGIS's.
+    """
+
+    def __init__(self, canvas: QgsMapCanvas, digitizer: Digitizer, preview: Preview) -> None:
+        super().__init__(canvas)
+        self._canvas = canvas
+        self._digitizer = digitizer
+        self._preview = preview
+        self._pressed_at: QPoint | None = None
+        self._dragging = False
+        self.setCursor(Qt.CursorShape.CrossCursor)
+
+    def activate(self) -> None:
+        """Take the mouse, and the keys that QGIS has shortcuts for."""
+        super().activate()
+        self._canvas.installEventFilter(self)
+        self._canvas.setFocus()
+
+    def deactivate(self) -> None:
+        """Give them back; the draft stays for the next time."""
+        self._canvas.removeEventFilter(self)
+        self._forget_drag()
+        super().deactivate()
+
+    def canvasPressEvent(self, event: QgsMapMouseEvent) -> None:
+        """A click or a drag begins."""
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._pressed_at, self._dragging = event.pos(), False
+
+    def canvasMoveEvent(self, event: QgsMapMouseEvent) -> None:
+        """A drag grows."""
+        if self._pressed_at is None:
+            return
+        distance = (event.pos() - self._pressed_at).manhattanLength()
+        if self._dragging or distance >= QApplication.startDragDistance():
+            self._dragging = True
+            self._preview.drag_box(self._rectangle_to(event.pos()))
+
+    def canvasReleaseEvent(self, event: QgsMapMouseEvent) -> None:
+        """The click or drag is done."""
+        if event.button() == Qt.MouseButton.RightButton:
+            self._digitizer.click(self._map_place(event.pos()), foreground=False)
+        elif event.button() == Qt.MouseButton.LeftButton and self._pressed_at is not None:
+            if self._dragging:
+                rectangle = self._rectangle_to(event.pos())
+                self._forget_drag()
+                self._digitizer.box(rectangle)
+            else:
+                self._forget_drag()
+                is_background = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+                self._digitizer.click(self._map_place(event.pos()), foreground=not is_background)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Keys of the draft; ignored here means done, by QGIS's convention for map tools."""
+        action = self._action(event)
+        if action is None:
+            super().keyPressEvent(event)
+            return
+        event.ignore()
+        action()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Claim the keys of the draft before QGIS's own shortcuts (such as Ctrl+Z) see them."""
+        if event.type() == QEvent.Type.ShortcutOverride and self._action(event) is not None:
+            event.accept()
+            return True
+        return False
+
+    def _action(self, event: QKeyEvent):  # noqa: ANN202 - a callable without arguments, or None
+        if self._digitizer.draft.is_empty:
+            return None
+        if event.matches(QKeySequence.StandardKey.Undo):
+            return self._digitizer.undo
+        if event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
+            return None
+        return {
+            Qt.Key.Key_Backspace: self._digitizer.undo,
+            Qt.Key.Key_Return: self._digitizer.accept,
+            Qt.Key.Key_Enter: self._digitizer.accept,
+            Qt.Key.Key_Escape: self._digitizer.clear,
+        }.get(event.key())
+
+    def _forget_drag(self) -> None:
+        was_dragging, self._pressed_at, self._dragging = self._dragging, None, False
+        if was_dragging:
+            self._preview.show(self._digitizer.draft, self._digitizer.polygon, self._digitizer.crs)
+
+    def _map_place(self, place: QPoint) -> QgsPointXY:
+        return self.toMapCoordinates(place)
+
+    def _rectangle_to(self, place: QPoint) -> QgsRectangle:
+        assert self._pressed_at is not None
+        return QgsRectangle(self._map_place(self._pressed_at), self._map_place(place))

@@ -1,0 +1,88 @@
+"""What the canvas shows of the draft: clicks, box, and the polygon found so far."""
+
+from __future__ import annotations
+
+from qgis.core import (
+    QgsCoordinateReferenceSystem,
+    QgsCsException,
+    QgsGeometry,
+    QgsPointXY,
+    QgsProject,
+    QgsRectangle,
+    QgsWkbTypes,
+)
+from qgis.gui import QgsMapCanvas, QgsRubberBand, QgsVertexMarker
+from qgis.PyQt.QtGui import QColor
+
+from .draft import Draft
+from .imagery import transform_between
+
+FILL = QColor(255, 213, 0, 70)
+STROKE = QColor(255, 213, 0)
+HALO = QColor(0, 0, 0, 160)
+FOREGROUND = QColor(0, 158, 115)
+BACKGROUND = QColor(213, 0, 50)
+BOX = QColor(0, 114, 178)
+MARKER_PX = 12
+
+
+class Preview:
+    """Owns the canvas items; `remove` takes them from the scene."""
+
+    def __init__(self, canvas: QgsMapCanvas, project: QgsProject) -> None:
+        self._canvas = canvas
+        self._project = project
+        self._polygon = QgsRubberBand(canvas, QgsWkbTypes.GeometryType.PolygonGeometry)
+        self._polygon.setFillColor(FILL)
+        self._polygon.setStrokeColor(STROKE)
+        self._polygon.setSecondaryStrokeColor(HALO)
+        self._polygon.setWidth(2)
+        self._box = QgsRubberBand(canvas, QgsWkbTypes.GeometryType.PolygonGeometry)
+        self._box.setFillColor(QColor(0, 0, 0, 0))
+        self._box.setStrokeColor(BOX)
+        self._box.setWidth(2)
+        self._markers: list[QgsVertexMarker] = []
+
+    def show(self, draft: Draft, polygon: QgsGeometry | None, crs: QgsCoordinateReferenceSystem) -> None:
+        """Show a draft and its polygon, both in `crs`."""
+        self.clear()
+        if polygon is not None:
+            self._polygon.setToGeometry(polygon, crs)
+        box = draft.box
+        if box is not None:
+            self._box.setToGeometry(QgsGeometry.fromRect(QgsRectangle(box.x0, box.y0, box.x1, box.y1)), crs)
+        to_map = transform_between(crs, self._canvas.mapSettings().destinationCrs(), self._project)
+        for point in draft.points:
+            try:
+                place = to_map.transform(QgsPointXY(point.x, point.y))
+            except QgsCsException:  # off the new projection of the map: there is nowhere to draw it
+                continue
+            self._markers.append(self._marker(place, point.foreground))
+
+    def drag_box(self, box: QgsRectangle) -> None:
+        """Show a box under way, in map coordinates."""
+        self._box.setToGeometry(QgsGeometry.fromRect(box), QgsCoordinateReferenceSystem())
+
+    def clear(self) -> None:
+        """Show nothing."""
+        self._polygon.reset(QgsWkbTypes.GeometryType.PolygonGeometry)
+        self._box.reset(QgsWkbTypes.GeometryType.PolygonGeometry)
+        for marker in self._markers:
+            self._canvas.scene().removeItem(marker)
+        self._markers.clear()
+
+    def remove(self) -> None:
+        """Take all items off the canvas; the preview is of no use afterwards."""
+        self.clear()
+        for band in (self._polygon, self._box):
+            self._canvas.scene().removeItem(band)
+
+    def _marker(self, place: QgsPointXY, foreground: bool) -> QgsVertexMarker:
+        marker = QgsVertexMarker(self._canvas)
+        marker.setCenter(place)
+        marker.setIconSize(MARKER_PX)
+        marker.setPenWidth(3)
+        marker.setColor(FOREGROUND if foreground else BACKGROUND)
+        marker.setFillColor(FOREGROUND if foreground else BACKGROUND)
+        marker.setIconType(QgsVertexMarker.IconType.ICON_CIRCLE if foreground else QgsVertexMarker.IconType.ICON_X)
+        return marker

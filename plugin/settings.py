@@ -1,0 +1,32 @@
+"""The user's settings, kept by QGIS under the group `rasterlasso`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from qgis.core import QgsSettings
+
+GROUP = "rasterlasso"
+
+
+@dataclass
+class Settings:
+    """Defaults, and what the user chose instead."""
+
+    engine_python: str = ""
+    """Python of an engine's environment that the user keeps; empty for the one that the plugin installs."""
+
+    model: str = "builtin"
+    class_name: str = ""
+
+    @classmethod
+    def load(cls) -> Settings:
+        """As stored."""
+        stored = QgsSettings()
+        return cls(**{each.name: stored.value(f"{GROUP}/{each.name}", each.default, type=str) for each in fields(cls)})
+
+    def save(self) -> None:
+        """Store all."""
+        stored = QgsSettings()
+        for each in fields(self):
+            stored.setValue(f"{GROUP}/{each.name}", getattr(self, each.name))

@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Type checks the package under its own name, whatever this folder is called.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+mkdir -p build/mypy
+ln -sfn "$PWD" build/mypy/rasterlasso
+MYPYPATH=build/mypy build/venv-engine/bin/mypy -p rasterlasso.engine -p rasterlasso.models -p rasterlasso.plugin
