@@ -10,6 +10,8 @@ import logging
 import math
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -107,25 +109,19 @@ class RasterSource:
         """
         if resampling is None:
             resampling = Resampling.bilinear if window.width_px > window.x1 - window.x0 else Resampling.average
-        try:
+        with _gdal(self.path):
             data = self._dataset.read(
                 list(bands), window=_rasterio_window(window), out_shape=(len(bands), *window.shape), resampling=resampling
             )
-        except RasterioError as error:
-            raise RasterUnreadable(path=self.path, reason=_reason(error)) from error
         return np.asarray(data)
 
     def read_valid(self, bands: tuple[int, ...], window: Window) -> npt.NDArray[np.bool_]:
         """(rows, columns), true where the raster has data: no nodata, transparent, masked, NaN or infinite pixel."""
-        try:
+        shape = (len(bands), *window.shape)
+        with _gdal(self.path):
             masks = self._dataset.read_masks(
-                list(bands),
-                window=_rasterio_window(window),
-                out_shape=(len(bands), *window.shape),
-                resampling=Resampling.nearest,
+                list(bands), window=_rasterio_window(window), out_shape=shape, resampling=Resampling.nearest
             )
-        except RasterioError as error:
-            raise RasterUnreadable(path=self.path, reason=_reason(error)) from error
         # A dark lake may hold the nodata value in one band: only where every band does, nothing is there.
         valid: npt.NDArray[np.bool_] = (masks > 0).any(axis=0)
         if np.issubdtype(self.dtype, np.floating):
@@ -164,10 +160,17 @@ def _open(path: str) -> Any:
     is_local = "://" not in path and not path.startswith("/vsi") and ":" not in path[2:] and not path.lstrip().startswith("<")
     if is_local and not Path(path).exists():
         raise RasterNotFound(path=path)
+    with _gdal(path), warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        return rasterio.open(path)
+
+
+@contextmanager
+def _gdal(path: str) -> Iterator[None]:
+    """GDAL's errors as `RasterUnreadable`, its warnings to the log instead of to standard error."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            return rasterio.open(path)
+        with rasterio.Env():
+            yield
     except (RasterioError, UnicodeDecodeError) as error:
         raise RasterUnreadable(path=path, reason=_reason(error)) from error
 

@@ -94,7 +94,7 @@ class Segmenter:
     """Holds what lives from click to click: open rasters, loaded models, encoded tiles."""
 
     def __init__(self, cache: TileCache | None = None) -> None:
-        self._cache = cache or TileCache()
+        self._cache = TileCache() if cache is None else cache
         self._scenes: OrderedDict[str, Scene] = OrderedDict()
         self._models: dict[str, Model] = {}
 
@@ -239,11 +239,10 @@ def _place_box(source: RasterSource, box: tuple[float, float, float, float]) -> 
 
 
 def _to_pixel(source: RasterSource, xy_map: list[tuple[float, float]]) -> npt.NDArray[np.float64]:
-    xy = source.to_pixel(np.array(xy_map, np.float64))
-    for (x, y), place in zip(xy_map, xy, strict=True):
-        if not np.isfinite(place).all():
+    for x, y in xy_map:
+        if not np.isfinite((x, y)).all():
             raise PromptNotANumber(x=x, y=y)
-    return xy
+    return source.to_pixel(np.array(xy_map, np.float64))
 
 
 def _level_holding(source: RasterSource, placed: _NativePrompts, level: int) -> int:

@@ -61,19 +61,18 @@ def polygonal(geometry: shapely.Geometry) -> Polygon | MultiPolygon | None:
 def _contours(logits: FloatImage) -> list[Polygon]:
     clipped = np.clip(logits, -LOGIT_LIMIT, LOGIT_LIMIT).astype(np.float64)
     clipped[clipped == 0.0] = -1e-9  # zero is outside; the contour must not run through pixel middles
-    # Mirrored with the sign turned, the frame's pixels end half a pixel outside their middles: at the frame.
+    # Continued beyond the frame, then cut there: the contour meets the frame at a right angle and keeps its corners.
     padded = np.pad(clipped, 1, mode="edge")
-    frame = np.ones(padded.shape, np.bool_)
-    frame[1:-1, 1:-1] = False
-    padded[frame] = -np.abs(padded[frame])
     rows, cols = padded.shape
+    frame = shapely.box(0, 0, cols - 2, rows - 2)
     generator = contour_generator(np.arange(cols) - 0.5, np.arange(rows) - 0.5, padded, fill_type=FillType.OuterOffset)
     points, offsets = generator.filled(0.0, LOGIT_LIMIT + 1)
     polygons: list[Polygon] = []
     for xy, offset in zip(points, offsets, strict=True):
         rings = [xy[start:end] for start, end in pairwise(offset) if end - start > 3]
         if rings:
-            areas = polygonal(Polygon(rings[0], rings[1:]))
+            area = Polygon(rings[0], rings[1:])
+            areas = polygonal(area if frame.contains_properly(area) else shapely.intersection(shapely.make_valid(area), frame))
             polygons.extend(part for part in shapely.get_parts(areas) if part is not None)
     return polygons
 

@@ -90,7 +90,7 @@ def _overtakes(newer: Request, older: Request) -> bool:
 
 
 class Worker:
-    """Answers requests with one `Segmenter`, which is made at the first need so that `Ready` comes at once."""
+    """Answers requests with one `Segmenter`. Its libraries load after `Ready` was sent, while the user looks for a place."""
 
     def __init__(self, send: Callable[[Message], None]) -> None:
         self._send = send
@@ -109,6 +109,7 @@ class Worker:
 
     def work(self) -> None:
         """Answer requests until the inbox closes."""
+        self._warm_segmenter()
         while (request := self._inbox.take()) is not None:
             self._send(self._answer(request))
 
@@ -146,22 +147,26 @@ class Worker:
     def _segment(self, request: Request) -> dict[str, Any]:
         import shapely
 
-        from .segmenter import Segmenter
-
         params = SegmentParams.from_wire(request.params)
-        if self._segmenter is None:
-            self._segmenter = Segmenter()
+        segmenter = self._warm_segmenter()
 
         def checkpoint(stage: str, fraction: float) -> None:
             if self._inbox.stop_current:
                 raise RequestCancelled
             self._send(Progress(request.id, stage, fraction))
 
-        found = self._segmenter.segment(
-            params.image, params.prompts, model=params.model, level=params.level, checkpoint=checkpoint
-        )
+        found = segmenter.segment(params.image, params.prompts, model=params.model, level=params.level, checkpoint=checkpoint)
         wkb_hex = shapely.to_wkb(found.polygon, hex=True)
         return SegmentResult(wkb_hex, found.score, found.model, found.level, found.seconds).to_wire()
+
+    def _warm_segmenter(self) -> Segmenter:
+        if self._segmenter is None:
+            from ..models.registry import DEFAULT_MODEL
+            from .segmenter import Segmenter
+
+            self._segmenter = Segmenter()
+            self._segmenter.model(DEFAULT_MODEL)
+        return self._segmenter
 
     def _models(self, request: Request) -> dict[str, Any]:
         from ..models import registry

@@ -135,7 +135,8 @@ def _grow_in_box(
     members = connected_to(graph, members, seeds)
     if not members[1:].any():
         return []
-    return [(members, 0.5 + 0.5 * float(graph.area_px[members].sum() / max(1, in_box.sum())))]
+    filled = float(graph.area_px[members].sum() / in_box.sum())
+    return [(members, 0.5 + 0.5 * min(1.0, filled))]
 
 
 def _slice(low: float, high: float, length: int) -> slice:

@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+
+DATA = __import__("pathlib").Path(__file__).resolve().parents[2].parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def data():
+    """Real labelled imagery, kept outside the project."""
+    if not DATA.is_dir():
+        pytest.skip(f"no labelled imagery at {DATA}")
+    return DATA
+
+
+@pytest.fixture
+def make_raster(tmp_path):
+    """Writes a GeoTIFF from a (bands, rows, columns) array; a `name`, `transform`, `crs` and any of rasterio's options."""
+
+    def make(data, name="image.tif", *, transform=Affine(2.0, 0, 500_000.0, 0, -2.0, 4_500_000.0), crs="EPSG:32613", **options):
+        bands, rows, cols = data.shape
+        path = tmp_path / name
+        options = {"count": bands, "height": rows, "width": cols, "dtype": data.dtype, "crs": crs, **options}
+        mask = options.pop("mask", None)
+        with rasterio.open(path, "w", driver="GTiff", transform=transform, **options) as dataset:
+            dataset.write(data)
+            if mask is not None:
+                dataset.write_mask(mask)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def field_image():
+    """A bright field of 120 × 80 px at row 100, column 60 of a dark, slightly noisy plain: (3, 300, 400) uint8."""
+    noise = np.random.default_rng(7).integers(0, 8, (3, 300, 400))
+    image = 50 + noise
+    image[:, 100:180, 60:180] += 110
+    return image.astype(np.uint8)

@@ -1,0 +1,106 @@
+import pytest
+
+from rasterlasso.engine import protocol
+from rasterlasso.engine.client import MAX_ATTEMPTS, EngineClient, Replies
+from rasterlasso.engine.errors import EngineCrashed, NothingFound, ProtocolError
+from rasterlasso.engine.protocol import Cancel, Failure, Progress, Ready, Result
+
+
+class Conversation:
+    """A client whose engine is the test."""
+
+    def __init__(self):
+        self.sent, self.heard = [], []
+        self.client = EngineClient(
+            lambda data: self.sent.append(protocol.decode(data)), lambda ready: self.heard.append("ready")
+        )
+
+    def request(self, name, channel=""):
+        def tell(kind):
+            return lambda *what: self.heard.append((name, kind, *what))
+
+        replies = Replies(tell("result"), tell("failure"), tell("progress"), tell("cancelled"))
+        return self.client.request("op", {"name": name}, replies, channel)
+
+    def reply(self, *messages):
+        self.client.feed(b"".join(map(protocol.encode, messages)))
+
+    def ready(self):
+        self.reply(Ready(protocol.PROTOCOL_VERSION, "1", 1))
+
+
+@pytest.fixture
+def talk():
+    return Conversation()
+
+
+def test_requests_wait_for_ready_and_replies_find_them(talk):
+    first, second = talk.request("a"), talk.request("b")
+    assert talk.sent == []
+    talk.ready()
+    assert [request.id for request in talk.sent] == [first, second]
+    progress = Progress(second, "encode", 0.5)
+    talk.reply(progress, Result(second, {"n": 2}), Failure(first, "NothingFound", {}, ""))
+    assert talk.heard[:3] == ["ready", ("b", "progress", progress), ("b", "result", {"n": 2})]
+    assert talk.heard[3][:2] == ("a", "failure")
+    assert isinstance(talk.heard[3][2], NothingFound)
+    assert not talk.client.busy
+
+
+def test_lines_may_come_in_pieces(talk):
+    talk.ready()
+    asked = talk.request("a")
+    for byte in protocol.encode(Result(asked, {"text": "ä\n"})):
+        talk.client.feed(bytes([byte]))
+    assert talk.heard[-1] == ("a", "result", {"text": "ä\n"})
+
+
+def test_the_newest_of_a_channel_wins(talk):
+    talk.ready()
+    old, new = talk.request("old", "draft"), talk.request("new", "draft")
+    other = talk.request("other")
+    assert [request.revision for request in talk.sent] == [1, 2, 0]
+    talk.reply(Result(old, {}), Result(new, {}), Result(other, {}))
+    assert [what[:2] for what in talk.heard[1:]] == [("old", "cancelled"), ("new", "result"), ("other", "result")]
+
+
+def test_cancelling_tells_the_engine_once(talk):
+    talk.ready()
+    asked = talk.request("a", "draft")
+    talk.client.cancel_channel("draft")
+    talk.client.cancel(asked)
+    assert talk.sent[1:] == [Cancel(asked)]
+    assert talk.heard[1:] == [("a", "cancelled")]
+
+
+def test_what_was_under_way_is_sent_again_after_a_crash(talk):
+    talk.ready()
+    done, lost = talk.request("done"), talk.request("lost")
+    talk.reply(Result(done, {}))
+    talk.client.feed(b'{"type":"resu')
+    talk.client.disconnected()
+    assert not talk.client.is_ready
+    late = talk.request("late")
+    talk.ready()
+    assert [request.id for request in talk.sent] == [done, lost, lost, late]
+
+
+def test_an_engine_that_dies_of_a_request_is_not_given_it_for_ever(talk):
+    asked = talk.request("poison")
+    for _ in range(MAX_ATTEMPTS):
+        talk.ready()
+        talk.client.disconnected()
+    assert [request.id for request in talk.sent] == [asked] * MAX_ATTEMPTS
+    assert isinstance(talk.heard[-1][2], EngineCrashed)
+    assert not talk.client.busy
+
+
+def test_abandoned_requests_fail(talk):
+    talk.request("a")
+    talk.client.abandon(NothingFound())
+    assert talk.heard[0][:2] == ("a", "failure")
+
+
+def test_an_engine_of_another_protocol_is_refused(talk):
+    with pytest.raises(ProtocolError, match="version 99"):
+        talk.reply(Ready(99, "1", 1))

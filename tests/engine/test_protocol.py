@@ -1,0 +1,96 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rasterlasso.engine import errors, protocol
+from rasterlasso.engine.errors import ProtocolError, RasterLassoError, error_from_wire
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+prompts = st.builds(
+    protocol.Prompts,
+    st.lists(st.builds(protocol.Point, finite, finite, st.booleans())).map(tuple),
+    st.none() | st.builds(protocol.Box, finite, finite, finite, finite),
+)
+jsonable = st.dictionaries(st.text(), st.text() | st.integers() | finite | st.none() | st.booleans())
+ids = st.integers(0, 2**40)
+messages = st.one_of(
+    st.builds(protocol.Request, ids, st.text(), jsonable, st.text(), ids),
+    st.builds(protocol.Cancel, ids),
+    st.builds(protocol.Ready, ids, st.text(), ids),
+    st.builds(protocol.Progress, ids, st.text(), finite),
+    st.builds(protocol.Result, ids, jsonable),
+    st.builds(protocol.Failure, ids, st.text(), jsonable, st.text()),
+    st.builds(protocol.Cancelled, ids),
+)
+
+
+@given(messages)
+def test_messages_come_back_from_one_line(message):
+    line = protocol.encode(message)
+    assert line.count(b"\n") == 1
+    assert protocol.decode(line) == message
+
+
+@given(prompts, st.text(), st.text(), st.none() | st.integers(-3, 20))
+def test_parameters_come_back(given_prompts, image, model, level):
+    params = protocol.SegmentParams(image, given_prompts, model, level)
+    line = protocol.encode(protocol.Request(1, "segment", params.to_wire()))
+    assert protocol.SegmentParams.from_wire(protocol.decode(line).params) == params
+
+
+@given(st.binary(max_size=60))
+def test_anything_else_is_a_protocol_error(line):
+    with pytest.raises(ProtocolError):
+        protocol.decode(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"{}",
+        b"[]",
+        b"1",
+        b"null",
+        b'{"type":"request"}',
+        b'{"type":"cancel","id":"x"}',
+        b'{"type":"cancel","id":1,"more":2}',
+        b'{"type":[]}',
+    ],
+)
+def test_json_of_another_form_is_a_protocol_error(line):
+    with pytest.raises(ProtocolError):
+        protocol.decode(line)
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        {"points": [[1, 2]]},
+        {"points": 3},
+        {"box": [1, 2, 3]},
+        {"points": [["a", 1, True]]},
+        {"points": [[float("nan"), 1, True]]},
+        [],
+    ],
+)
+def test_bad_prompts_are_protocol_errors(wire):
+    with pytest.raises(ProtocolError):
+        protocol.Prompts.from_wire(wire)
+
+
+def all_errors(root=RasterLassoError):
+    return [root, *(error for child in root.__subclasses__() for error in all_errors(child))]
+
+
+def test_every_error_crosses_the_pipe():
+    params = dict.fromkeys(("path", "reason", "name", "known", "crs", "attempts"), "this") | {"x": 1.5, "y": -2.0}
+    for kind in all_errors():
+        if kind.__module__ != errors.__name__ or not kind.template:
+            continue
+        error = kind(**params)
+        assert type(error_from_wire(error.code, error.params)) is kind
+        assert str(error_from_wire(error.code, error.params)) == str(error)
+
+
+def test_an_unknown_error_is_an_internal_one():
+    assert "Strange" in str(error_from_wire("Strange", {"path": "x"}))

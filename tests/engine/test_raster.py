@@ -1,0 +1,190 @@
+import json
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from hypothesis import given
+from hypothesis import strategies as st
+from rasterio.control import GroundControlPoint
+
+from rasterlasso.engine import raster
+from rasterlasso.engine.errors import RasterError, RasterNotFound, RasterUnreadable, RasterUnsupported
+from rasterlasso.engine.radiometry import Radiometry
+from rasterlasso.engine.raster import RasterSource
+from rasterlasso.engine.tiling import Window
+
+transforms = st.one_of(
+    st.builds(
+        lambda x, y, px, angle: Affine.translation(x, y) @ Affine.rotation(angle) @ Affine.scale(px, -px),
+        st.floats(-2e7, 2e7),
+        st.floats(-2e7, 2e7),
+        st.floats(0.01, 1000),
+        st.floats(-180, 180),
+    ),
+    st.builds(lambda x, y, px: Affine(px, 0, x, 0, px, y), st.floats(-180, 170), st.floats(-80, 80), st.floats(1e-6, 1)),
+    st.builds(lambda x, y, px: Affine(px, 0, x, 0, -px, y), st.floats(-180, 170), st.floats(-80, 80), st.floats(1e-6, 1)),
+)
+
+
+@given(transforms, st.floats(0, 50_000), st.floats(0, 50_000))
+def test_pixel_to_map_and_back(transform, x, y):
+    """Rotated, south-up and geographic rasters: the inverse gives the pixel back to a thousandth."""
+    there = raster._affine(transform, np.array([[x, y]]))
+    back = raster._affine(~transform, there)
+    precision = 1e-9 * np.abs(there).max() / abs(transform.determinant) ** 0.5  # what doubles hold of the map coordinate
+    assert np.allclose(back, [[x, y]], atol=1e-3 + precision)
+    assert np.allclose(there, [transform @ (x, y)])
+
+
+def whole(source, shrink=1):
+    return Window(0, 0, source.width_px, source.height_px, source.width_px // shrink, source.height_px // shrink)
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [Affine(2, 0, 1000, 0, 2, 2000), Affine.translation(1000, 2000) @ Affine.rotation(30) @ Affine.scale(2, -2)],
+    ids=["south-up", "rotated"],
+)
+def test_odd_georeferences_are_read_as_they_are(make_raster, field_image, transform):
+    with RasterSource(make_raster(field_image, transform=transform)) as source:
+        assert np.allclose(source.to_map(np.array([[60.0, 100.0]])), [transform @ (60, 100)])
+        assert (source.read((1,), whole(source))[0] == field_image[0]).all()
+
+
+@pytest.mark.filterwarnings("ignore:The given matrix is equal")
+def test_without_georeference_y_goes_up_as_qgis_shows_it(make_raster, field_image):
+    with RasterSource(make_raster(field_image, transform=Affine.identity(), crs=None)) as source:
+        assert source.crs_wkt is None
+        assert source.to_map(np.array([[10.0, 20.0]])).tolist() == [[10.0, -20.0]]
+
+
+def test_ground_control_points_place_a_raster(tmp_path, field_image):
+    path = tmp_path / "gcps.tif"
+    corners = [(0, 0), (0, 400), (300, 0), (300, 400)]
+    points = [GroundControlPoint(row, col, 10 + col * 0.001, 50 - row * 0.001) for row, col in corners]
+    with rasterio.open(
+        path, "w", driver="GTiff", count=3, height=300, width=400, dtype="uint8", gcps=points, crs="EPSG:4326"
+    ) as file:
+        file.write(field_image)
+    with RasterSource(path) as source:
+        assert "4326" in source.crs_wkt
+        x, y = source.to_map(np.array([[source.width_px / 2, source.height_px / 2]]))[0]
+        assert (x, y) == pytest.approx((10.2, 49.85), abs=0.002)
+
+
+def test_nodata_alpha_masks_and_nan_are_invalid(make_raster, field_image):
+    hole = np.s_[20:40, 30:50]
+    nodata = field_image.copy()
+    nodata[:, *hole] = 0
+    alpha = np.concatenate([field_image, np.full((1, 300, 400), 255, np.uint8)])
+    alpha[3][hole] = 0
+    not_a_number = field_image.astype(np.float32)
+    not_a_number[1][hole] = np.nan
+    mask = np.full((300, 400), 255, np.uint8)
+    mask[hole] = 0
+    expected = mask > 0
+    for number, path in enumerate(
+        [
+            make_raster(nodata, "nodata.tif", nodata=0),
+            make_raster(alpha, "alpha.tif", photometric="RGB", alpha="YES"),
+            make_raster(not_a_number, "nan.tif"),
+            make_raster(field_image, "mask.tif", mask=mask),
+        ]
+    ):
+        with RasterSource(path) as source:
+            image, valid = Radiometry.of(source).render(source, whole(source))
+        assert (valid == expected).all(), number
+        assert (image[~valid] == 0).all()
+
+
+def test_a_band_that_holds_nodata_by_chance_stays_valid(make_raster, field_image):
+    field_image[0, :50] = 0
+    with RasterSource(make_raster(field_image, nodata=0)) as source:
+        assert source.read_valid((1, 2, 3), whole(source)).all()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "int32", "float32", "float64"])
+def test_the_stretch_is_alike_for_all_types(make_raster, field_image, dtype):
+    gain = 1 if dtype == "uint8" else 37
+    with RasterSource(make_raster(field_image.astype(dtype) * gain, nodata=None)) as source:
+        image, _ = Radiometry.of(source).render(source, whole(source))
+    assert int(image[140, 120].min()) > int(image[10, 10].max()) + 90
+
+
+def test_the_stretch_is_the_rasters_not_the_tiles(make_raster, field_image):
+    with RasterSource(make_raster(field_image.astype(np.uint16) * 50)) as source:
+        radiometry = Radiometry.of(source)
+        image, _ = radiometry.render(source, whole(source))
+        part, _ = radiometry.render(source, Window(100, 50, 200, 150, 100, 100))
+    assert (part == image[50:150, 100:200]).all()
+
+
+def test_bands_follow_their_meaning(make_raster, field_image):
+    blue_green_red = field_image[::-1].copy()
+    blue_green_red[0], blue_green_red[2] = 10, 200
+    path = make_raster(blue_green_red)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.colorinterp = [rasterio.enums.ColorInterp[name] for name in ("blue", "green", "red")]
+    with RasterSource(path) as source:
+        assert Radiometry.of(source).bands == (3, 2, 1)
+
+
+def test_a_palette_is_looked_up(make_raster):
+    classes = np.repeat(np.array([[[1, 2]]], np.uint8), 8, axis=1).repeat(8, axis=2)
+    path = make_raster(classes, photometric="palette")
+    with rasterio.open(path, "r+") as dataset:
+        dataset.write_colormap(1, {1: (250, 10, 20, 255), 2: (5, 6, 7, 255)})
+    with RasterSource(path) as source:
+        image, _ = Radiometry.of(source).render(source, whole(source))
+    assert image[0, 0].tolist() == [250, 10, 20]
+    assert image[0, -1].tolist() == [5, 6, 7]
+
+
+def test_a_changed_file_has_another_fingerprint(make_raster, field_image):
+    path = make_raster(field_image)
+    before = raster.fingerprint(str(path))
+    make_raster(field_image[:, :200])
+    assert raster.fingerprint(str(path)) != before
+
+
+def test_files_that_are_no_rasters_are_refused_by_name(tmp_path, make_raster, field_image):
+    text = tmp_path / "text.tif"
+    text.write_text("not a raster")
+    empty = tmp_path / "empty.tif"
+    empty.touch()
+    for path, error in ((tmp_path / "none.tif", RasterNotFound), (text, RasterUnreadable), (empty, RasterUnreadable)):
+        with pytest.raises(error, match=path.name):
+            RasterSource(path)
+
+
+def test_a_truncated_file_is_refused_when_its_pixels_are_missed(make_raster, field_image):
+    path = make_raster(field_image)
+    path.write_bytes(path.read_bytes()[:20_000])
+    with pytest.raises(RasterUnreadable, match=r"image\.tif.*truncated"), RasterSource(path) as source:
+        Radiometry.of(source)
+
+
+def test_complex_numbers_and_rasters_without_valid_pixels_are_refused(make_raster):
+    with pytest.raises(RasterUnsupported, match="complex"):
+        RasterSource(make_raster(np.zeros((1, 8, 8), np.complex64)))
+    with (
+        pytest.raises(RasterUnsupported, match="no valid pixel"),
+        RasterSource(make_raster(np.zeros((1, 8, 8), np.uint8), nodata=0)) as source,
+    ):
+        Radiometry.of(source)
+
+
+def test_real_odd_rasters_open_or_are_refused(data):
+    catalog = json.loads((data / "odd" / "CATALOG.json").read_text())
+    opened = 0
+    for path in sorted((data / "odd").glob("*.tif")):
+        try:
+            with RasterSource(path) as source:
+                image, valid = Radiometry.of(source).render(source, whole(source))
+                opened += 1
+                assert image.shape[:2] == valid.shape
+                assert valid.any()
+        except RasterError as error:
+            assert str(path) in str(error)
+    assert opened >= len(catalog) - 2

@@ -1,0 +1,209 @@
+import numpy as np
+import pytest
+import rasterio
+import rasterio.warp
+import shapely
+from affine import Affine
+from shapely import affinity
+
+import rasterlasso.engine.api as rl
+from rasterlasso.engine.cache import TileCache
+from rasterlasso.engine.errors import (
+    CrsMissing,
+    CrsUnknown,
+    ModelUnknown,
+    PromptMissing,
+    PromptNotANumber,
+    PromptOnNodata,
+    PromptOutsideRaster,
+)
+from rasterlasso.engine.measure import area_m2
+from rasterlasso.engine.protocol import Box, Point, Prompts
+from rasterlasso.engine.segmenter import Segmenter
+
+FIELD_PX = shapely.box(60, 100, 180, 180)
+MIDDLE_PX = (120, 140)
+UTM = Affine(2, 0, 500_000, 0, -2, 4_500_000)
+
+
+def iou(a, b):
+    return a.intersection(b).area / a.union(b).area
+
+
+def to_map(transform, shape):
+    a, b, c, d, e, f = transform[:6]
+    return affinity.affine_transform(shape, [a, b, d, e, c, f])
+
+
+@pytest.mark.parametrize(
+    ("transform", "crs"),
+    [
+        (UTM, "EPSG:32613"),
+        (Affine(1e-4, 0, 10, 0, -1e-4, 50), "EPSG:4326"),
+        (Affine(2, 0, 500_000, 0, 2, 4_500_000), "EPSG:32613"),
+        (Affine.translation(500_000, 4_500_000) @ Affine.rotation(30) @ Affine.scale(2, -2), "EPSG:32613"),
+        (Affine.translation(0, 300) @ Affine.scale(1, -1), None),
+    ],
+    ids=["north-up", "geographic", "south-up", "rotated", "without CRS"],
+)
+@pytest.mark.parametrize("level", [-2, -1, 0])
+def test_a_click_finds_the_field_in_any_georeference(make_raster, field_image, transform, crs, level):
+    with rl.open(make_raster(field_image, transform=transform, crs=crs), level=level) as scene:
+        found = scene.segment([(*(transform @ MIDDLE_PX), True)])
+    assert found.polygon.is_valid
+    assert found.level == level
+    assert iou(found.polygon, to_map(transform, FIELD_PX)) > 0.95
+    assert (found.crs_wkt is None) == (crs is None)
+    assert found.candidates[0].polygon is found.polygon
+    assert set(found.stages) == {"read", "encode", "decode", "vectorize"}
+    assert found.seconds == pytest.approx(sum(found.stages.values()))
+
+
+def test_a_box_finds_the_field(make_raster, field_image):
+    with rl.open(make_raster(field_image)) as scene:
+        found = scene.segment(box=(500_100, 4_499_600, 500_380, 4_499_820))
+    assert iou(found.polygon, to_map(UTM, FIELD_PX)) > 0.9
+
+
+def test_coordinates_in_another_crs(make_raster, field_image):
+    path = make_raster(field_image)
+    with rl.open(path) as scene:
+        own = scene.segment([(500_240, 4_499_720, True), (500_020, 4_499_980, False)]).polygon
+        lonlat = rasterio.warp.transform("EPSG:32613", "EPSG:4326", [500_240, 500_020], [4_499_720, 4_499_980])
+        clicks = [(x, y, not index) for index, (x, y) in enumerate(zip(*lonlat, strict=True))]
+        assert scene.segment(clicks, crs="EPSG:4326").polygon.equals(own)
+        with pytest.raises(CrsUnknown, match="EPSG:0"):
+            scene.segment([(1, 2, True)], crs="EPSG:0")
+    with rl.open(make_raster(field_image, crs=None)) as scene, pytest.raises(CrsMissing, match="no CRS"):
+        scene.segment([(1, 2, True)], crs="EPSG:4326")
+
+
+def test_an_object_larger_than_a_tile_is_found_at_a_coarser_level(make_raster):
+    image = 40 + np.random.default_rng(2).integers(0, 6, (1, 3000, 3600))
+    image[:, 500:2500, 400:3200] += 150
+    with rl.open(make_raster(image.astype(np.uint8))) as scene:
+        found = scene.segment([(*(UTM @ (1800, 1500)), True)])
+    assert found.level == 2
+    assert iou(found.polygon, to_map(UTM, shapely.box(400, 500, 3200, 2500))) > 0.98
+
+
+def test_prompts_too_far_apart_for_a_tile_are_seen_at_a_coarser_level(make_raster):
+    image = 40 + np.random.default_rng(2).integers(0, 6, (1, 2000, 2400))
+    image[:, 100:200, 100:2300] += 150
+    with rl.open(make_raster(image.astype(np.uint8))) as scene:
+        found = scene.segment([(*(UTM @ (150, 150)), True), (*(UTM @ (2200, 150)), True)])
+    assert found.level > 0
+    assert iou(found.polygon, to_map(UTM, shapely.box(100, 100, 2300, 200))) > 0.9
+
+
+def test_nodata_is_never_part_of_a_polygon(make_raster, field_image):
+    field_image[:, 120:140, 100:130] = 0
+    with rl.open(make_raster(field_image, nodata=0)) as scene:
+        found = scene.segment([(*(UTM @ (80, 150)), True)])
+    assert found.polygon.intersection(to_map(UTM, shapely.box(102, 122, 128, 138))).is_empty
+
+
+def test_bad_prompts_are_refused(make_raster, field_image):
+    field_image[:, :20, :20] = 0
+    path = make_raster(field_image, nodata=0)
+    inside = (*(UTM @ MIDDLE_PX), True)
+    with rl.open(path) as scene:
+        for points, box, error in [
+            ([], None, PromptMissing),
+            ([(*inside[:2], False)], None, PromptMissing),
+            ([(0, 0, True)], None, PromptOutsideRaster),
+            ([inside, (0, 0, True)], None, PromptOutsideRaster),
+            ([(float("inf"), 0, True)], None, PromptNotANumber),
+            ([(*(UTM @ (5, 5)), True)], None, PromptOnNodata),
+            ([], (0, 0, 10, 10), PromptOutsideRaster),
+        ]:
+            with pytest.raises(error):
+                scene.segment(points, box)
+        clean = scene.segment([inside]).polygon
+        assert scene.segment([inside, (0, 0, False), (*(UTM @ (5, 5)), False)]).polygon.equals(clean)
+    with pytest.raises(ModelUnknown, match="builtin"):
+        rl.open(path, model="none")
+
+
+def test_the_nodata_error_names_the_click_itself(make_raster, field_image):
+    field_image[:, :20, :20] = 0
+    with rl.open(make_raster(field_image, nodata=0)) as scene, pytest.raises(PromptOnNodata) as caught:
+        scene.segment([(*(UTM @ MIDDLE_PX), True), (*(UTM @ (5, 6)), True)])
+    assert (caught.value.params["x"], caught.value.params["y"]) == pytest.approx(UTM @ (5, 6))
+
+
+def test_a_tile_is_encoded_once(make_raster, field_image):
+    cache, path = TileCache(), str(make_raster(field_image))
+    segmenter = Segmenter(cache)
+    x, y = UTM @ MIDDLE_PX
+    stages = []
+
+    def remember(stage, fraction):
+        stages.append(stage)
+
+    segmenter.segment(path, Prompts((Point(x, y),)), checkpoint=remember)
+    segmenter.segment(path, Prompts((Point(x, y), Point(500_010, 4_499_990, False))), checkpoint=remember)
+    segmenter.segment(path, Prompts(box=Box(x - 200, y - 150, x + 200, y + 150)), checkpoint=remember)
+    assert stages.count("encode") == 1
+    assert len(cache) == 1
+    segmenter.close()
+
+
+def test_a_changed_file_is_read_again(make_raster, field_image):
+    segmenter, path = Segmenter(), str(make_raster(field_image))
+    prompts = Prompts((Point(*(UTM @ MIDDLE_PX)),))
+    before = segmenter.segment(path, prompts).polygon
+    field_image[:, 140:180] = 50
+    field_image[:, 142:180] += np.random.default_rng(1).integers(0, 8, (3, 38, 400)).astype(np.uint8)
+    make_raster(field_image)
+    after = segmenter.segment(path, Prompts((Point(*(UTM @ (120, 120))),))).polygon
+    assert after.area < 0.7 * before.area
+    segmenter.close()
+
+
+def test_a_checkpoint_stops_the_work(make_raster, field_image):
+    class Stop(Exception):
+        pass
+
+    def stop_at_encode(stage, fraction):
+        if stage == "encode":
+            raise Stop
+
+    with rl.open(make_raster(field_image)) as scene, pytest.raises(Stop):
+        scene.segment([(*(UTM @ MIDDLE_PX), True)], checkpoint=stop_at_encode)
+
+
+def test_lake_granby_is_found_by_one_click(sample_image):
+    """About 29.4 km² by public figures."""
+    for level in (-1, -2, -3):
+        with rl.open(sample_image, level=level) as scene:
+            found = scene.segment([(-105.865, 40.155, True)])
+        assert area_m2(found.polygon, found.crs_wkt) / 1e6 == pytest.approx(29.4, rel=0.15)
+
+
+def test_true_areas_do_not_depend_on_the_crs():
+    """A square of 1000 m at 60° N has that area in UTM, in degrees and, stretched fourfold, in Web Mercator."""
+    square = shapely.box(500_000, 6_651_000, 501_000, 6_652_000).segmentize(50)
+    for code in ("EPSG:32633", "EPSG:4326", "EPSG:3857"):
+        xy = shapely.transform(
+            square, lambda xy, code=code: np.column_stack(rasterio.warp.transform("EPSG:32633", code, xy[:, 0], xy[:, 1]))
+        )
+        assert area_m2(xy, rasterio.crs.CRS.from_string(code).to_wkt()) == pytest.approx(1e6, rel=1e-3)
+    assert area_m2(square, None) is None
+
+
+def test_real_fields_come_out_valid(data):
+    import geopandas
+
+    folder = data / "scenes" / "fields_naip_us_01"
+    labels = geopandas.read_file(folder / "labels.gpkg")
+    fields = labels[labels.inside_frac > 0.99].nlargest(5, "area_px")
+    overlaps = []
+    with rl.open(folder / "image.tif") as scene:
+        for field in fields.geometry:
+            click = shapely.maximum_inscribed_circle(field).coords[0]
+            found = scene.segment([(*click, True)])
+            assert found.polygon.is_valid
+            assert found.polygon.contains(shapely.Point(click))
+            overlaps.append(max(iou(candidate.polygon, field) for candidate in found.candidates))
+    assert np.median(overlaps) > 0.6

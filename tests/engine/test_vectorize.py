@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from rasterlasso.engine.vectorize import MIN_HOLE_PX, TOLERANCE_PX, outline, polygonal
+
+NOWHERE = np.empty((0, 2))
+
+
+def logits_of(mask):
+    return np.where(mask, 4, -4).astype(np.float32)
+
+
+def disc(shape, center_xy, radius):
+    rows, cols = np.indices(shape) + 0.5
+    return radius - np.hypot(cols - center_xy[0], rows - center_xy[1])
+
+
+@settings(deadline=None)
+@given(arrays(np.float32, st.tuples(st.integers(1, 24), st.integers(1, 24)), elements=st.floats(-20, 20, width=32)))
+def test_any_logits_give_a_valid_polygon_near_their_mask(logits):
+    found = outline(logits, NOWHERE, NOWHERE)
+    if found is None:
+        assert (logits > 0).sum() <= 1
+        return
+    assert found.is_valid
+    assert found.area > 0
+    rows, cols = logits.shape
+    assert shapely.box(-1e-6, -1e-6, cols + 1e-6, rows + 1e-6).covers(found)
+
+
+def test_a_disc_is_outlined_to_a_fraction_of_a_pixel():
+    circle = shapely.Point(50.3, 41.8).buffer(30, quad_segs=90)
+    found = outline(disc((90, 100), (50.3, 41.8), 30).astype(np.float32), NOWHERE, NOWHERE)
+    assert found.hausdorff_distance(circle) < TOLERANCE_PX + 0.1
+    assert found.area == pytest.approx(circle.area, rel=0.01)
+
+
+def test_a_mask_over_the_whole_tile_ends_at_its_frame():
+    found = outline(np.full((40, 60), 5, np.float32), NOWHERE, NOWHERE)
+    assert found.equals(shapely.box(0, 0, 60, 40))
+    assert len(found.exterior.coords) == 5
+
+
+def test_parts_without_a_foreground_click_are_dropped():
+    mask = np.zeros((60, 120), bool)
+    mask[10:50, 10:50] = mask[10:50, 70:110] = True
+    clicked = outline(logits_of(mask), np.array([[90.0, 30.0]]), NOWHERE)
+    assert clicked.geom_type == "Polygon"
+    assert clicked.bounds[0] > 60
+    assert outline(logits_of(mask), NOWHERE, NOWHERE).geom_type == "MultiPolygon"
+
+
+def test_small_holes_close_unless_a_background_click_made_them():
+    mask = np.zeros((60, 60), bool)
+    mask[10:50, 10:50] = True
+    mask[20:23, 20:23] = False
+    mask[30:40, 30:40] = False
+    found = outline(logits_of(mask), NOWHERE, NOWHERE)
+    assert len(found.interiors) == 1
+    assert shapely.Polygon(found.interiors[0]).area > MIN_HOLE_PX
+    assert len(outline(logits_of(mask), NOWHERE, np.array([[21.5, 21.5]])).interiors) == 2
+
+
+def test_one_extreme_logit_does_not_move_the_outline():
+    logits = logits_of(np.indices((20, 20))[1] < 10)
+    calm = outline(logits, NOWHERE, NOWHERE)
+    logits[10, 10] = -1e6
+    assert outline(logits, NOWHERE, NOWHERE).hausdorff_distance(calm) < 0.5
+
+
+def test_bow_ties_and_lines_become_areas_or_nothing():
+    bow_tie = polygonal(shapely.Polygon([(0, 0), (4, 4), (4, 0), (0, 4)]))
+    assert bow_tie.is_valid
+    assert bow_tie.area == pytest.approx(8)
+    assert polygonal(shapely.LineString([(0, 0), (1, 1)])) is None

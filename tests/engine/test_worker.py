@@ -1,0 +1,182 @@
+"""The real engine process, over its pipe."""
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import shapely
+
+from rasterlasso.engine import protocol
+from rasterlasso.engine.protocol import (
+    Cancel,
+    Cancelled,
+    Failure,
+    Point,
+    Progress,
+    Prompts,
+    Ready,
+    Request,
+    Result,
+    SegmentParams,
+)
+
+LAUNCHER = Path(__file__).resolve().parents[2] / "engine" / "launch.py"
+TIMEOUT = 60
+
+
+class Engine:
+    def __init__(self):
+        self.process = subprocess.Popen(
+            [sys.executable, "-I", "-u", str(LAUNCHER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        self.watchdog = threading.Timer(TIMEOUT, self.process.kill)
+        self.watchdog.start()
+
+    def send(self, *messages):
+        self.process.stdin.write(b"".join(map(protocol.encode, messages)))
+        self.process.stdin.flush()
+
+    def receive(self):
+        line = self.process.stdout.readline()
+        assert line, self.process.stderr.read().decode()
+        return protocol.decode(line)
+
+    def final(self, request_id):
+        """The answer to a request, after its progress."""
+        while True:
+            message = self.receive()
+            if getattr(message, "id", None) == request_id and not isinstance(message, Progress):
+                return message
+
+    def close(self):
+        self.watchdog.cancel()
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+
+
+@pytest.fixture
+def engine():
+    running = Engine()
+    assert isinstance(running.receive(), Ready)
+    yield running
+    running.close()
+
+
+def segment(request_id, image, points, revision=1, channel="draft"):
+    params = SegmentParams(str(image), Prompts(tuple(Point(*point) for point in points)), "builtin", 0)
+    return Request(request_id, "segment", params.to_wire(), channel, revision)
+
+
+@pytest.fixture
+def image(make_raster, field_image):
+    """The field lies at x 500120..500360, y 4499640..4499800."""
+    return make_raster(field_image)
+
+
+INSIDE = (500_240.0, 4_499_720.0, True)
+
+
+def test_a_click_becomes_a_polygon(engine, image):
+    engine.send(segment(1, image, [INSIDE]))
+    progress = engine.receive()
+    assert isinstance(progress, Progress)
+    value = engine.final(1).value
+    polygon = shapely.from_wkb(value["wkb_hex"])
+    assert polygon.is_valid
+    assert polygon.bounds == pytest.approx((500_120, 4_499_640, 500_360, 4_499_800), abs=3)
+    assert (value["model"], value["level"]) == ("builtin", 0)
+
+
+def test_errors_cross_with_their_parameters(engine, image):
+    engine.send(segment(1, image, [(0.0, 0.0, True)]))
+    failure = engine.final(1)
+    assert isinstance(failure, Failure)
+    assert (failure.code, failure.params["path"]) == ("PromptOutsideRaster", str(image))
+
+
+def test_a_defect_is_reported_and_survived(engine):
+    engine.send(Request(1, "segment", {"image": 3}), Request(2, "nonsense"))
+    assert engine.final(1).code == "ProtocolError"
+    assert engine.final(2).code == "ProtocolError"
+    engine.send(Request(3, "models"))
+    assert engine.final(3).value["models"][0]["name"] == "builtin"
+
+
+def test_lines_that_are_no_messages_are_passed_over(engine):
+    engine.process.stdin.write(b"garbage\n\n{}\n\xff\xfe\n")
+    engine.send(Request(1, "models"))
+    assert isinstance(engine.final(1), Result)
+
+
+def test_the_newest_revision_overtakes_older_ones(engine, make_raster):
+    noise = np.random.default_rng(1).integers(0, 255, (3, 1500, 1500)).astype(np.uint8)
+    big = make_raster(noise)
+    points = [(500_000.0 + 40 * n, 4_499_000.0, True) for n in range(1, 8)]
+    engine.send(*(segment(n, big, [points[n]], revision=n) for n in range(1, 7)))
+    ends = {}
+    while len(ends) < 6:
+        message = engine.receive()
+        if not isinstance(message, Progress):
+            ends[message.id] = type(message)
+    assert ends[6] is Result
+    assert [ends[n] for n in range(2, 6)] == [Cancelled] * 4
+
+
+def test_a_request_under_way_is_cancelled(engine, make_raster):
+    noise = np.random.default_rng(1).integers(0, 255, (3, 1500, 1500)).astype(np.uint8)
+    engine.send(segment(1, make_raster(noise), [(501_000.0, 4_499_000.0, True)]))
+    assert isinstance(engine.receive(), Progress)
+    engine.send(Cancel(1))
+    assert isinstance(engine.final(1), Cancelled)
+
+
+def test_the_end_of_input_ends_the_engine(engine):
+    engine.process.stdin.close()
+    assert engine.process.wait(10) == 0
+
+
+def test_what_libraries_print_does_not_reach_the_pipe():
+    code = (
+        "import os\n"
+        "from rasterlasso.engine import worker\n"
+        "worker.Worker.work = lambda self: (print('noise'), os.write(1, b'more noise'))\n"
+        "worker.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], input=b"", capture_output=True, timeout=TIMEOUT, check=True)
+    [line] = done.stdout.splitlines()
+    assert json.loads(line)["type"] == "ready"
+    assert b"noise" in done.stderr
+
+
+def test_a_killed_engine_is_replaced_and_the_draft_goes_on(image):
+    """The client's bookkeeping over two real processes, the first of which is killed while it segments."""
+    from rasterlasso.engine.client import EngineClient, Replies
+
+    results, current = [], []
+    client = EngineClient(
+        lambda data: (current[-1].process.stdin.write(data), current[-1].process.stdin.flush()), lambda ready: None
+    )
+    params = SegmentParams(str(image), Prompts((Point(*INSIDE),)), "builtin", 0).to_wire()
+    client.request("segment", params, Replies(results.append, results.append), "draft")
+    for kill in (True, False):
+        current.append(Engine())
+        process = current[-1].process
+        while not results and (line := process.stdout.readline()):
+            client.feed(line)
+            if kill and isinstance(protocol.decode(line), Progress):
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+                break
+        client.disconnected()
+        current[-1].close()
+    [value] = results
+    assert shapely.from_wkb(value["wkb_hex"]).contains(shapely.Point(INSIDE[:2]))
