@@ -41,14 +41,14 @@ class RasterSource:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Open `path`; raises `RasterNotFound`, `RasterUnreadable` or `RasterUnsupported`."""
         self.path = str(path)
-        self._base: Any = _open(self.path)
+        self._base, has_georeference = _open(self.path)
         try:
             self._dataset: Any = _placed(self._base)
             self._check()
         except BaseException:
             self._base.close()
             raise
-        self.transform: Affine = _transform(self._dataset)
+        self.transform: Affine = self._dataset.transform if has_georeference else Affine.scale(1.0, -1.0)
         self.crs_wkt: str | None = self._dataset.crs.to_wkt() if self._dataset.crs else None
         self.width_px: int = self._dataset.width
         self.height_px: int = self._dataset.height
@@ -156,13 +156,16 @@ def fingerprint(path: str) -> str:
     return f"{os.path.realpath(path)}|{status.st_size}|{status.st_mtime_ns}"
 
 
-def _open(path: str) -> Any:
+def _open(path: str) -> tuple[Any, bool]:
+    """The dataset, and whether anything says where it lies."""
     is_local = "://" not in path and not path.startswith("/vsi") and ":" not in path[2:] and not path.lstrip().startswith("<")
     if is_local and not Path(path).exists():
         raise RasterNotFound(path=path)
-    with _gdal(path), warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        return rasterio.open(path)
+    with _gdal(path), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", NotGeoreferencedWarning)
+        dataset = rasterio.open(path)
+    # An identity transform that the file states is no less a georeference; only rasterio's warning tells the two apart.
+    return dataset, not any(issubclass(warning.category, NotGeoreferencedWarning) for warning in caught)
 
 
 @contextmanager
@@ -182,13 +185,6 @@ def _placed(dataset: Any) -> Any:
             dataset, src_crs=gcp_crs, crs=gcp_crs, resampling=Resampling.bilinear, add_alpha=dataset.nodata is None
         )
     return dataset
-
-
-def _transform(dataset: Any) -> Affine:
-    if dataset.transform.is_identity and not dataset.crs:
-        return Affine.scale(1.0, -1.0)
-    transform: Affine = dataset.transform
-    return transform
 
 
 def _rasterio_window(window: Window) -> RasterioWindow:

@@ -71,7 +71,8 @@ def _free_layer_name(path: Path) -> str:
     """The usual name, with a number where the file has such a layer: existing layers are never overwritten."""
     if not path.exists():
         return GEOPACKAGE_LAYER
-    provider = QgsVectorLayer(str(path), "", "ogr").dataProvider()
+    container = QgsVectorLayer(str(path), "", "ogr")
+    provider = container.dataProvider()
     taken = {entry.split("!!::!!")[1] for entry in provider.subLayers()} if provider else set()
     name, number = GEOPACKAGE_LAYER, 1
     while name in taken:

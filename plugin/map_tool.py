@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qgis.core import QgsPointXY, QgsRectangle
+from qgis.core import QgsRectangle
 from qgis.gui import QgsMapCanvas, QgsMapMouseEvent, QgsMapTool
 from qgis.PyQt.QtCore import QEvent, QObject, QPoint, Qt
 from qgis.PyQt.QtGui import QKeyEvent, QKeySequence
@@ -24,7 +24,6 @@ class LassoTool(QgsMapTool):
         self._digitizer = digitizer
         self._preview = preview
         self._pressed_at: QPoint | None = None
-        self._dragging = False
         self.setCursor(Qt.CursorShape.CrossCursor)
 
     def activate(self) -> None:
@@ -36,36 +35,31 @@ class LassoTool(QgsMapTool):
     def deactivate(self) -> None:
         """Give them back; the draft stays for the next time."""
         self._canvas.removeEventFilter(self)
-        self._forget_drag()
+        self._pressed_at = None
         super().deactivate()
 
     def canvasPressEvent(self, event: QgsMapMouseEvent) -> None:
         """A click or a drag begins."""
         if event.button() == Qt.MouseButton.LeftButton:
-            self._pressed_at, self._dragging = event.pos(), False
+            self._pressed_at = event.pos()
 
     def canvasMoveEvent(self, event: QgsMapMouseEvent) -> None:
         """A drag grows."""
-        if self._pressed_at is None:
-            return
-        distance = (event.pos() - self._pressed_at).manhattanLength()
-        if self._dragging or distance >= QApplication.startDragDistance():
-            self._dragging = True
+        if self._is_drag_to(event.pos()):
             self._preview.drag_box(self._rectangle_to(event.pos()))
 
     def canvasReleaseEvent(self, event: QgsMapMouseEvent) -> None:
         """The click or drag is done."""
+        place = event.pos()
         if event.button() == Qt.MouseButton.RightButton:
-            self._digitizer.click(self._map_place(event.pos()), foreground=False)
+            self._digitizer.click(self.toMapCoordinates(place), foreground=False)
         elif event.button() == Qt.MouseButton.LeftButton and self._pressed_at is not None:
-            if self._dragging:
-                rectangle = self._rectangle_to(event.pos())
-                self._forget_drag()
-                self._digitizer.box(rectangle)
+            if self._is_drag_to(place):
+                self._digitizer.box(self._rectangle_to(place))
             else:
-                self._forget_drag()
                 is_background = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
-                self._digitizer.click(self._map_place(event.pos()), foreground=not is_background)
+                self._digitizer.click(self.toMapCoordinates(place), foreground=not is_background)
+            self._pressed_at = None
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Keys of the draft; ignored here means done, by QGIS's convention for map tools."""
@@ -97,14 +91,11 @@ class LassoTool(QgsMapTool):
             Qt.Key.Key_Escape: self._digitizer.clear,
         }.get(event.key())
 
-    def _forget_drag(self) -> None:
-        was_dragging, self._pressed_at, self._dragging = self._dragging, None, False
-        if was_dragging:
-            self._preview.show(self._digitizer.draft, self._digitizer.polygon, self._digitizer.crs)
-
-    def _map_place(self, place: QPoint) -> QgsPointXY:
-        return self.toMapCoordinates(place)
+    def _is_drag_to(self, place: QPoint) -> bool:
+        """Whether the button went down far enough from here for a box."""
+        pressed_at = self._pressed_at
+        return pressed_at is not None and (place - pressed_at).manhattanLength() >= QApplication.startDragDistance()
 
     def _rectangle_to(self, place: QPoint) -> QgsRectangle:
         assert self._pressed_at is not None
-        return QgsRectangle(self._map_place(self._pressed_at), self._map_place(place))
+        return QgsRectangle(self.toMapCoordinates(self._pressed_at), self.toMapCoordinates(place))

@@ -1,0 +1,123 @@
+"""Real QGIS in pytest, with the real engine and rasters that GDAL writes."""
+
+import numpy as np
+import pytest
+from osgeo import gdal, osr
+from qgis.core import QgsCoordinateReferenceSystem, QgsProject, QgsRasterLayer, QgsRectangle
+from qgis.PyQt.QtCore import Qt
+from qgis.PyQt.QtTest import QTest
+
+from helpers import wait_until
+from rasterlasso.plugin.digitizer import Digitizer
+from rasterlasso.plugin.engine_process import EngineProcess
+from rasterlasso.plugin.map_tool import LassoTool
+from rasterlasso.plugin.preview import Preview
+
+gdal.UseExceptions()
+
+@pytest.fixture
+def project():
+    QgsProject.instance().clear()
+    yield QgsProject.instance()
+    QgsProject.instance().clear()
+
+
+@pytest.fixture
+def make_image(tmp_path):
+    """A field (FIELD in UTM 13 N) on a plain, as a GeoTIFF; the options change one thing at a time."""
+
+    def make(name="image.tif", *, epsg=32613, geotransform=(500_000, 2, 0, 4_500_000, 0, -2), nodata_corner=False):
+        bands = 50 + np.random.default_rng(7).integers(0, 8, (3, 300, 400))
+        bands[:, 100:180, 60:180] += 110
+        if nodata_corner:
+            bands[:, :40, :40] = 0
+        path = tmp_path / name
+        dataset = gdal.GetDriverByName("GTiff").Create(str(path), 400, 300, 3, gdal.GDT_Byte)
+        if epsg:
+            crs = osr.SpatialReference()
+            crs.ImportFromEPSG(epsg)
+            crs.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
+            dataset.SetProjection(crs.ExportToWkt())
+        if geotransform:
+            dataset.SetGeoTransform(geotransform)
+        for number, band in enumerate(bands.astype(np.uint8), 1):
+            dataset.GetRasterBand(number).WriteArray(band)
+            if nodata_corner:
+                dataset.GetRasterBand(number).SetNoDataValue(0)
+        dataset = None
+        return path
+
+    return make
+
+
+@pytest.fixture
+def imagery(project, make_image):
+    layer = QgsRasterLayer(str(make_image()), "image")
+    project.addMapLayer(layer)
+    return layer
+
+
+@pytest.fixture(scope="session")
+def session_engine(qgis_app, engine_python):
+    engine = EngineProcess(engine_python)
+    yield engine
+    engine.shut_down()
+
+
+@pytest.fixture
+def engine(session_engine):
+    yield session_engine
+    session_engine.cancel_channel("draft")
+
+
+class Bench:
+    """A canvas with the tool on it, and what the user was told."""
+
+    def __init__(self, canvas, digitizer, preview, tool):
+        self.canvas, self.digitizer, self.preview, self.tool = canvas, digitizer, preview, tool
+        self.messages = []
+        digitizer.message.connect(lambda text, level: self.messages.append(text))
+
+    def look_at(self, *extent, crs="EPSG:32613"):
+        self.canvas.setDestinationCrs(QgsCoordinateReferenceSystem(crs))
+        self.canvas.setExtent(QgsRectangle(*extent))
+
+    def screen(self, x, y):
+        return self.canvas.getCoordinateTransform().transform(x, y).toQPointF().toPoint()
+
+    def click(self, x, y, button=Qt.MouseButton.LeftButton, modifier=Qt.KeyboardModifier.NoModifier):
+        QTest.mouseClick(self.canvas.viewport(), button, modifier, self.screen(x, y))
+
+    def drag(self, start, end):
+        QTest.mousePress(self.canvas.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, self.screen(*start))
+        middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
+        for place in (middle, end):
+            QTest.mouseMove(self.canvas.viewport(), self.screen(*place))
+            QTest.qWait(10)
+        QTest.mouseRelease(self.canvas.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, self.screen(*end))
+
+    def key(self, key, modifier=Qt.KeyboardModifier.NoModifier):
+        QTest.keyClick(self.canvas, key, modifier)
+
+    def answered(self):
+        wait_until(lambda: self.digitizer.progress is None)
+        return self.digitizer.polygon
+
+
+@pytest.fixture
+def bench(qgis_canvas, engine, imagery, project):
+    qgis_canvas.resize(800, 600)
+    qgis_canvas.window().show()  # the canvas takes its size over only when shown
+    wait_until(lambda: qgis_canvas.mapSettings().outputSize().width() > 700, 5)
+    digitizer = Digitizer(qgis_canvas, engine, project, "builtin")
+    digitizer.set_imagery(imagery)
+    preview = Preview(qgis_canvas, project)
+    digitizer.changed.connect(lambda: preview.show(digitizer.draft, digitizer.polygon, digitizer.crs))
+    tool = LassoTool(qgis_canvas, digitizer, preview)
+    qgis_canvas.setMapTool(tool)
+    made = Bench(qgis_canvas, digitizer, preview, tool)
+    made.look_at(500_000, 4_499_400, 500_800, 4_500_000)
+    yield made
+    qgis_canvas.unsetMapTool(tool)
+    digitizer.detach()
+    preview.remove()

@@ -1,0 +1,18 @@
+"""Where things are in the test image, and waiting as QGIS does."""
+
+from qgis.PyQt.QtCore import QCoreApplication, QElapsedTimer
+from qgis.PyQt.QtTest import QTest
+
+FIELD = (500_120.0, 4_499_640.0, 500_360.0, 4_499_800.0)
+MIDDLE = (500_240.0, 4_499_720.0)
+BESIDE = (500_040.0, 4_499_500.0)
+
+
+def wait_until(condition, seconds=30):
+    """Let QGIS's events run until a condition holds."""
+    timer = QElapsedTimer()
+    timer.start()
+    while not condition():
+        assert timer.elapsed() < seconds * 1000, "waited too long"
+        QCoreApplication.processEvents()
+        QTest.qWait(5)

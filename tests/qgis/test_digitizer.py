@@ -1,0 +1,207 @@
+"""What the user is told and what is kept, with the real engine."""
+
+import os
+import signal
+
+import pytest
+from qgis.core import QgsCoordinateReferenceSystem, QgsGeometry, QgsPointXY, QgsRasterLayer, QgsRectangle, QgsVectorLayer
+from qgis.PyQt.QtCore import Qt
+
+from rasterlasso.plugin.engine_process import EngineProcess, EngineState
+
+from helpers import BESIDE, FIELD, MIDDLE, wait_until
+
+
+def found_field(bench):
+    field = QgsGeometry.fromRect(QgsRectangle(*FIELD))
+    polygon = bench.answered()
+    return polygon.intersection(field).area() / polygon.combine(field).area() > 0.95
+
+
+def test_without_imagery_the_user_is_told(bench):
+    bench.digitizer.set_imagery(None)
+    bench.click(*MIDDLE)
+    [message] = bench.messages
+    assert "Add a raster layer" in message
+    assert bench.digitizer.draft.is_empty
+
+
+def test_imagery_that_gdal_does_not_read_is_refused(bench, project):
+    uri = "type=xyz&url=http://127.0.0.1:9/{z}/{x}/{y}.png&zmax=3"
+    layer = QgsRasterLayer(uri, "tiles", "wms")
+    project.addMapLayer(layer)
+    bench.digitizer.set_imagery(layer)
+    bench.click(*MIDDLE)
+    assert "wms" in bench.messages[0]
+
+
+def test_a_click_off_the_raster_is_taken_back_and_those_before_stay(bench):
+    bench.click(*MIDDLE)
+    bench.answered()
+    bench.digitizer.click(QgsPointXY(499_900, 4_499_990), True)
+    wait_until(lambda: bench.messages)
+    assert "is outside" in bench.messages[0]
+    assert found_field(bench)
+    assert len(bench.digitizer.draft.points) == 1
+
+
+def test_a_click_on_nodata_is_taken_back(bench, project, make_image):
+    layer = QgsRasterLayer(str(make_image("corner.tif", nodata_corner=True)), "corner")
+    project.addMapLayer(layer)
+    bench.digitizer.set_imagery(layer)
+    bench.click(500_030, 4_499_970)
+    wait_until(lambda: bench.messages)
+    assert "nodata" in bench.messages[0]
+    assert bench.digitizer.draft.is_empty
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "text"])
+def test_a_file_that_went_bad_is_named(bench, project, make_image, damage):
+    path = make_image("bad.tif")
+    layer = QgsRasterLayer(str(path), "bad")
+    project.addMapLayer(layer)
+    bench.digitizer.set_imagery(layer)
+    if damage == "missing":
+        path.unlink()
+    elif damage == "truncated":
+        path.write_bytes(path.read_bytes()[:9000])
+    else:
+        path.write_text("now a text file")
+    bench.click(*MIDDLE)
+    wait_until(lambda: bench.messages)
+    assert str(path) in bench.messages[0]
+    assert len(bench.digitizer.draft.points) == 1
+
+
+def test_a_raster_without_crs_works_in_its_own_coordinates_and_says_so_once(bench, project, make_image):
+    layer = QgsRasterLayer(str(make_image("plain.tif", epsg=None)), "plain")
+    layer.setCrs(QgsCoordinateReferenceSystem())
+    project.addMapLayer(layer)
+    bench.digitizer.set_imagery(layer)
+    bench.click(*MIDDLE)
+    assert found_field(bench)
+    bench.digitizer.clear()
+    bench.click(*MIDDLE)
+    assert found_field(bench)
+    assert len([message for message in bench.messages if "no CRS" in message]) == 1
+    bench.digitizer.accept()
+    assert bench.digitizer.target.featureCount() == 1
+
+
+@pytest.mark.parametrize("georeference", [None, (0, 1, 0, 0, 0, 1)], ids=["none", "identity"])
+def test_a_raster_in_pixels_lies_where_qgis_shows_it(bench, project, make_image, georeference):
+    layer = QgsRasterLayer(str(make_image("pixels.tif", epsg=None, geotransform=georeference)), "pixels")
+    layer.setCrs(QgsCoordinateReferenceSystem())
+    project.addMapLayer(layer)
+    bench.digitizer.set_imagery(layer)
+    up = layer.extent().yMinimum() < 0
+    assert up == (georeference is None)
+    bench.look_at(*(0, -300, 400, 0) if up else (0, 0, 400, 300), crs="")
+    bench.click(120, -140 if up else 140)
+    box = bench.answered().boundingBox()
+    assert (box.xMinimum(), box.yMinimum()) == pytest.approx((60, -180 if up else 100), abs=2)
+
+
+def test_changing_the_imagery_takes_the_prompts_along(bench, project, make_image):
+    bench.click(*MIDDLE)
+    bench.answered()
+    degrees = QgsRasterLayer(str(make_image("degrees.tif", epsg=4326, geotransform=(-105, 2e-5, 0, 40.66, 0, -2e-5))), "degrees")
+    project.addMapLayer(degrees)
+    bench.digitizer.set_imagery(degrees)
+    [point] = bench.digitizer.draft.points
+    assert point.x == pytest.approx(-105 + 240 / 84_600, abs=2e-4)
+
+
+def test_accepting_without_a_polygon_says_what_to_do(bench):
+    bench.digitizer.accept()
+    assert "Click on a feature first" in bench.messages[0]
+
+
+@pytest.mark.parametrize("kind", ["points", "read-only"])
+def test_a_target_that_can_not_take_polygons_keeps_the_polygon(bench, project, kind):
+    layer = QgsVectorLayer("Point?crs=EPSG:32613" if kind == "points" else "Polygon?crs=EPSG:32613", kind, "memory")
+    layer.setReadOnly(kind == "read-only")
+    project.addMapLayer(layer)
+    bench.digitizer.set_target(layer)
+    bench.click(*MIDDLE)
+    bench.answered()
+    bench.digitizer.accept()
+    assert kind in bench.messages[0]
+    assert "kept" in bench.messages[0]
+    assert bench.digitizer.polygon is not None
+
+
+def test_removed_layers_are_forgotten(bench, project):
+    bench.digitizer.new_scratch_target()
+    project.removeMapLayer(bench.digitizer.target.id())
+    assert bench.digitizer.target is None
+    project.removeMapLayer(bench.digitizer.imagery.id())
+    assert bench.digitizer.imagery is None
+    bench.click(*MIDDLE)
+    assert "Add a raster layer" in bench.messages[-1]
+
+
+def test_a_geopackage_that_can_not_be_made_is_named(bench, tmp_path):
+    bench.digitizer.new_geopackage_target(tmp_path / "no folder" / "x.gpkg")
+    assert "x.gpkg" in bench.messages[0]
+    assert bench.digitizer.target is None
+
+
+def test_an_engine_killed_while_it_segments_is_replaced_with_one_message(bench, engine):
+    bench.click(*MIDDLE)
+    bench.answered()
+    first = engine.process_id
+    bench.click(*BESIDE, Qt.MouseButton.RightButton)
+    assert bench.digitizer.progress is not None
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: bench.messages)
+    assert found_field(bench)
+    assert engine.process_id not in (0, first)
+    assert len(bench.messages) == 1
+    assert "clicks are kept" in bench.messages[0]
+    assert len(bench.digitizer.draft.points) == 2
+
+
+def test_an_engine_that_dies_idle_starts_at_the_next_click_without_a_word(bench, engine):
+    bench.click(*MIDDLE)
+    bench.answered()
+    os.kill(engine.process_id, signal.SIGKILL)
+    wait_until(lambda: engine.state is EngineState.STOPPED)
+    bench.digitizer.clear()
+    bench.click(*MIDDLE)
+    assert found_field(bench)
+    assert bench.messages == []
+
+
+def test_rapid_clicks_end_in_the_answer_to_the_last(bench):
+    for offset in range(0, 60, 10):
+        bench.click(MIDDLE[0] + offset, MIDDLE[1])
+    assert found_field(bench)
+    assert len(bench.digitizer.draft.points) == 6
+
+
+@pytest.mark.parametrize("broken", ["none", "missing", "not python", "import error"])
+def test_an_engine_that_can_not_start_is_explained_and_nothing_is_lost(bench, tmp_path, engine_python, broken):
+    python = {"none": None, "missing": tmp_path / "python"}.get(broken, tmp_path / "python")
+    if broken == "not python":
+        python.write_text("#!/bin/sh\necho this is no python >&2\nexit 3\n")
+        python.chmod(0o755)
+    if broken == "import error":
+        python.write_text("#!/bin/sh\necho \"ModuleNotFoundError: No module named 'rasterio'\" >&2\nexit 1\n")
+        python.chmod(0o755)
+    engine = EngineProcess(python)
+    digitizer = bench.digitizer
+    digitizer._engine = engine
+    bench.click(*MIDDLE)
+    wait_until(lambda: bench.messages)
+    assert engine.state is EngineState.FAILED
+    assert "Install engine" in bench.messages[0]
+    assert broken in ("none", "missing") or ("no python" in bench.messages[0] or "rasterio" in bench.messages[0])
+    assert len(digitizer.draft.points) == 1
+    assert digitizer.progress is None
+    engine.use_python(engine_python)
+    digitizer.set_model("other")
+    digitizer.set_model("builtin")
+    assert found_field(bench)
+    engine.restarted.connect(digitizer._on_restarted)
+    engine.shut_down()

@@ -1,0 +1,192 @@
+"""The plugin as QGIS loads and unloads it."""
+
+from pathlib import Path
+
+import pytest
+from qgis.core import QgsApplication, QgsProcessingContext, QgsProcessingFeedback, QgsSettings, QgsVectorLayer
+from qgis.core import QgsFeature, QgsGeometry, QgsPointXY
+from qgis.PyQt.QtCore import QCoreApplication, QEvent
+from qgis.PyQt.QtWidgets import QDockWidget
+
+import rasterlasso
+from rasterlasso.plugin.engine_process import EngineState
+from rasterlasso.plugin.environment import COMPLETE, EngineInstaller, base_pythons, engine_python, python_in
+from rasterlasso.plugin.errors import EngineInstallFailed, EngineMissing, PythonMissing
+from rasterlasso.plugin.settings import Settings
+from rasterlasso.plugin.translation import error_text
+
+from helpers import MIDDLE, wait_until
+
+
+@pytest.fixture
+def configured(engine_python):
+    QgsSettings().setValue("rasterlasso/engine_python", str(engine_python))
+    yield
+    QgsSettings().remove("rasterlasso")
+
+
+@pytest.fixture
+def plugin(qgis_iface, configured, project):
+    made = rasterlasso.classFactory(qgis_iface)
+    made.initGui()
+    yield made
+    if made._provider is not None:
+        made.unload()
+
+
+def alive(process_id):
+    return Path(f"/proc/{process_id}").exists() and "zombie" not in Path(f"/proc/{process_id}/status").read_text()
+
+
+def test_unload_leaves_nothing_behind(qgis_iface, configured, project, imagery):
+    canvas = qgis_iface.mapCanvas()
+    items = len(canvas.scene().items())
+    listeners = project.receivers(project.layersWillBeRemoved) if hasattr(project, "receivers") else 0
+    plugin = rasterlasso.classFactory(qgis_iface)
+    plugin.initGui()
+    plugin.action.trigger()
+    wait_until(lambda: plugin.engine.state is EngineState.READY)
+    assert canvas.mapTool() is plugin.tool
+    assert QgsApplication.processingRegistry().providerById("rasterlasso") is not None
+    plugin.digitizer.click(QgsPointXY(*MIDDLE), True)
+    process_id = plugin.engine.process_id
+    plugin.unload()
+    wait_until(lambda: not alive(process_id), 5)
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    assert canvas.mapTool() is not plugin.tool
+    assert QgsApplication.processingRegistry().providerById("rasterlasso") is None
+    assert len(canvas.scene().items()) == items
+    assert (project.receivers(project.layersWillBeRemoved) if listeners else 0) == listeners
+    assert not [dock for dock in qgis_iface.mainWindow().findChildren(QDockWidget) if dock.isVisible() and "Lasso" in dock.objectName()]
+    project.removeAllMapLayers()
+
+
+def test_it_can_be_loaded_again(qgis_iface, configured, project):
+    for _ in range(3):
+        plugin = rasterlasso.classFactory(qgis_iface)
+        plugin.initGui()
+        plugin.unload()
+
+
+def test_the_panel_shows_what_is_the_case(plugin, imagery):
+    plugin.action.trigger()
+    wait_until(lambda: plugin.dock.model.currentText() == "Built-in")
+    assert plugin.digitizer.imagery is imagery
+    assert not plugin.dock.accept_button.isEnabled()
+    assert not plugin.dock.install_button.isVisibleTo(plugin.dock)
+    plugin.digitizer.click(QgsPointXY(*MIDDLE), True)
+    wait_until(lambda: plugin.digitizer.progress is None)
+    assert plugin.dock.accept_button.isEnabled()
+    assert "level" in plugin.dock.status.text()
+    plugin.dock.class_name.setEditText("field")
+    plugin.dock.accept_button.click()
+    assert plugin.dock.target.currentLayer() is plugin.digitizer.target
+    [feature] = plugin.digitizer.target.getFeatures()
+    assert feature["class"] == "field"
+    assert plugin.dock.status.text() == "Engine: ready"
+
+
+def test_the_tool_goes_off_with_its_button(plugin, qgis_iface, imagery):
+    plugin.action.trigger()
+    assert plugin.action.isChecked()
+    plugin.action.trigger()
+    assert qgis_iface.mapCanvas().mapTool() is not plugin.tool
+
+
+def test_choices_are_kept_for_the_next_time(qgis_iface, configured, project):
+    plugin = rasterlasso.classFactory(qgis_iface)
+    plugin.initGui()
+    plugin.dock.class_name.setEditText("lake")
+    plugin.unload()
+    assert Settings.load().class_name == "lake"
+
+
+def test_without_an_engine_the_panel_offers_to_install_it(qgis_iface, project, imagery, tmp_path, monkeypatch):
+    monkeypatch.setattr("rasterlasso.plugin.environment.managed_folder", lambda: tmp_path / "engine")
+    QgsSettings().remove("rasterlasso")
+    plugin = rasterlasso.classFactory(qgis_iface)
+    plugin.initGui()
+    assert plugin.dock.install_button.isVisibleTo(plugin.dock)
+    plugin.digitizer.click(QgsPointXY(*MIDDLE), True)
+    assert plugin.engine.state is EngineState.FAILED
+    assert len(plugin.digitizer.draft.points) == 1
+    plugin.unload()
+
+
+def finish(installer):
+    outcome, lines = [], []
+    installer.finished.connect(outcome.append)
+    installer.progress.connect(lines.append)
+    installer.start()
+    wait_until(lambda: outcome, 120)
+    return outcome[0], lines
+
+
+def test_an_installation_that_fails_says_why_and_leaves_nothing(qgis_app, tmp_path, monkeypatch):
+    monkeypatch.setattr("rasterlasso.plugin.environment.RESOURCES", tmp_path / "nowhere")
+    error, lines = finish(EngineInstaller(tmp_path / "engine"))
+    assert isinstance(error, EngineInstallFailed)
+    assert "nowhere" in error_text(error)
+    assert len(lines) > 2
+    assert not (tmp_path / "engine").exists()
+
+
+def test_an_installation_without_python_says_what_to_install(qgis_app, tmp_path, monkeypatch):
+    old = tmp_path / "python3"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    monkeypatch.setattr("rasterlasso.plugin.environment.base_pythons", lambda: [str(old), str(tmp_path / "none")])
+    error, _ = finish(EngineInstaller(tmp_path / "engine"))
+    assert isinstance(error, PythonMissing)
+    assert "3.11" in error_text(error)
+
+
+def test_a_cancelled_installation_leaves_nothing(qgis_app, tmp_path):
+    installer = EngineInstaller(tmp_path / "engine")
+    installer.start()
+    wait_until((tmp_path / "engine").exists)
+    installer.cancel()
+    assert not (tmp_path / "engine").exists()
+
+
+def test_only_a_whole_environment_counts(qgis_app, tmp_path, monkeypatch):
+    monkeypatch.setattr("rasterlasso.plugin.environment.managed_folder", lambda: tmp_path)
+    assert engine_python(Settings()) is None
+    (tmp_path / COMPLETE).touch()
+    assert engine_python(Settings()) == python_in(tmp_path)
+    assert base_pythons()
+
+
+def test_the_algorithm_segments_at_points(plugin, imagery):
+    points = QgsVectorLayer("Point?crs=EPSG:4326", "points", "memory")
+    features = []
+    from qgis.core import QgsCoordinateReferenceSystem, QgsProject
+
+    from rasterlasso.plugin.imagery import transform_between
+
+    to_lonlat = transform_between(imagery.crs(), QgsCoordinateReferenceSystem("EPSG:4326"), QgsProject.instance())
+    for place in (MIDDLE, (0.0, 4_000_000.0)):
+        feature = QgsFeature()
+        feature.setGeometry(QgsGeometry.fromPointXY(to_lonlat.transform(QgsPointXY(*place))))
+        features.append(feature)
+    points.dataProvider().addFeatures(features)
+    algorithm = QgsApplication.processingRegistry().algorithmById("rasterlasso:segmentatpoints")
+    context, feedback = QgsProcessingContext(), QgsProcessingFeedback()
+    context.setProject(QgsProject.instance())
+    parameters = {"IMAGE": imagery, "POINTS": points, "LEVEL": 0, "OUTPUT": "memory:"}
+    outputs, ok = algorithm.create().run(parameters, context, feedback)
+    assert ok, feedback.textLog()
+    found = context.takeResultLayer(outputs["OUTPUT"])
+    [polygon] = found.getFeatures()
+    assert polygon.geometry().area() == pytest.approx(240 * 160, rel=0.05)
+    assert "object 2" in feedback.textLog()
+
+
+def test_the_algorithm_without_an_engine_says_so(plugin, imagery, monkeypatch):
+    monkeypatch.setattr("rasterlasso.plugin.processing.engine_python", lambda settings: None)
+    points = QgsVectorLayer("Point?crs=EPSG:32613", "points", "memory")
+    algorithm = QgsApplication.processingRegistry().algorithmById("rasterlasso:segmentatpoints").create()
+    feedback = QgsProcessingFeedback()
+    _, ok = algorithm.run({"IMAGE": imagery, "POINTS": points, "OUTPUT": "memory:"}, QgsProcessingContext(), feedback)
+    assert not ok
+    assert error_text(EngineMissing()) in feedback.textLog()
