@@ -117,6 +117,14 @@ class Desktop:
         middle = [(a + b) // 2 for a, b in zip(start, end)]
         self._xdotool("mousemove", *map(str, middle), "mousemove", *map(str, end), "mouseup", "1")
 
+    def pan_with_space(self, start: tuple[int, int], end: tuple[int, int]) -> None:
+        """Move the mouse with the space bar held."""
+        self._xdotool("mousemove", *map(str, start), "keydown", "space")
+        for tenth in range(1, 11):
+            place = [round(a + (b - a) * tenth / 10) for a, b in zip(start, end, strict=True)]
+            self._xdotool("mousemove", *map(str, place))
+        self._xdotool("keyup", "space")
+
     def key(self, *keys: str) -> None:
         """Real key strokes, such as `ctrl+z`."""
         self._xdotool("key", "--delay", "60", *keys)

@@ -15,6 +15,7 @@ from rasterlasso.plugin.preview import Preview
 
 gdal.UseExceptions()
 
+
 @pytest.fixture
 def project():
     QgsProject.instance().clear()

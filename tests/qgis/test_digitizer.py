@@ -105,7 +105,9 @@ def test_a_raster_in_pixels_lies_where_qgis_shows_it(bench, project, make_image,
 def test_changing_the_imagery_takes_the_prompts_along(bench, project, make_image):
     bench.click(*MIDDLE)
     bench.answered()
-    degrees = QgsRasterLayer(str(make_image("degrees.tif", epsg=4326, geotransform=(-105, 2e-5, 0, 40.66, 0, -2e-5))), "degrees")
+    degrees = QgsRasterLayer(
+        str(make_image("degrees.tif", epsg=4326, geotransform=(-105, 2e-5, 0, 40.66, 0, -2e-5))), "degrees"
+    )
     project.addMapLayer(degrees)
     bench.digitizer.set_imagery(degrees)
     [point] = bench.digitizer.draft.points

@@ -127,7 +127,9 @@ def test_space_pans_as_everywhere_in_qgis(bench):
 
 def test_clicks_arrive_in_the_rasters_crs_from_any_project_crs(bench):
     bench.look_at(-105.0, 40.640, -104.99, 40.650, crs="EPSG:4326")
-    lonlat = bench.canvas.mapSettings().layerExtentToOutputExtent(bench.digitizer.imagery, QgsRectangle(*MIDDLE, *MIDDLE)).center()
+    lonlat = (
+        bench.canvas.mapSettings().layerExtentToOutputExtent(bench.digitizer.imagery, QgsRectangle(*MIDDLE, *MIDDLE)).center()
+    )
     bench.look_at(lonlat.x() - 0.004, lonlat.y() - 0.003, lonlat.x() + 0.004, lonlat.y() + 0.003, crs="EPSG:4326")
     bench.click(lonlat.x(), lonlat.y())
     [point] = bench.digitizer.draft.points

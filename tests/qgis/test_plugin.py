@@ -57,7 +57,9 @@ def test_unload_leaves_nothing_behind(qgis_iface, configured, project, imagery):
     assert QgsApplication.processingRegistry().providerById("rasterlasso") is None
     assert len(canvas.scene().items()) == items
     assert (project.receivers(project.layersWillBeRemoved) if listeners else 0) == listeners
-    assert not [dock for dock in qgis_iface.mainWindow().findChildren(QDockWidget) if dock.isVisible() and "Lasso" in dock.objectName()]
+    assert not [
+        dock for dock in qgis_iface.mainWindow().findChildren(QDockWidget) if dock.isVisible() and "Lasso" in dock.objectName()
+    ]
     project.removeAllMapLayers()
 
 

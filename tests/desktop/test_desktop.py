@@ -1,0 +1,141 @@
+"""The whole QGIS on a virtual screen, with the plugin from its zip, driven by mouse and keyboard."""
+
+import os
+from pathlib import Path
+
+import geopandas
+import pytest
+import rasterio.warp
+from shapely import Point
+
+from demo.desktop import Desktop
+
+ROOT = Path(__file__).resolve().parents[2]
+LAKE = (-105.865, 40.155)
+LAKE_VIEW = (-105.96, 40.08, -105.72, 40.24)
+IDLE = "lasso.digitizer.progress is None"
+
+
+@pytest.fixture(scope="module")
+def desktop(sample_image, engine_python):
+    package = ROOT / os.environ["RASTERLASSO_PACKAGE"]
+    os.environ.pop("DISPLAY", None)  # the tests never take the user's own mouse
+    with Desktop(package, engine_python) as running:
+        running.open_raster(sample_image, LAKE_VIEW)
+        running.press_toolbar_button()
+        running.until("lasso.engine.state.value == 'ready'")
+        yield running
+
+
+@pytest.fixture
+def clean(desktop):
+    """The lake in view, no draft, no messages."""
+    desktop.run(
+        "from qgis.utils import plugins\n"
+        "plugins['rasterlasso'].digitizer.clear()\n"
+        "iface.messageBar().clearWidgets()\n"
+        "iface.mapCanvas().setFocus()\n"
+    )
+    return desktop
+
+
+def steps(desktop):
+    return desktop.until(f"{IDLE} and [len(lasso.digitizer.draft.steps)]")[0]
+
+
+def area(desktop):
+    return desktop.until(f"{IDLE} and lasso.digitizer.polygon.area()")
+
+
+def test_click_background_undo_and_clear_by_mouse_and_keyboard(clean):
+    clean.press(*clean.screen_xy(*LAKE))
+    whole = area(clean)
+    clean.press(*clean.screen_xy(-105.83, 40.14), keys="shift")
+    assert steps(clean) == 2
+    assert area(clean) < whole
+    clean.key("ctrl+z")
+    assert steps(clean) == 1
+    assert area(clean) == whole
+    clean.press(*clean.screen_xy(-105.83, 40.14), button=3)
+    assert steps(clean) == 2
+    clean.key("BackSpace")
+    assert steps(clean) == 1
+    clean.key("Escape")
+    assert steps(clean) == 0
+
+
+def test_a_dragged_box_finds_the_lake(clean):
+    clean.drag(clean.screen_xy(-105.90, 40.18), clean.screen_xy(-105.765, 40.12))
+    assert steps(clean) == 1
+    assert clean.until("lasso.digitizer.draft.box is not None and lasso.digitizer.answer is not None")
+    assert area(clean) * 85.1 * 111.0 == pytest.approx(29.4, rel=0.25)
+
+
+def test_space_pans_and_the_draft_stays(clean):
+    clean.press(*clean.screen_xy(*LAKE))
+    before = area(clean)
+    center = clean.run("c = iface.mapCanvas().center()\nresult = [c.x(), c.y()]")
+    x, y = clean.screen_xy(*LAKE)
+    clean.pan_with_space((x, y), (x - 90, y))
+    moved = clean.run("c = iface.mapCanvas().center()\nresult = [c.x(), c.y()]")
+    assert moved[0] > center[0]
+    assert steps(clean) == 1
+    assert area(clean) == before
+    clean.run(f"from qgis.core import QgsRectangle\niface.mapCanvas().setExtent(QgsRectangle(*{LAKE_VIEW!r}))")
+
+
+def test_the_engine_is_killed_while_it_segments(clean):
+    clean.press(*clean.screen_xy(*LAKE))
+    expected = area(clean)
+    clean.run("iface.messageBar().clearWidgets()")
+    first = clean.until("lasso.engine.process_id")
+    clean.run(
+        "import os, signal\n"
+        "from qgis.utils import plugins\n"
+        "lasso = plugins['rasterlasso']\n"
+        "lasso.digitizer.clear()\n"
+        "from qgis.core import QgsPointXY\n"
+        f"lasso.digitizer.click(QgsPointXY(*{LAKE!r}), True)\n"
+        "os.kill(lasso.engine.process_id, signal.SIGKILL)\n"
+    )
+    assert clean.until("lasso.digitizer.answer is not None and lasso.engine.process_id") != first
+    assert area(clean) == expected
+    messages = clean.run("result = [item.text() for item in iface.messageBar().items()]")
+    assert len(messages) == 1
+    assert "clicks are kept" in messages[0]
+
+
+def test_accepting_in_another_project_crs_and_qgis_own_undo(clean, tmp_path):
+    output = tmp_path / "lake.gpkg"
+    clean.new_geopackage(output)
+    clean.run(
+        "from qgis.core import QgsCoordinateReferenceSystem, QgsProject, QgsRectangle, QgsCoordinateTransform\n"
+        "project = QgsProject.instance()\n"
+        "utm = QgsCoordinateReferenceSystem('EPSG:32613')\n"
+        "project.setCrs(utm)\n"
+        f"view = QgsRectangle(*{LAKE_VIEW!r})\n"
+        "to_utm = QgsCoordinateTransform(QgsCoordinateReferenceSystem('EPSG:4326'), utm, project)\n"
+        "iface.mapCanvas().setExtent(to_utm.transformBoundingBox(view))\n"
+    )
+    clean.until("not iface.mapCanvas().isDrawing()")
+    [x], [y] = rasterio.warp.transform("EPSG:4326", "EPSG:32613", [LAKE[0]], [LAKE[1]])
+    clean.press(*clean.screen_xy(x, y))
+    area(clean)
+    clean.key("Return")
+    clean.until("lasso.digitizer.target.featureCount() == 1")
+    clean.run(
+        "from qgis.utils import plugins\niface.setActiveLayer(plugins['rasterlasso'].digitizer.target)\niface.mapCanvas().setFocus()"
+    )
+    clean.key("ctrl+z")
+    clean.until("lasso.digitizer.target.featureCount() == 0")
+    clean.key("ctrl+shift+z")
+    clean.until("lasso.digitizer.target.featureCount() == 1")
+    clean.save_edits()
+    [shape] = geopandas.read_file(output).geometry
+    assert shape.is_valid
+    assert shape.contains(Point(LAKE))
+    assert geopandas.read_file(output).area_m2[0] / 1e6 == pytest.approx(29.4, rel=0.15)
+
+
+def test_nothing_went_wrong_in_qgis(desktop):
+    assert "Traceback" not in desktop.log
