@@ -12,8 +12,9 @@ from pathlib import Path
 
 import geopandas
 import rasterio
-from rasterlasso.engine.measure import area_m2
 from shapely import Point
+
+from rasterlasso.engine.measure import area_m2
 
 from .desktop import Desktop, DesktopError
 

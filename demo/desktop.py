@@ -114,7 +114,7 @@ class Desktop:
     def drag(self, start: tuple[int, int], end: tuple[int, int]) -> None:
         """A real drag with the left button."""
         self._xdotool("mousemove", *map(str, start), "mousedown", "1")
-        middle = [(a + b) // 2 for a, b in zip(start, end)]
+        middle = [(a + b) // 2 for a, b in zip(start, end, strict=True)]
         self._xdotool("mousemove", *map(str, middle), "mousemove", *map(str, end), "mouseup", "1")
 
     def pan_with_space(self, start: tuple[int, int], end: tuple[int, int]) -> None:

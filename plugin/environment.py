@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from qgis.PyQt.QtCore import QObject, QProcess, QStandardPaths, pyqtSignal
@@ -118,7 +119,8 @@ class EngineInstaller(QObject):
             shutil.rmtree(self._folder, ignore_errors=True)
             self._end(EngineInstallFailed(reason=self._last_line or tr("no message")))
 
-    def _run(self, command: list[str], then) -> None:  # noqa: ANN001 - a callable that takes success
+    def _run(self, command: list[str], then: Callable[[bool], None]) -> None:
+        """Start a command; `then` is told whether it succeeded."""
         process = QProcess(self)
         process.setProcessEnvironment(engine_environment())
         process.setProcessChannelMode(QProcess.ProcessChannelMode.MergedChannels)
@@ -130,8 +132,12 @@ class EngineInstaller(QObject):
             self._stop_process()
             then(succeeded)
 
+        def failed(error: QProcess.ProcessError) -> None:
+            if error == QProcess.ProcessError.FailedToStart:
+                done(False)
+
         process.finished.connect(lambda code, status: done(code == 0 and status == QProcess.ExitStatus.NormalExit))
-        process.errorOccurred.connect(lambda error: error == QProcess.ProcessError.FailedToStart and done(False))
+        process.errorOccurred.connect(failed)
         process.start(command[0], command[1:])
 
     def _read(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from qgis.core import Qgis, QgsApplication, QgsProject, QgsRasterLayer
 from qgis.gui import QgisInterface
@@ -119,7 +120,7 @@ class RasterLassoPlugin:
         """Starts the engine, so that it is warm at the first click."""
         self.engine.request("models", {}, Replies(result=self._show_models, failure=self._show_error), "models")
 
-    def _show_models(self, value: dict) -> None:
+    def _show_models(self, value: dict[str, Any]) -> None:
         models = tuple((each["name"], each["title"]) for each in value["models"])
         self.dock.set_models(models, self.digitizer.model)
 

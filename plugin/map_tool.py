@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from qgis.core import QgsRectangle
 from qgis.gui import QgsMapCanvas, QgsMapMouseEvent, QgsMapTool
 from qgis.PyQt.QtCore import QEvent, QObject, QPoint, Qt
@@ -77,19 +79,21 @@ class LassoTool(QgsMapTool):
             return True
         return False
 
-    def _action(self, event: QKeyEvent):  # noqa: ANN202 - a callable without arguments, or None
+    def _action(self, event: QKeyEvent) -> Callable[[], None] | None:
+        """What a key does to the draft; None for keys that are QGIS's."""
         if self._digitizer.draft.is_empty:
             return None
         if event.matches(QKeySequence.StandardKey.Undo):
             return self._digitizer.undo
         if event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
             return None
-        return {
+        actions: dict[int, Callable[[], None]] = {
             Qt.Key.Key_Backspace: self._digitizer.undo,
             Qt.Key.Key_Return: self._digitizer.accept,
             Qt.Key.Key_Enter: self._digitizer.accept,
             Qt.Key.Key_Escape: self._digitizer.clear,
-        }.get(event.key())
+        }
+        return actions.get(event.key())
 
     def _is_drag_to(self, place: QPoint) -> bool:
         """Whether the button went down far enough from here for a box."""

@@ -79,7 +79,7 @@ def growth_cost(graph: SuperpixelGraph, seed: int) -> Cost:
 
 
 def territory(graph: SuperpixelGraph, cost: Cost, seed: int, rival_cost: Cost, rivals: list[int]) -> Cost:
-    """`cost` of growing from `seed`, infinite where a rival seed has the better claim: less cost or, if alike, less distance."""
+    """`cost` of growing from `seed`, infinite where a rival has the better claim: less cost or, if alike, less distance."""
     if not rivals:
         return cost
     floor = CONTRAST_FLOOR  # within noise all costs are alike

@@ -124,7 +124,9 @@ def test_accepting_in_another_project_crs_and_qgis_own_undo(clean, tmp_path):
     clean.key("Return")
     clean.until("lasso.digitizer.target.featureCount() == 1")
     clean.run(
-        "from qgis.utils import plugins\niface.setActiveLayer(plugins['rasterlasso'].digitizer.target)\niface.mapCanvas().setFocus()"
+        "from qgis.utils import plugins\n"
+        "iface.setActiveLayer(plugins['rasterlasso'].digitizer.target)\n"
+        "iface.mapCanvas().setFocus()"
     )
     clean.key("ctrl+z")
     clean.until("lasso.digitizer.target.featureCount() == 0")

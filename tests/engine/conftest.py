@@ -1,9 +1,13 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import rasterio
 from affine import Affine
 
-DATA = __import__("pathlib").Path(__file__).resolve().parents[2].parent / "shared" / "data"
+DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+
+UTM = Affine(2.0, 0, 500_000.0, 0, -2.0, 4_500_000.0)
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +22,7 @@ def data():
 def make_raster(tmp_path):
     """Writes a GeoTIFF from a (bands, rows, columns) array; a `name`, `transform`, `crs` and any of rasterio's options."""
 
-    def make(data, name="image.tif", *, transform=Affine(2.0, 0, 500_000.0, 0, -2.0, 4_500_000.0), crs="EPSG:32613", **options):
+    def make(data, name="image.tif", *, transform=UTM, crs="EPSG:32613", **options):
         bands, rows, cols = data.shape
         path = tmp_path / name
         options = {"count": bands, "height": rows, "width": cols, "dtype": data.dtype, "crs": crs, **options}

@@ -80,7 +80,7 @@ def test_many_objects_with_their_properties(capsys, image, tmp_path):
         "properties": {"class": "field", "landowner_name": "A", "landowner_number": 3},
     }
     prompts.write_text(json.dumps({"crs": "EPSG:32613", "objects": [field, far_outside, field]}))
-    code, out, err = run(capsys, "segment", image, "--prompts", prompts, "-o", tmp_path / "out.shp")
+    code, _, err = run(capsys, "segment", image, "--prompts", prompts, "-o", tmp_path / "out.shp")
     assert code == 2
     assert sum("object 2" in line for line in err) == 1
     assert sum("10 characters" in line for line in err) == 1

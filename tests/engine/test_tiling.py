@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,7 +44,7 @@ def test_tiles_cover_every_pixel_and_none_is_beyond_the_raster(width, height, le
     windows = [grid.window(Tile(level, 0, col)) for col in range(cols)]
     assert windows[0].x0 == 0
     assert windows[-1].x1 == width
-    assert all(left.x1 > right.x0 for left, right in zip(windows, windows[1:], strict=False))
+    assert all(left.x1 > right.x0 for left, right in pairwise(windows))
     assert all(window.x0 < window.x1 <= width and 1 <= window.width_px <= 1024 for window in windows)
     assert grid.window(Tile(level, rows - 1, 0)).y1 == height
 

@@ -7,9 +7,8 @@ import pytest
 from qgis.core import QgsCoordinateReferenceSystem, QgsGeometry, QgsPointXY, QgsRasterLayer, QgsRectangle, QgsVectorLayer
 from qgis.PyQt.QtCore import Qt
 
-from rasterlasso.plugin.engine_process import EngineProcess, EngineState
-
 from helpers import BESIDE, FIELD, MIDDLE, wait_until
+from rasterlasso.plugin.engine_process import EngineProcess, EngineState
 
 
 def found_field(bench):

@@ -3,6 +3,7 @@ from qgis.core import QgsCoordinateReferenceSystem, QgsDefaultValue, QgsField, Q
 from qgis.PyQt.QtCore import QVariant
 
 from rasterlasso.plugin.errors import TargetRefused
+from rasterlasso.plugin.imagery import transform_between
 from rasterlasso.plugin.layers import add_polygon, new_geopackage_layer, new_scratch_layer
 
 UTM = QgsCoordinateReferenceSystem("EPSG:32613")
@@ -48,8 +49,6 @@ def test_polygons_are_moved_to_the_layers_crs_and_back(project, target):
     add_polygon(layer, SQUARE, UTM, ATTRIBUTES, project)
     [feature] = layer.getFeatures()
     back = QgsGeometry(feature.geometry())
-    from rasterlasso.plugin.imagery import transform_between
-
     back.transform(transform_between(layer.crs(), UTM, project))
     assert back.hausdorffDistance(SQUARE) < 0.01
     assert feature["area_m2"] == pytest.approx(1e6, rel=2e-3)

@@ -6,9 +6,8 @@ from qgis.PyQt.QtCore import QEvent, Qt
 from qgis.PyQt.QtGui import QKeyEvent
 from qgis.PyQt.QtWidgets import QApplication
 
-from rasterlasso.engine.protocol import Box
-
 from helpers import BESIDE, FIELD, MIDDLE
+from rasterlasso.engine.protocol import Box
 
 SHIFT, CTRL = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlModifier
 FIELD_GEOMETRY = QgsGeometry.fromRect(QgsRectangle(*FIELD))

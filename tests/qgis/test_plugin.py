@@ -3,19 +3,29 @@
 from pathlib import Path
 
 import pytest
-from qgis.core import QgsApplication, QgsProcessingContext, QgsProcessingFeedback, QgsSettings, QgsVectorLayer
-from qgis.core import QgsFeature, QgsGeometry, QgsPointXY
+from qgis.core import (
+    QgsApplication,
+    QgsCoordinateReferenceSystem,
+    QgsFeature,
+    QgsGeometry,
+    QgsPointXY,
+    QgsProcessingContext,
+    QgsProcessingFeedback,
+    QgsProject,
+    QgsSettings,
+    QgsVectorLayer,
+)
 from qgis.PyQt.QtCore import QCoreApplication, QEvent
 from qgis.PyQt.QtWidgets import QDockWidget
 
 import rasterlasso
+from helpers import MIDDLE, wait_until
 from rasterlasso.plugin.engine_process import EngineState
 from rasterlasso.plugin.environment import COMPLETE, EngineInstaller, base_pythons, engine_python, python_in
 from rasterlasso.plugin.errors import EngineInstallFailed, EngineMissing, PythonMissing
+from rasterlasso.plugin.imagery import transform_between
 from rasterlasso.plugin.settings import Settings
 from rasterlasso.plugin.translation import error_text
-
-from helpers import MIDDLE, wait_until
 
 
 @pytest.fixture
@@ -162,10 +172,6 @@ def test_only_a_whole_environment_counts(qgis_app, tmp_path, monkeypatch):
 def test_the_algorithm_segments_at_points(plugin, imagery):
     points = QgsVectorLayer("Point?crs=EPSG:4326", "points", "memory")
     features = []
-    from qgis.core import QgsCoordinateReferenceSystem, QgsProject
-
-    from rasterlasso.plugin.imagery import transform_between
-
     to_lonlat = transform_between(imagery.crs(), QgsCoordinateReferenceSystem("EPSG:4326"), QgsProject.instance())
     for place in (MIDDLE, (0.0, 4_000_000.0)):
         feature = QgsFeature()
