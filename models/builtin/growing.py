@@ -33,7 +33,7 @@ SMALL_AREA_PX = 400.0
 SMALL_AREA_POWER = 0.15
 """Regions under the area lose score slowly: a speck of high contrast is seldom the object."""
 
-LARGE_SHARE = 0.7
+LARGE_SHARE = 0.3
 LARGE_FACTOR = 0.3
 """Regions over this share of the tile lose score: they are what surrounds the object."""
 
