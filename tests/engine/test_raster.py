@@ -52,11 +52,15 @@ def test_odd_georeferences_are_read_as_they_are(make_raster, field_image, transf
         assert (source.read((1,), whole(source))[0] == field_image[0]).all()
 
 
-@pytest.mark.filterwarnings("ignore:The given matrix is equal")
-def test_without_georeference_y_goes_up_as_qgis_shows_it(make_raster, field_image):
-    with RasterSource(make_raster(field_image, transform=Affine.identity(), crs=None)) as source:
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+@pytest.mark.parametrize(
+    ("transform", "place"), [(None, [10.0, -20.0]), (Affine.identity(), [10.0, 20.0])], ids=["none", "identity"]
+)
+def test_rasters_in_pixels_lie_where_qgis_shows_them(make_raster, field_image, transform, place):
+    """The same is asserted of QGIS in tests/qgis."""
+    with RasterSource(make_raster(field_image, transform=transform, crs=None)) as source:
         assert source.crs_wkt is None
-        assert source.to_map(np.array([[10.0, 20.0]])).tolist() == [[10.0, -20.0]]
+        assert source.to_map(np.array([[10.0, 20.0]])).tolist() == [place]
 
 
 def test_ground_control_points_place_a_raster(tmp_path, field_image):
