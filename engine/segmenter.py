@@ -79,15 +79,17 @@ class _NativePrompts:
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
-        """What the prompts span."""
-        corners = self.points if self.box is None else np.vstack((self.points, np.reshape(self.box, (2, 2))))
+        """What the prompts of the foreground span: the tile is chosen by them alone."""
+        on_object = self.points[self.foreground]
+        corners = on_object if self.box is None else np.vstack((on_object, np.reshape(self.box, (2, 2))))
         return (*corners.min(axis=0), *corners.max(axis=0))
 
     def in_window(self, window: Window) -> PixelPrompts:
-        """In the tile's pixel coordinates."""
-        points = np.array([window.to_tile(x, y) for x, y in self.points]).reshape(-1, 2)
+        """In the tile's pixel coordinates; background off the tile is left out."""
+        there = np.array([window.contains(x, y) for x, y in self.points], np.bool_)
+        points = np.array([window.to_tile(x, y) for x, y in self.points[there]]).reshape(-1, 2)
         box = None if self.box is None else (*window.to_tile(*self.box[:2]), *window.to_tile(*self.box[2:]))
-        return PixelPrompts(points, self.foreground, box)
+        return PixelPrompts(points, self.foreground[there], box)
 
 
 class Segmenter:
@@ -246,7 +248,7 @@ def _to_pixel(source: RasterSource, xy_map: list[tuple[float, float]]) -> npt.ND
 
 
 def _level_holding(source: RasterSource, placed: _NativePrompts, level: int) -> int:
-    """The first level from `level` on at which one tile holds all prompts."""
+    """The first level from `level` on at which one tile holds all that is said of the foreground."""
     level = source.grid.clamp_level(level)
     x0, y0, x1, y1 = placed.bounds
     while level < source.grid.max_level:

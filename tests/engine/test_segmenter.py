@@ -96,6 +96,14 @@ def test_prompts_too_far_apart_for_a_tile_are_seen_at_a_coarser_level(make_raste
     assert iou(found.polygon, to_map(UTM, shapely.box(100, 100, 2300, 200))) > 0.9
 
 
+def test_a_background_click_far_away_changes_neither_tile_nor_level(make_raster, field_image):
+    with rl.open(make_raster(field_image), level=-2) as scene:
+        alone = scene.segment([(*(UTM @ MIDDLE_PX), True)])
+        corrected = scene.segment([(*(UTM @ MIDDLE_PX), True), (*(UTM @ (20, 290)), False)])
+    assert (alone.level, corrected.level) == (-2, -2)
+    assert corrected.polygon.equals(alone.polygon)
+
+
 def test_nodata_is_never_part_of_a_polygon(make_raster, field_image):
     field_image[:, 120:140, 100:130] = 0
     with rl.open(make_raster(field_image, nodata=0)) as scene:
