@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from qgis.core import Qgis, QgsMessageLog
-from qgis.PyQt.QtCore import QObject, QProcess, QProcessEnvironment, pyqtSignal
+from qgis.PyQt.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, pyqtSignal
 
 from ..engine.client import EngineClient, Replies
 from ..engine.errors import ProtocolError, RasterLassoError
@@ -33,6 +33,7 @@ LEAKING_VARIABLES = (
 )
 """QGIS sets these for its own libraries; the engine's would break on them."""
 
+START_MS = 60_000
 STOP_MS = 300
 LOG_TAIL_CHARS = 4000
 LOG_TAG = "Raster Lasso"
@@ -70,6 +71,9 @@ class EngineProcess(QObject):
         self._client = EngineClient(self._write, self._on_ready)
         self._state = EngineState.STOPPED
         self._log_tail = ""
+        self._start_timer = QTimer(self)
+        self._start_timer.setSingleShot(True)
+        self._start_timer.timeout.connect(self._on_start_timeout)
 
     @property
     def state(self) -> EngineState:
@@ -112,6 +116,7 @@ class EngineProcess(QObject):
         self._process = process
         self._set_state(EngineState.STARTING)
         process.start(str(self._python), ["-I", "-u", str(LAUNCHER)])
+        self._start_timer.start(START_MS)
 
     def request(self, op: str, params: dict[str, Any], replies: Replies, channel: str = "") -> None:
         """Send a request, starting the engine where needed; a newer one in a channel takes an older one's place."""
@@ -128,6 +133,7 @@ class EngineProcess(QObject):
         self._set_state(EngineState.STOPPED)
 
     def _end_process(self) -> None:
+        self._start_timer.stop()
         process, self._process = self._process, None
         if process is None:
             return
@@ -149,6 +155,7 @@ class EngineProcess(QObject):
             self._process.write(data)
 
     def _on_ready(self, ready: Ready) -> None:
+        self._start_timer.stop()
         self._set_state(EngineState.READY)
 
     def _read_output(self) -> None:
@@ -171,6 +178,9 @@ class EngineProcess(QObject):
     def _on_error(self, error: QProcess.ProcessError) -> None:
         if error == QProcess.ProcessError.FailedToStart and self._process is not None:
             self._fail(EngineStartFailed(reason=self._process.errorString()))
+
+    def _on_start_timeout(self) -> None:
+        self._fail(EngineStartFailed(reason=tr("no sign of life for {} s").format(START_MS // 1000)))
 
     def _on_finished(self, exit_code: int, exit_status: QProcess.ExitStatus) -> None:
         self._read_output()

@@ -181,8 +181,8 @@ def test_rapid_clicks_end_in_the_answer_to_the_last(bench):
     assert len(bench.digitizer.draft.points) == 6
 
 
-@pytest.mark.parametrize("broken", ["none", "missing", "not python", "import error"])
-def test_an_engine_that_can_not_start_is_explained_and_nothing_is_lost(bench, tmp_path, engine_python, broken):
+@pytest.mark.parametrize("broken", ["none", "missing", "not python", "import error", "hangs"])
+def test_an_engine_that_can_not_start_is_explained_and_nothing_is_lost(bench, tmp_path, engine_python, monkeypatch, broken):
     python = {"none": None, "missing": tmp_path / "python"}.get(broken, tmp_path / "python")
     if broken == "not python":
         python.write_text("#!/bin/sh\necho this is no python >&2\nexit 3\n")
@@ -190,6 +190,10 @@ def test_an_engine_that_can_not_start_is_explained_and_nothing_is_lost(bench, tm
     if broken == "import error":
         python.write_text("#!/bin/sh\necho \"ModuleNotFoundError: No module named 'rasterio'\" >&2\nexit 1\n")
         python.chmod(0o755)
+    if broken == "hangs":
+        python.write_text("#!/bin/sh\nexec sleep 60\n")
+        python.chmod(0o755)
+        monkeypatch.setattr("rasterlasso.plugin.engine_process.START_MS", 500)
     engine = EngineProcess(python)
     digitizer = bench.digitizer
     digitizer._engine = engine
@@ -197,7 +201,11 @@ def test_an_engine_that_can_not_start_is_explained_and_nothing_is_lost(bench, tm
     wait_until(lambda: bench.messages)
     assert engine.state is EngineState.FAILED
     assert "Install engine" in bench.messages[0]
-    assert broken in ("none", "missing") or ("no python" in bench.messages[0] or "rasterio" in bench.messages[0])
+    reason = {"not python": "no python", "import error": "No module named 'rasterio'", "hangs": "no sign of life"}.get(
+        broken, ""
+    )
+    assert reason in bench.messages[0]
+    monkeypatch.undo()
     assert len(digitizer.draft.points) == 1
     assert digitizer.progress is None
     engine.use_python(engine_python)

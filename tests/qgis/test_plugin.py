@@ -20,7 +20,7 @@ from qgis.PyQt.QtWidgets import QDockWidget
 
 import rasterlasso
 from helpers import MIDDLE, wait_until
-from rasterlasso.plugin.engine_process import EngineState
+from rasterlasso.plugin.engine_process import EngineProcess, EngineState
 from rasterlasso.plugin.environment import COMPLETE, EngineInstaller, base_pythons, engine_python, python_in
 from rasterlasso.plugin.errors import EngineInstallFailed, EngineMissing, PythonMissing
 from rasterlasso.plugin.imagery import transform_between
@@ -125,13 +125,25 @@ def test_without_an_engine_the_panel_offers_to_install_it(qgis_iface, project, i
     plugin.unload()
 
 
-def finish(installer):
+def finish(installer, seconds=120):
     outcome, lines = [], []
     installer.finished.connect(outcome.append)
     installer.progress.connect(lines.append)
     installer.start()
-    wait_until(lambda: outcome, 120)
+    wait_until(lambda: outcome, seconds)
     return outcome[0], lines
+
+
+def test_the_engine_is_installed_from_nothing(qgis_app, tmp_path, monkeypatch):
+    monkeypatch.setattr("rasterlasso.plugin.environment.managed_folder", lambda: tmp_path / "engine")
+    installer = EngineInstaller(tmp_path / "engine")
+    error, lines = finish(installer, 600)
+    assert error is None, lines[-5:]
+    assert any("ok   built-in model" in line for line in lines)
+    engine = EngineProcess(engine_python(Settings()))
+    engine.start()
+    wait_until(lambda: engine.state is EngineState.READY)
+    engine.shut_down()
 
 
 def test_an_installation_that_fails_says_why_and_leaves_nothing(qgis_app, tmp_path, monkeypatch):
