@@ -102,10 +102,11 @@ def best_regions(graph: SuperpixelGraph, cost: Cost, limit: int, usual_px: float
     low, high = graph.edges.T
     first, last = np.minimum(cost[low], cost[high]), np.maximum(cost[low], cost[high])
     contrast = np.where(np.isinf(last), np.maximum(graph.contrast, ASSERTED_CONTRAST), graph.contrast)
-    inside, inside_contrast = _accumulate(last, graph.border_px, stops), _accumulate(last, graph.border_px * contrast, stops)
-    border = _accumulate(first, graph.border_px, stops) - inside
-    border_contrast = _accumulate(first, graph.border_px * contrast, stops) - inside_contrast
-    area = _accumulate(cost, graph.area_px, stops)
+    pixels, contrast_sum = graph.border_px, graph.border_px * contrast
+    inside, inside_contrast = _accumulate(last, stops, pixels, contrast_sum)
+    touched, touched_contrast = _accumulate(first, stops, pixels, contrast_sum)
+    border, border_contrast = touched - inside, touched_contrast - inside_contrast
+    (area,) = _accumulate(cost, stops, graph.area_px)
     score = border_contrast / np.maximum(border, 1)
     score /= inside_contrast / np.maximum(inside, 1) + CONTRAST_FLOOR
     score *= np.minimum(1.0, area / SMALL_AREA_PX) ** SMALL_AREA_POWER
@@ -136,8 +137,8 @@ def connected_to(graph: SuperpixelGraph, members: Mask, seeds: list[int]) -> Mas
     return connected
 
 
-def _accumulate(key: Cost, value: npt.NDArray[np.floating], stops: Cost) -> Cost:
+def _accumulate(key: Cost, stops: Cost, *values: npt.NDArray[np.floating]) -> list[Cost]:
+    """Of each array of values, at each stop, the sum of those whose key is not above the stop."""
     order = np.argsort(key)
-    total = np.concatenate(([0.0], np.cumsum(value[order], dtype=np.float64)))
-    summed: Cost = total[np.searchsorted(key[order], stops, side="right")]
-    return summed
+    ends = np.searchsorted(key[order], stops, side="right")
+    return [np.concatenate(([0.0], np.cumsum(value[order], dtype=np.float64)))[ends] for value in values]

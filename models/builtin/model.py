@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from ..base import Candidate, Embedding, FloatImage, Mask, PixelPrompts
 from .growing import Cost, best_regions, connected_to, growth_cost, territory
@@ -17,9 +16,6 @@ COST_SLOTS = 40
 
 SATURATION = 4.0
 """Logit far inside; outside it is the negative."""
-
-EDGE_SIGMA_PX = 1.0
-"""The outline is smoothed over this, which also places it between pixels."""
 
 BOX_CORE = 0.2
 """Half side of the middle part of a box, as a share of the box, that is taken for the object."""
@@ -160,9 +156,7 @@ def _logits(labels: npt.NDArray[np.int32], members: Mask, clicks: dict[tuple[int
         margin = 4
         near_rows = slice(max(rows[0] - margin, 0), rows[-1] + margin + 1)
         near_cols = slice(max(cols[0] - margin, 0), cols[-1] + margin + 1)
-        part = inside[near_rows, near_cols].astype(np.float32)
-        blurred = ndimage.gaussian_filter(part, EDGE_SIGMA_PX, truncate=3.0)
-        logits[near_rows, near_cols] = SATURATION * (2 * blurred - 1)
+        logits[near_rows, near_cols] = SATURATION * (2 * _smoothed(inside[near_rows, near_cols]) - 1)
     for (row, col), is_foreground in clicks.items():
         if bool(logits[row, col] > 0) is not is_foreground:
             logits[max(row - 1, 0) : row + 2, max(col - 1, 0) : col + 2] = SATURATION if is_foreground else -SATURATION
@@ -170,6 +164,16 @@ def _logits(labels: npt.NDArray[np.int32], members: Mask, clicks: dict[tuple[int
         logits[row, col] = SATURATION if is_foreground else -SATURATION
     logits[~valid] = -SATURATION
     return logits
+
+
+def _smoothed(inside: Mask) -> FloatImage:
+    """Share of the inside around each pixel, weighted by 1 4 6 4 1 in both directions: a Gaussian of 1 px in whole numbers."""
+    weighted = inside.astype(np.uint16)
+    for axis in (0, 1):
+        around = np.moveaxis(np.pad(weighted, [(2, 2) if each == axis else (0, 0) for each in (0, 1)], mode="edge"), axis, 0)
+        middle = np.moveaxis(weighted, axis, 0)
+        weighted = np.moveaxis(around[:-4] + around[4:] + 4 * (around[1:-3] + around[3:-1]) + 6 * middle, 0, axis)
+    return weighted.astype(np.float32) / 256
 
 
 def _share_superpixels(inside: Mask, labels: npt.NDArray[np.int32], clicks: dict[tuple[int, int], bool]) -> None:
