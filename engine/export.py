@@ -50,6 +50,11 @@ DRIVERS = {
     ".parquet": "Parquet",
 }
 
+CREATION_OPTIONS = {
+    ".geojson": {"RFC7946": "YES"},
+    ".gpkg": {"VERSION": "1.2"},  # the newest that GDAL reads without a warning in all QGIS from 3.22 on
+}
+
 
 def check_output(path: Path) -> None:
     """Raise `OutputUnsupported` or `OutputUnwritable` before any work is done for it."""
@@ -76,7 +81,7 @@ def write(records: Sequence[Record], crs_wkt: str | None, path: Path) -> None:
             frame = _shorten_fields(frame)
         elif suffix == ".geojson" and frame.crs is not None:
             frame = frame.to_crs("EPSG:4326")
-        options = {"RFC7946": "YES"} if suffix == ".geojson" else {}
+        options = CREATION_OPTIONS.get(suffix, {})
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "'crs' was not provided")
             pyogrio.write_dataframe(

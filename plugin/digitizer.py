@@ -198,7 +198,8 @@ class Digitizer(QObject):
         try:
             raster_path(self._imagery)
             assert self._imagery is not None
-            to_imagery = transform_between(self._canvas.mapSettings().destinationCrs(), self._imagery.crs(), self._project)
+            context = self._project.transformContext()
+            to_imagery = transform_between(self._canvas.mapSettings().destinationCrs(), self._imagery.crs(), context)
             step = make_step(to_imagery)
             if self._draft.is_empty:  # a draft keeps its level, so that zooming in to correct it does not change it
                 self._level = level_at(self._imagery, place, self._canvas.mapUnitsPerPixel(), to_imagery)
@@ -253,7 +254,7 @@ class Digitizer(QObject):
         self.message.emit(tr("The engine stopped and was started again. Your clicks are kept."), Qgis.MessageLevel.Warning)
 
     def _moved(self, step: Step, source: QgsCoordinateReferenceSystem, target: QgsCoordinateReferenceSystem) -> Step:
-        transform = transform_between(source, target, self._project)
+        transform = transform_between(source, target, self._project.transformContext())
         if isinstance(step, Point):
             return _point(transformed(QgsPointXY(step.x, step.y), transform), step.foreground)
         return _box(transformed_box(QgsRectangle(step.x0, step.y0, step.x1, step.y1), transform))

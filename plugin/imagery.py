@@ -7,9 +7,9 @@ import math
 from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsCoordinateTransform,
+    QgsCoordinateTransformContext,
     QgsCsException,
     QgsPointXY,
-    QgsProject,
     QgsProviderRegistry,
     QgsRasterLayer,
     QgsRectangle,
@@ -46,10 +46,10 @@ def level_at(layer: QgsRasterLayer, center: QgsPointXY, map_units_per_pixel: flo
 
 
 def transform_between(
-    source: QgsCoordinateReferenceSystem, target: QgsCoordinateReferenceSystem, project: QgsProject
+    source: QgsCoordinateReferenceSystem, target: QgsCoordinateReferenceSystem, context: QgsCoordinateTransformContext
 ) -> QgsCoordinateTransform:
-    """With the project's transform context; leaves coordinates as they are where either CRS is unknown."""
-    return QgsCoordinateTransform(source, target, project.transformContext())
+    """By the user's choices in `context`, the project's; leaves coordinates as they are where either CRS is unknown."""
+    return QgsCoordinateTransform(source, target, context)
 
 
 def transformed(point: QgsPointXY, transform: QgsCoordinateTransform) -> QgsPointXY:

@@ -107,7 +107,7 @@ def add_polygon(
     check_target(layer)
     moved = QgsGeometry(geometry)
     try:
-        moved.transform(transform_between(crs, layer.crs(), project))
+        moved.transform(transform_between(crs, layer.crs(), project.transformContext()))
     except QgsCsException as error:
         raise CoordinatesUntransformable(source=crs.authid(), target=layer.crs().authid(), reason=str(error)) from error
     fitting = moved.coerceToType(layer.wkbType())

@@ -51,7 +51,7 @@ class Preview:
         box = draft.box
         if box is not None:
             self._box.setToGeometry(QgsGeometry.fromRect(QgsRectangle(box.x0, box.y0, box.x1, box.y1)), crs)
-        to_map = transform_between(crs, self._canvas.mapSettings().destinationCrs(), self._project)
+        to_map = transform_between(crs, self._canvas.mapSettings().destinationCrs(), self._project.transformContext())
         for point in draft.points:
             try:
                 place = to_map.transform(QgsPointXY(point.x, point.y))

@@ -128,7 +128,7 @@ class SegmentAtPoints(QgsProcessingAlgorithm):
         source = self.parameterAsSource(parameters, self.POINTS, context)
         if source is None:
             raise QgsProcessingException(self.invalidSourceError(parameters, self.POINTS))
-        to_imagery = transform_between(source.sourceCrs(), crs, context.project())
+        to_imagery = transform_between(source.sourceCrs(), crs, context.transformContext())
         objects = []
         for feature in source.getFeatures():
             for vertex in feature.geometry().vertices():

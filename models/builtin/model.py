@@ -173,7 +173,7 @@ def _smoothed(inside: Mask) -> FloatImage:
         around = np.moveaxis(np.pad(weighted, [(2, 2) if each == axis else (0, 0) for each in (0, 1)], mode="edge"), axis, 0)
         middle = np.moveaxis(weighted, axis, 0)
         weighted = np.moveaxis(around[:-4] + around[4:] + 4 * (around[1:-3] + around[3:-1]) + 6 * middle, 0, axis)
-    return weighted.astype(np.float32) / 256
+    return weighted.astype(np.float32) / np.float32(256)
 
 
 def _share_superpixels(inside: Mask, labels: npt.NDArray[np.int32], clicks: dict[tuple[int, int], bool]) -> None:

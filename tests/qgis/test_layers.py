@@ -49,7 +49,7 @@ def test_polygons_are_moved_to_the_layers_crs_and_back(project, target):
     add_polygon(layer, SQUARE, UTM, ATTRIBUTES, project)
     [feature] = layer.getFeatures()
     back = QgsGeometry(feature.geometry())
-    back.transform(transform_between(layer.crs(), UTM, project))
+    back.transform(transform_between(layer.crs(), UTM, project.transformContext()))
     assert back.hausdorffDistance(SQUARE) < 0.01
     assert feature["area_m2"] == pytest.approx(1e6, rel=2e-3)
 

@@ -11,7 +11,6 @@ from qgis.core import (
     QgsPointXY,
     QgsProcessingContext,
     QgsProcessingFeedback,
-    QgsProject,
     QgsSettings,
     QgsVectorLayer,
 )
@@ -181,10 +180,11 @@ def test_only_a_whole_environment_counts(qgis_app, tmp_path, monkeypatch):
     assert base_pythons()
 
 
-def test_the_algorithm_segments_at_points(plugin, imagery):
+@pytest.mark.parametrize("has_project", [True, False], ids=["in QGIS", "as qgis_process"])
+def test_the_algorithm_segments_at_points(plugin, imagery, project, has_project):
     points = QgsVectorLayer("Point?crs=EPSG:4326", "points", "memory")
     features = []
-    to_lonlat = transform_between(imagery.crs(), QgsCoordinateReferenceSystem("EPSG:4326"), QgsProject.instance())
+    to_lonlat = transform_between(imagery.crs(), QgsCoordinateReferenceSystem("EPSG:4326"), project.transformContext())
     for place in (MIDDLE, (0.0, 4_000_000.0)):
         feature = QgsFeature()
         feature.setGeometry(QgsGeometry.fromPointXY(to_lonlat.transform(QgsPointXY(*place))))
@@ -192,7 +192,8 @@ def test_the_algorithm_segments_at_points(plugin, imagery):
     points.dataProvider().addFeatures(features)
     algorithm = QgsApplication.processingRegistry().algorithmById("rasterlasso:segmentatpoints")
     context, feedback = QgsProcessingContext(), QgsProcessingFeedback()
-    context.setProject(QgsProject.instance())
+    if has_project:
+        context.setProject(project)
     parameters = {"IMAGE": imagery, "POINTS": points, "LEVEL": 0, "OUTPUT": "memory:"}
     outputs, ok = algorithm.create().run(parameters, context, feedback)
     assert ok, feedback.textLog()
