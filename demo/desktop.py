@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -181,10 +180,6 @@ class Desktop:
         """Save the target layer's edits by QGIS's own action."""
         self.run(f"{_NAMES}iface.setActiveLayer(lasso.digitizer.target)\niface.actionSaveActiveLayerEdits().trigger()\n")
         self.until("not lasso.digitizer.target.isModified()")
-
-    def kill_engine(self) -> None:
-        """kill -9, as the system does when memory runs out."""
-        os.kill(self.run(f"{_NAMES}result = lasso.engine.process_id"), signal.SIGKILL)
 
     def _make_profile(self, package: Path, engine_python: Path | None) -> None:
         profile = self._folder / "profiles" / "profiles" / "default"

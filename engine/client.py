@@ -48,11 +48,6 @@ class EngineClient:
         self._ready = False
 
     @property
-    def is_ready(self) -> bool:
-        """Whether the engine answers."""
-        return self._ready
-
-    @property
     def busy(self) -> bool:
         """Whether any request is unanswered."""
         return bool(self._pending)

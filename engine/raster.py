@@ -66,11 +66,6 @@ class RasterSource:
         self._base.close()
 
     @property
-    def count(self) -> int:
-        """Number of bands, alpha included."""
-        return int(self._dataset.count)
-
-    @property
     def dtype(self) -> np.dtype[Any]:
         """Common type of the bands' values."""
         return np.result_type(*(np.dtype(name) for name in self._dataset.dtypes))
@@ -79,11 +74,6 @@ class RasterSource:
     def color_interpretation(self) -> tuple[ColorInterp, ...]:
         """What each band is."""
         return tuple(self._dataset.colorinterp)
-
-    @property
-    def fingerprint(self) -> str:
-        """Changes when the file does: path, size and time of change."""
-        return fingerprint(self.path)
 
     def palette(self) -> npt.NDArray[np.uint8] | None:
         """(values, 3) colours of the first band's values where it has a colour table."""
@@ -135,10 +125,7 @@ class RasterSource:
             raise RasterUnsupported(
                 path=self.path, reason=f"has no bands of its own; open one of its parts: {inside or 'none'}"
             )
-        if (
-            any(np.dtype(name).kind == "c" for name in dataset.dtypes if name != "complex_int16")
-            or "complex_int16" in dataset.dtypes
-        ):
+        if any(name.startswith("complex") for name in dataset.dtypes):
             raise RasterUnsupported(path=self.path, reason="holds complex numbers; compute amplitude or intensity first")
         transform = dataset.transform
         if not all(map(math.isfinite, transform[:6])) or transform.is_degenerate:

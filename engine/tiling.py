@@ -10,7 +10,6 @@ Native pixel coordinates are continuous, x to the right and y down, with (0, 0) 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 TILE_PX = 1024
@@ -84,11 +83,6 @@ class TileGrid:
     def shape(self, level: int) -> tuple[int, int]:
         """(rows, columns) of tiles on a level."""
         return self._count(self.height_px, level), self._count(self.width_px, level)
-
-    def tiles(self, level: int) -> Iterator[Tile]:
-        """All tiles of a level, row by row."""
-        rows, cols = self.shape(level)
-        return (Tile(level, row, col) for row in range(rows) for col in range(cols))
 
     def tile_at(self, level: int, x: float, y: float) -> Tile:
         """The tile whose middle is nearest to a native place (places off the raster get the nearest tile)."""

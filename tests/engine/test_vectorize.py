@@ -24,7 +24,7 @@ def disc(shape, center_xy, radius):
 def test_any_logits_give_a_valid_polygon_near_their_mask(logits):
     found = outline(logits, NOWHERE, NOWHERE)
     if found is None:
-        assert (logits > 0).sum() <= 1
+        assert logits.max() < 1e-3  # what is inside by less has no area that a double can tell
         return
     assert found.is_valid
     assert found.area > 0
