@@ -115,7 +115,7 @@ def test_keys_are_claimed_only_while_there_is_a_draft_and_the_tool_is_on(bench):
     assert len(bench.digitizer.draft.points) == 1
 
 
-def test_space_pans_as_everywhere_in_qgis(bench):
+def test_arrow_keys_pan_as_everywhere_in_qgis(bench):
     bench.click(*MIDDLE)
     bench.answered()
     center = bench.canvas.center()
