@@ -124,7 +124,11 @@ class Digitizer(QObject):
         """Ask another model from now on; the draft is asked again."""
         if name != self._model:
             self._model = name
-            self._replace_draft(self._draft)
+            self.ask_again()
+
+    def ask_again(self) -> None:
+        """Ask for the draft as it is, of another model or once the engine is mended."""
+        self._replace_draft(self._draft)
 
     def click(self, place: QgsPointXY, foreground: bool) -> None:
         """A click in map coordinates."""

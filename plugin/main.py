@@ -145,6 +145,7 @@ class RasterLassoPlugin:
         self.engine.use_python(engine_python(self._settings))
         self._show_message(tr("The engine is installed."), Qgis.MessageLevel.Success)
         self._ask_for_models()
+        self.digitizer.ask_again()
 
     def _forget_installer(self) -> None:
         if self._installer is not None:

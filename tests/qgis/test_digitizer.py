@@ -8,6 +8,7 @@ from qgis.core import QgsCoordinateReferenceSystem, QgsGeometry, QgsPointXY, Qgs
 from qgis.PyQt.QtCore import Qt
 
 from helpers import BESIDE, FIELD, MIDDLE, wait_until
+from rasterlasso.plugin.digitizer import Digitizer
 from rasterlasso.plugin.engine_process import EngineProcess, EngineState
 
 
@@ -182,7 +183,9 @@ def test_rapid_clicks_end_in_the_answer_to_the_last(bench):
 
 
 @pytest.mark.parametrize("broken", ["none", "missing", "not python", "import error", "hangs"])
-def test_an_engine_that_can_not_start_is_explained_and_nothing_is_lost(bench, tmp_path, engine_python, monkeypatch, broken):
+def test_an_engine_that_can_not_start_is_explained_and_nothing_is_lost(
+    bench, project, tmp_path, engine_python, monkeypatch, broken
+):
     python = {"none": None, "missing": tmp_path / "python"}.get(broken, tmp_path / "python")
     if broken == "not python":
         python.write_text("#!/bin/sh\necho this is no python >&2\nexit 3\n")
@@ -194,23 +197,25 @@ def test_an_engine_that_can_not_start_is_explained_and_nothing_is_lost(bench, tm
         python.write_text("#!/bin/sh\nexec sleep 60\n")
         python.chmod(0o755)
         monkeypatch.setattr("rasterlasso.plugin.engine_process.START_MS", 500)
-    engine = EngineProcess(python)
-    digitizer = bench.digitizer
-    digitizer._engine = engine
-    bench.click(*MIDDLE)
-    wait_until(lambda: bench.messages)
+    engine, messages = EngineProcess(python), []
+    digitizer = Digitizer(bench.canvas, engine, project, "builtin")
+    digitizer.message.connect(lambda text, level: messages.append(text))
+    digitizer.set_imagery(bench.digitizer.imagery)
+    digitizer.click(QgsPointXY(*MIDDLE), True)
+    wait_until(lambda: messages)
     assert engine.state is EngineState.FAILED
-    assert "Install engine" in bench.messages[0]
+    assert "Install engine" in messages[0]
     reason = {"not python": "no python", "import error": "No module named 'rasterio'", "hangs": "no sign of life"}.get(
         broken, ""
     )
-    assert reason in bench.messages[0]
+    assert reason in messages[0]
     monkeypatch.undo()
     assert len(digitizer.draft.points) == 1
     assert digitizer.progress is None
     engine.use_python(engine_python)
-    digitizer.set_model("other")
-    digitizer.set_model("builtin")
-    assert found_field(bench)
-    engine.restarted.connect(digitizer._on_restarted)
+    digitizer.ask_again()
+    wait_until(lambda: digitizer.progress is None)
+    assert digitizer.polygon.contains(QgsPointXY(*MIDDLE))
+    assert len(messages) == 1
+    digitizer.detach()
     engine.shut_down()
