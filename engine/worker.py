@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from . import protocol
@@ -182,6 +182,18 @@ def _take_stdout() -> BinaryIO:
     return pipe
 
 
+def _lines(fd: int) -> Iterator[bytes]:
+    """Lines from a file descriptor as they arrive.
+
+    Not `sys.stdin`: an interpreter that ends while a thread waits in that object's read aborts (it can't take its lock).
+    """
+    pending = b""
+    while chunk := os.read(fd, 1 << 16):
+        *lines, pending = (pending + chunk).split(b"\n")
+        yield from lines
+    yield pending
+
+
 def main() -> int:
     """Run a worker over the standard streams until standard input ends."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
@@ -195,7 +207,7 @@ def main() -> int:
     send(Ready(protocol.PROTOCOL_VERSION, version(), os.getpid()))
     worker = Worker(send)
     # A daemon: a read that never returns must not keep a finished engine alive.
-    threading.Thread(target=worker.read, args=(sys.stdin.buffer,), name="reader", daemon=True).start()
+    threading.Thread(target=worker.read, args=(_lines(0),), name="reader", daemon=True).start()
     try:
         worker.work()
     except BrokenPipeError:

@@ -157,6 +157,12 @@ def test_what_libraries_print_does_not_reach_the_pipe():
     assert b"noise" in done.stderr
 
 
+def test_the_engine_ends_in_order_while_its_input_is_open():
+    code = "from rasterlasso.engine import worker\nworker.Worker.work = lambda self: None\nworker.main()\n"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.wait(TIMEOUT) == 0
+
+
 def test_a_killed_engine_is_replaced_and_the_draft_goes_on(image):
     """The client's bookkeeping over two real processes, the first of which is killed while it segments."""
     from rasterlasso.engine.client import EngineClient, Replies
