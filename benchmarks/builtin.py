@@ -23,6 +23,7 @@ CLICKS = 10
 
 
 def main() -> None:
+    """Measure and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("image")
     parser.add_argument("--model", default=registry.DEFAULT_MODEL)

@@ -11,7 +11,7 @@ from typing import TextIO
 
 from ..models import registry
 from . import api, doctor
-from .errors import NothingFound, PromptError, PromptMissing, RasterLassoError
+from .errors import BenchmarkUnavailable, NothingFound, PromptError, PromptMissing, RasterLassoError
 from .export import Record, check_output, write
 from .prompts_file import PromptedObject, read_prompts_file
 from .protocol import Box, Point, Prompts
@@ -42,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"rasterlasso {version()}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_segment(commands.add_parser("segment", help="clicks or boxes on a raster to polygons in a file"))
+    _add_bench(commands.add_parser("bench", help="measure models on labelled scenes"))
     commands.add_parser("models", help="list the models").set_defaults(run=_models)
     commands.add_parser("doctor", help="look whether the engine can work here").set_defaults(run=_doctor)
     return parser
@@ -70,6 +71,26 @@ def _add_segment(command: argparse.ArgumentParser) -> None:
         "-o", "--output", metavar="OUT", type=Path, required=True, help=".gpkg, .shp, .geojson, .fgb or .parquet"
     )
     command.set_defaults(run=_segment)
+
+
+def _add_bench(command: argparse.ArgumentParser) -> None:
+    benchmarks = command.add_subparsers(required=True, metavar="BENCHMARK")
+    clicks = benchmarks.add_parser("clicks", help="how many clicks each labelled object takes")
+    clicks.add_argument("scenes", metavar="SCENES_DIR", type=Path, help="a folder of scenes: NAME/image.tif, NAME/labels.gpkg")
+    clicks.add_argument("--model", action="append", default=[], help="may be given several times (default: builtin)")
+    clicks.add_argument("--baselines", action="store_true", help="also GrabCut, flood fill and random walker")
+    clicks.add_argument("--limit", type=int, metavar="N", help="at most N objects of each scene, for a quick look")
+    clicks.add_argument("--json", type=Path, metavar="FILE", help="all trials and figures")
+    clicks.add_argument("--pictures", type=Path, metavar="FOLDER", help="curves.png and contact-sheet.png")
+    clicks.set_defaults(run=_bench_clicks)
+
+
+def _bench_clicks(arguments: argparse.Namespace) -> int:
+    try:
+        from ..benchmarks import clicks
+    except ModuleNotFoundError as error:
+        raise BenchmarkUnavailable(module=error.name or "its files") from error
+    return clicks.run(arguments)
 
 
 def _segment(arguments: argparse.Namespace) -> int:

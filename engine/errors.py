@@ -140,6 +140,22 @@ class ModelFailed(RasterLassoError):
     template = QT_TRANSLATE_NOOP("RasterLasso", "The model {name} gave no usable answer ({reason}). Choose another model.")
 
 
+class ScenesMissing(RasterLassoError):
+    """A folder for the benchmark holds no scenes."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso", "{path}: no scenes. A scene is a folder with image.tif and labels.gpkg (layer with a field class)."
+    )
+
+
+class BenchmarkUnavailable(RasterLassoError):
+    """The benchmark is not installed with this copy."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso", "The benchmark lacks {module}. In a checkout: pip install -e '.[benchmark]'; the plugin's zip has none."
+    )
+
+
 class OutputUnsupported(RasterLassoError):
     """The suffix of the output names no known format."""
 

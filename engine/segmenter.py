@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -95,10 +95,11 @@ class _NativePrompts:
 class Segmenter:
     """Holds what lives from click to click: open rasters, loaded models, encoded tiles."""
 
-    def __init__(self, cache: TileCache | None = None) -> None:
+    def __init__(self, cache: TileCache | None = None, models: Iterable[Model] = ()) -> None:
+        """models: ready ones, taken before those of the registry."""
         self._cache = TileCache() if cache is None else cache
         self._scenes: OrderedDict[str, Scene] = OrderedDict()
-        self._models: dict[str, Model] = {}
+        self._models: dict[str, Model] = {model.name: model for model in models}
 
     def close(self) -> None:
         """Let all files go."""

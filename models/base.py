@@ -26,12 +26,14 @@ class PixelPrompts:
     """Prompts in a tile's continuous pixel coordinates: x right, y down, (0, 0) at the outer corner of the first pixel.
 
     points_xy: (n, 2) float64, oldest first. foreground: (n,) bool. box_xyxy: (x0, y0, x1, y1) with x0 < x1 and y0 < y1.
-    Points lie inside the tile; of points in the same pixel the newest counts.
+    Points lie inside the tile; of points in the same pixel the newest counts. prior: (rows, columns) float32 of the tile,
+    the probability that an earlier or coarser answer gives each pixel.
     """
 
     points_xy: npt.NDArray[np.float64]
     foreground: Mask
     box_xyxy: tuple[float, float, float, float] | None = None
+    prior: FloatImage | None = None
 
     def pixels(self, shape: tuple[int, int]) -> dict[tuple[int, int], bool]:
         """(row, column) of each point in a tile of `shape`, with whether it is foreground; newest wins."""

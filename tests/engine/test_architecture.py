@@ -10,7 +10,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PIPE = {"engine.errors", "engine.protocol", "engine.client"}
 SHARED_WITH_QGIS = PIPE | {"engine.version"}
 ENGINE_LIBRARIES = {"numpy", "rasterio", "affine", "shapely", "geopandas", "pandas", "pyogrio", "pyproj", "contourpy"}
-MODEL_LIBRARIES = {"numpy", "scipy", "skimage"}
+MODEL_LIBRARIES = {"numpy", "torch", "safetensors"}
+TRAINING = {"models.click_simulation", "models.builtin.train", "models.builtin.training_data"}
+TRAINING_LIBRARIES = MODEL_LIBRARIES | {"scipy", "skimage", "cv2", "rasterio", "geopandas"}
 
 
 def modules(*folders):
@@ -44,6 +46,8 @@ def allowed_libraries(module):
         return standard
     if module.startswith("plugin"):
         return standard | {"qgis"}
+    if module in TRAINING:
+        return standard | TRAINING_LIBRARIES
     return standard | (MODEL_LIBRARIES if module.startswith("models") else ENGINE_LIBRARIES)
 
 
@@ -54,7 +58,14 @@ def may_import(module, own):
         return own.startswith("models") or own == "engine.errors"
     if module.startswith("plugin"):
         return own.startswith("plugin") or own in SHARED_WITH_QGIS
+    if module == "engine.cli" and own.startswith("benchmarks"):
+        return True
     return own.startswith(("engine", "models"))
+
+
+@pytest.mark.parametrize("path", [p for p in modules("engine", "models") if name_of(p) not in TRAINING], ids=name_of)
+def test_what_runs_does_not_need_what_trains(path):
+    assert not {own for _, own in imports(path)} & TRAINING
 
 
 @pytest.mark.parametrize("path", modules("engine", "models", "plugin"), ids=name_of)

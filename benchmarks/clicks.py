@@ -1,0 +1,298 @@
+"""How many clicks does an object take? `rasterlasso bench clicks SCENES_DIR [--model M …] [--baselines] [--json FILE]`.
+
+A simulated user digitizes every labelled object of every scene through the whole path: clicks in the raster's CRS, tiles,
+model, polygon. The first click is in the object's middle, each next one in the middle of the largest wrong region, at most
+20. The level is that of a map on which the object's longer side fills a third of 1024 pixels. The polygon is rasterized on
+the raster's own pixels and compared there (pixels without data do not count). Masks, middles and regions: `click_simulation`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import numpy.typing as npt
+import shapely
+from rasterio.features import rasterize
+from scipy import ndimage
+
+from ..engine import cli
+from ..engine.errors import NothingFound, PromptError, ScenesMissing
+from ..engine.protocol import Point, Prompts
+from ..engine.radiometry import Radiometry
+from ..engine.raster import RasterSource
+from ..engine.segmenter import Segmentation, Segmenter
+from ..engine.tiling import Window
+from ..models import registry
+from ..models.base import Mask, Model
+from ..models.click_simulation import Click, first_click, next_click
+
+MAX_CLICKS = 20
+CANVAS_PX = 1024
+OBJECT_SHARE = 1 / 3
+MIN_INSIDE = 0.99
+MIN_AREA_PX = 100
+STOP_IOU = 0.97
+"""No figure needs more; the clicks after it are taken to keep it."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A labelled object: polygon in the raster's pixel coordinates."""
+
+    id: str
+    cls: str
+    polygon_px: shapely.Geometry
+
+    @property
+    def level(self) -> int:
+        """Level of a map on which the longer side fills a third of the canvas."""
+        x0, y0, x1, y1 = self.polygon_px.bounds
+        return round(math.log2(max(x1 - x0, y1 - y0) / (CANVAS_PX * OBJECT_SHARE)))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One object digitized with one model. ious, boundary_ious: after each click; seconds: of each click, the first cold."""
+
+    scene: str
+    model: str
+    cls: str
+    object: str
+    ious: tuple[float, ...]
+    boundary_ious: tuple[float, ...]
+    seconds: tuple[float, ...]
+    encode_s: float
+    decode_s: tuple[float, ...]
+    clicks: tuple[tuple[int, int, bool], ...] = field(repr=False)
+
+    def noc(self, quality: float) -> int:
+        """Clicks until IoU `quality`; 20 where it is never reached."""
+        return next((n for n, iou in enumerate(self.ious, 1) if iou >= quality), MAX_CLICKS)
+
+    def iou_at(self, clicks: int) -> float:
+        """IoU after so many clicks."""
+        return self.ious[min(clicks, len(self.ious)) - 1]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A folder with `image.tif` and `labels.gpkg`. valid: (rows, columns) of the raster."""
+
+    name: str
+    path: str
+    source: RasterSource
+    valid: Mask
+    targets: tuple[Target, ...]
+
+
+def read_scene(folder: Path, limit: int | None = None) -> Scene:
+    """The scene of a folder, with at most `limit` objects evenly taken from all; raises `RasterError`s."""
+    source = RasterSource(str(folder / "image.tif"))
+    whole = Window(0, 0, source.width_px, source.height_px, source.width_px, source.height_px)
+    valid = source.read_valid(tuple(range(1, len(source.color_interpretation) + 1)), whole)
+    found = list(_targets(source, folder / "labels.gpkg"))
+    if limit is not None and limit < len(found):
+        found = [found[int(index)] for index in np.linspace(0, len(found) - 1, limit)]
+    return Scene(folder.name, str(folder / "image.tif"), source, valid, tuple(found))
+
+
+def _targets(source: RasterSource, labels: Path) -> Iterator[Target]:
+    """The objects that lie inside the image and are not too small."""
+    frame = shapely.box(0, 0, source.width_px, source.height_px)
+    for number, row in enumerate(geopandas.read_file(labels).to_dict("records")):
+        polygon = shapely.make_valid(shapely.transform(row["geometry"], source.to_pixel))
+        inside = row.get("inside_frac", polygon.intersection(frame).area / polygon.area)
+        if inside > MIN_INSIDE and row.get("area_px", polygon.area) >= MIN_AREA_PX:
+            yield Target(str(row.get("id", number)), str(row["class"]), polygon)
+
+
+def run_trial(scene: Scene, target: Target, model: Model, max_clicks: int = MAX_CLICKS) -> Trial:
+    """Digitize one object, with nothing cached before the first click."""
+    segmenter = Segmenter(models=(model,))
+    canvas = _Canvas(scene, target)
+    clicks = [first_click(canvas.truth)]
+    ious, boundaries, seconds, decodes = [], [], [], []
+    encode_s = 0.0
+    try:
+        while True:
+            found = _segment(segmenter, scene, target, model.name, [canvas.place(click) for click in clicks])
+            answer = canvas.mask(None if found is None else found.polygon)
+            ious.append(canvas.iou(answer))
+            boundaries.append(canvas.boundary_iou(answer))
+            if found is not None:
+                seconds.append(found.seconds)
+                decodes.append(found.stages["decode"])
+                encode_s = encode_s or found.stages["encode"]
+            wrong = next_click(canvas.truth, answer)
+            if wrong is None or len(clicks) == max_clicks or _is_settled(ious):
+                break
+            clicks.append(wrong)
+    finally:
+        segmenter.close()
+    places = tuple((click.row + canvas.top, click.col + canvas.left, click.foreground) for click in clicks)
+    return Trial(
+        scene=scene.name,
+        model=model.name,
+        cls=target.cls,
+        object=target.id,
+        ious=tuple(ious),
+        boundary_ious=tuple(boundaries),
+        seconds=tuple(seconds),
+        encode_s=encode_s,
+        decode_s=tuple(decodes),
+        clicks=places,
+    )
+
+
+def _is_settled(ious: list[float]) -> bool:
+    """Whether no further click can change a figure."""
+    return ious[-1] >= STOP_IOU or (max(ious) >= 0.9 and len(ious) >= 10)
+
+
+def _segment(
+    segmenter: Segmenter, scene: Scene, target: Target, model: str, clicks: list[tuple[float, float, bool]]
+) -> Segmentation | None:
+    xy = scene.source.to_map(np.array([click[:2] for click in clicks], np.float64))
+    points = tuple(Point(float(x), float(y), click[2]) for (x, y), click in zip(xy, clicks, strict=True))
+    try:
+        return segmenter.segment(scene.path, Prompts(points), model=model, level=target.level)
+    except (NothingFound, PromptError):
+        return None
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What a trial looked like: the image around the object, masks on its pixels, clicks as (column, row, foreground)."""
+
+    image: npt.NDArray[np.uint8]
+    truth: Mask
+    answer: Mask
+    clicks: tuple[tuple[float, float, bool], ...]
+
+
+def replay(trial: Trial, folder: Path, model: Model, count: int) -> Replay:
+    """A trial after its first `count` clicks."""
+    scene = read_scene(folder)
+    target = next(t for t in scene.targets if t.id == trial.object)
+    canvas = _Canvas(scene, target, margin=0.4)
+    given = [(col + 0.5, row + 0.5, foreground) for row, col, foreground in trial.clicks[:count]]
+    segmenter = Segmenter(models=(model,))
+    found = _segment(segmenter, scene, target, model.name, given)
+    rows, cols = canvas.truth.shape
+    window = Window(canvas.left, canvas.top, canvas.left + cols, canvas.top + rows, cols, rows)
+    image, _ = Radiometry.of(scene.source).render(scene.source, window)
+    answer = canvas.mask(None if found is None else found.polygon)
+    segmenter.close()
+    scene.source.close()
+    places = tuple((x - window.x0 - 0.5, y - window.y0 - 0.5, foreground) for x, y, foreground in given)
+    return Replay(image, canvas.truth, answer, places)
+
+
+class _Canvas:
+    """The raster's pixels around an object, as far as answers to it may reach."""
+
+    def __init__(self, scene: Scene, target: Target, margin: float = 3.0) -> None:
+        """margin: how far around, in longer sides of the object."""
+        x0, y0, x1, y1 = target.polygon_px.bounds
+        reach = margin * max(x1 - x0, y1 - y0)
+        rows, cols = scene.valid.shape
+        self.left, self.top = max(0, math.floor(x0 - reach)), max(0, math.floor(y0 - reach))
+        right, bottom = min(cols, math.ceil(x1 + reach)), min(rows, math.ceil(y1 + reach))
+        self._source = scene.source
+        self._valid = scene.valid[self.top : bottom, self.left : right]
+        self.truth = self._burn(target.polygon_px)
+        self._width_px = max(1, round(0.02 * math.hypot(x1 - x0, y1 - y0)))
+
+    def place(self, click: Click) -> tuple[float, float, bool]:
+        """A click's pixel middle in the raster's pixel coordinates."""
+        return click.col + self.left + 0.5, click.row + self.top + 0.5, click.foreground
+
+    def mask(self, polygon: shapely.Geometry | None) -> Mask:
+        """Valid pixels whose middle a polygon in the raster's CRS covers."""
+        if polygon is None:
+            return np.zeros_like(self._valid)
+        return self._burn(shapely.transform(polygon, self._source.to_pixel))
+
+    def _burn(self, polygon_px: shapely.Geometry) -> Mask:
+        shifted = shapely.transform(polygon_px, lambda xy: xy - (self.left, self.top))
+        burnt: Mask = rasterize([shifted], self._valid.shape).astype(np.bool_) & self._valid
+        return burnt
+
+    def iou(self, answer: Mask) -> float:
+        """Intersection over union with the truth."""
+        return _iou(answer, self.truth)
+
+    def boundary_iou(self, answer: Mask) -> float:
+        """IoU of the inner borders (Cheng et al., CVPR 2021), as wide as a fiftieth of the diagonal of the object's box."""
+        return _iou(self._border(answer), self._border(self.truth))
+
+    def _border(self, mask: Mask) -> Mask:
+        border: Mask = mask & ~ndimage.binary_erosion(mask, iterations=self._width_px, border_value=1)
+        return border
+
+
+def _iou(a: Mask, b: Mask) -> float:
+    union = int((a | b).sum())
+    return float((a & b).sum() / union) if union else 1.0
+
+
+def summary(trials: Sequence[Trial]) -> dict[str, float]:
+    """The protocol's figures over some trials."""
+    further = [s for t in trials for s in t.seconds[1:]]
+    return {
+        "objects": len(trials),
+        **{f"NoC@{q}": float(np.mean([t.noc(q / 100) for t in trials])) for q in (80, 85, 90)},
+        **{f"IoU@{k}": float(np.mean([t.iou_at(k) for t in trials])) for k in (1, 3, 5, 10)},
+        "bIoU@5": float(np.mean([t.boundary_ious[min(5, len(t.ious)) - 1] for t in trials])),
+        "failures": float(np.mean([max(t.ious) < 0.9 for t in trials])),
+        "first_s": float(np.median([t.seconds[0] for t in trials if t.seconds] or [np.nan])),
+        "further_s": float(np.median(further or [np.nan])),
+        "encode_s": float(np.median([t.encode_s for t in trials])),
+        "decode_s": float(np.median([d for t in trials for d in t.decode_s] or [np.nan])),
+    }
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the benchmark; returns the exit code."""
+    from . import report
+
+    models = [registry.entry(name).load() for name in arguments.model or [registry.DEFAULT_MODEL]]
+    if arguments.baselines:
+        from .baselines import BASELINES
+
+        models += [baseline() for baseline in BASELINES]
+    folders = sorted(path.parent for path in arguments.scenes.glob("*/labels.gpkg"))
+    if not folders:
+        raise ScenesMissing(path=str(arguments.scenes))
+    trials: list[Trial] = []
+    for number, folder in enumerate(folders, 1):
+        scene = read_scene(folder, arguments.limit)
+        for model in models:
+            own = [run_trial(scene, target, model) for target in scene.targets]
+            trials += own
+            if own:
+                print(
+                    f"{number}/{len(folders)} {folder.name} {model.name}: {report.line(summary(own))}",
+                    file=sys.stderr,
+                    flush=True,
+                )
+        scene.source.close()
+        if arguments.json:
+            report.write_json(trials, arguments.json)
+    print(report.table(trials))
+    if arguments.pictures:
+        arguments.pictures.mkdir(parents=True, exist_ok=True)
+        report.draw_curves(trials, arguments.pictures / "curves.png")
+        report.draw_sheet(trials, arguments.scenes, models[0], arguments.pictures / "contact-sheet.png")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(cli.main(["bench", "clicks", *sys.argv[1:]]))

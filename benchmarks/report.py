@@ -1,0 +1,117 @@
+"""Trials of `clicks` as a table, as JSON, as curves and as a contact sheet."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+
+from ..engine.version import version
+from ..models.base import Model
+from .clicks import MAX_CLICKS, Trial, replay, summary
+
+matplotlib.use("Agg")
+
+COLUMNS = ("objects", "NoC@80", "NoC@85", "NoC@90", "IoU@1", "IoU@3", "IoU@5", "IoU@10", "bIoU@5", "failures",
+           "first_s", "further_s", "encode_s", "decode_s")  # fmt: skip
+
+
+def line(figures: dict[str, float]) -> str:
+    """The most telling figures of a scene."""
+    return "  ".join(f"{name} {figures[name]:.2f}" for name in ("NoC@85", "IoU@1", "IoU@3", "IoU@5"))
+
+
+def groups(trials: Sequence[Trial]) -> dict[tuple[str, str], list[Trial]]:
+    """Trials by (what they have in common, model): overall, each class, each scene."""
+    found: dict[tuple[str, str], list[Trial]] = {}
+    for name in ("overall", "class", "scene"):
+        for trial in sorted(trials, key=lambda t: t.cls if name == "class" else t.scene if name == "scene" else ""):
+            common = {"overall": "overall", "class": f"class {trial.cls}", "scene": trial.scene}[name]
+            found.setdefault((common, trial.model), []).append(trial)
+    return found
+
+
+def table(trials: Sequence[Trial]) -> str:
+    """A Markdown table, one row for each group and model."""
+    rows = [["", "model", *COLUMNS], ["---"] * (len(COLUMNS) + 2)]
+    for (common, model), own in groups(trials).items():
+        figures = summary(own)
+        rows.append([common, model, *(_cell(name, figures[name]) for name in COLUMNS)])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def _cell(name: str, value: float) -> str:
+    if name == "objects":
+        return str(int(value))
+    return f"{value:.1f}" if name.startswith("NoC") else f"{value:.2f}" if not name.endswith("_s") else f"{value:.3f}"
+
+
+def write_json(trials: Sequence[Trial], path: Path) -> None:
+    """All figures and trials, and what they were measured on."""
+    machine = {"system": platform.platform(), "processor": platform.processor() or platform.machine(), "cores": os.cpu_count()}
+    figures = [{"group": common, "model": model, **summary(own)} for (common, model), own in groups(trials).items()]
+    document = {"version": version(), "machine": machine, "figures": figures, "trials": [asdict(t) for t in trials]}
+    path.write_text(json.dumps(document, indent=1) + "\n")
+
+
+def draw_curves(trials: Sequence[Trial], path: Path) -> None:
+    """Mean IoU over the number of clicks: overall and for each class."""
+    names = [name for name in dict.fromkeys(common for common, _ in groups(trials)) if name == "overall" or "class " in name]
+    figure, axes = plt.subplots(1, len(names), figsize=(3.4 * len(names), 3.4), sharey=True, squeeze=False)
+    for axis, name in zip(axes[0], names, strict=True):
+        for (common, model), own in groups(trials).items():
+            if common == name:
+                counts = np.arange(1, MAX_CLICKS + 1)
+                axis.plot(counts, [np.mean([t.iou_at(int(n)) for t in own]) for n in counts], label=model)
+        axis.set_title(name.removeprefix("class "))
+        axis.set_xlabel("clicks")
+        axis.set_ylim(0, 1)
+        axis.grid(alpha=0.3)
+    axes[0, 0].set_ylabel("mean IoU")
+    axes[0, -1].legend(fontsize=8)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+SHEET_OBJECTS = 8
+
+
+def draw_sheet(trials: Sequence[Trial], scenes: Path, model: Model, path: Path) -> None:
+    """The objects that went best and worst after five clicks, label green, answer red, clicks as dots.
+
+    Of a scene with many objects at most two stand in either half.
+    """
+    own = sorted((t for t in trials if t.model == model.name), key=lambda t: -t.iou_at(5))
+    chosen = [*_varied(own), *reversed(_varied(own[::-1]))]
+    columns = SHEET_OBJECTS // 2
+    figure, axes = plt.subplots(4, columns, figsize=(3.2 * columns, 13.6), squeeze=False)
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, trial in zip(axes.flat, chosen, strict=False):
+        seen = replay(trial, scenes / trial.scene, model, count=5)
+        axis.imshow(seen.image)
+        axis.contour(seen.truth, [0.5], colors="#40ff40", linewidths=1)
+        if seen.answer.any():
+            axis.contour(seen.answer, [0.5], colors="#ff3030", linewidths=1)
+        for col, row, foreground in seen.clicks:
+            axis.plot(col, row, "o", color="#40a0ff" if foreground else "#ffd000", markersize=4, markeredgecolor="black")
+        axis.set_title(f"{trial.scene}\n{trial.cls} {trial.object}: IoU@5 {trial.iou_at(5):.2f}", fontsize=8)
+    figure.tight_layout()
+    figure.savefig(path, dpi=90)
+    plt.close(figure)
+
+
+def _varied(trials: Sequence[Trial]) -> list[Trial]:
+    kept: list[Trial] = []
+    for trial in trials:
+        if len(kept) < SHEET_OBJECTS and sum(t.scene == trial.scene for t in kept) < 2:
+            kept.append(trial)
+    return kept

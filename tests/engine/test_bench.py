@@ -1,0 +1,89 @@
+import json
+
+import geopandas
+import numpy as np
+import pytest
+import shapely
+from shapely import affinity
+
+from rasterlasso.benchmarks import report
+from rasterlasso.benchmarks.baselines import BASELINES
+from rasterlasso.benchmarks.clicks import Trial, read_scene, run_trial, summary
+from rasterlasso.engine import cli
+from rasterlasso.models import registry
+
+FIELDS_PX = {"field": shapely.box(60, 100, 180, 180), "outside": shapely.box(380, 20, 500, 80), "tiny": shapely.box(5, 5, 10, 10)}
+
+
+@pytest.fixture
+def scenes(make_raster, field_image, tmp_path):
+    """A folder of one scene: an object, one that the frame cuts, and one that is too small."""
+    folder = tmp_path / "scenes" / "one"
+    folder.mkdir(parents=True)
+    make_raster(field_image).rename(folder / "image.tif")
+    to_map = [2, 0, 0, -2, 500_000, 4_500_000]
+    shapes = [affinity.affine_transform(shape, to_map) for shape in FIELDS_PX.values()]
+    labels = geopandas.GeoDataFrame({"id": range(3), "class": list(FIELDS_PX)}, geometry=shapes, crs="EPSG:32613")
+    labels.to_file(folder / "labels.gpkg", layer="labels")
+    return folder.parent
+
+
+def trial(ious, cls="field"):
+    return Trial("scene", "builtin", cls, "1", ious, ious, (1.0,) * len(ious), 0.5, (0.1,) * len(ious), ())
+
+
+def test_only_whole_and_large_enough_objects_count(scenes):
+    scene = read_scene(scenes / "one")
+    assert [target.cls for target in scene.targets] == ["field"]
+    assert scene.targets[0].level == round(np.log2(120 / 341.3))
+    scene.source.close()
+
+
+def test_figures_follow_the_protocol():
+    figures = summary([trial((0.5, 0.82, 0.86, 0.95)), trial((0.3,) * 20)])
+    assert figures["NoC@80"] == (2 + 20) / 2
+    assert figures["NoC@85"] == (3 + 20) / 2
+    assert figures["NoC@90"] == (4 + 20) / 2
+    assert figures["IoU@1"] == pytest.approx(0.4)
+    assert figures["IoU@10"] == pytest.approx((0.95 + 0.3) / 2)
+    assert figures["failures"] == 0.5
+
+
+@pytest.mark.parametrize("baseline", BASELINES, ids=lambda b: b.name)
+def test_a_baseline_digitizes_an_easy_field(scenes, baseline):
+    scene = read_scene(scenes / "one")
+    found = run_trial(scene, scene.targets[0], baseline())
+    scene.source.close()
+    assert found.noc(0.9) <= 8
+    assert len(found.clicks) == len(found.ious) == len(found.boundary_ious) <= 20
+
+
+def test_the_command_writes_table_json_and_pictures(scenes, tmp_path, capsys):
+    out, pictures = tmp_path / "out.json", tmp_path / "pictures"
+    code = cli.main(["bench", "clicks", str(scenes), "--baselines", "--json", str(out), "--pictures", str(pictures)])
+    assert code == 0
+    printed = capsys.readouterr().out
+    document = json.loads(out.read_text())
+    for name in ("builtin", *(baseline.name for baseline in BASELINES)):
+        assert f"| overall | {name} |" in printed
+        [row] = [f for f in document["figures"] if f["model"] == name and f["group"] == "class field"]
+        assert 0 < row["IoU@1"] <= 1
+    assert {path.name for path in pictures.iterdir()} == {"curves.png", "contact-sheet.png"}
+
+
+def test_a_folder_without_scenes_is_refused(tmp_path, capsys):
+    assert cli.main(["bench", "clicks", str(tmp_path)]) == 2
+    assert "no scenes" in capsys.readouterr().err
+
+
+def test_a_table_has_a_row_for_each_group_and_model():
+    lines = report.table([trial((0.9,)), trial((0.5, 0.9), "lake")]).splitlines()
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| overall", "| class field", "| class lake", "| scene"]
+
+
+def test_the_simulated_user_is_repeatable(scenes):
+    scene = read_scene(scenes / "one")
+    model = registry.entry("builtin").load()
+    first, second = (run_trial(scene, scene.targets[0], model) for _ in range(2))
+    scene.source.close()
+    assert (first.ious, first.clicks) == (second.ious, second.clicks)
