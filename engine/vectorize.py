@@ -59,6 +59,17 @@ def polygonal(geometry: shapely.Geometry) -> Polygon | MultiPolygon | None:
 
 
 def _contours(logits: FloatImage) -> list[Polygon]:
+    inside = logits > 0
+    rows_inside, cols_inside = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    if not len(rows_inside):
+        return []
+    # One pixel around what is inside is enough, and saves most of a tile.
+    top, left = max(int(rows_inside[0]) - 1, 0), max(int(cols_inside[0]) - 1, 0)
+    near = logits[top : rows_inside[-1] + 2, left : cols_inside[-1] + 2]
+    return [shapely.transform(part, lambda xy: xy + (left, top)) for part in _contours_of(near)]
+
+
+def _contours_of(logits: FloatImage) -> list[Polygon]:
     clipped = np.clip(logits, -LOGIT_LIMIT, LOGIT_LIMIT).astype(np.float64)
     clipped[clipped == 0.0] = -1e-9  # zero is outside; the contour must not run through pixel middles
     # Continued beyond the frame, then cut there: the contour meets the frame at a right angle and keeps its corners.

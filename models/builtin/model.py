@@ -89,7 +89,8 @@ class BuiltinModel:
         """Up to three candidates; none where no prompt lies on a valid pixel."""
         assert isinstance(embedding, TileEmbedding)
         clicks = {pixel: kind for pixel, kind in prompts.pixels(embedding.valid.shape).items() if embedding.valid[pixel]}
-        if not clicks and (prompts.box_xyxy is None or not embedding.valid.any()):
+        unprompted = not clicks and prompts.box_xyxy is None and prompts.prior is None
+        if unprompted or not embedding.valid.any():
             return ()
         tensors = self._tensors(embedding, prompts, len(prompts.points_xy))
         x4, coarse, quality = self._look(embedding, prompts, tensors)

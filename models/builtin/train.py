@@ -1,7 +1,7 @@
 """Trains the built-in model: `python -m rasterlasso.models.builtin.train SCENES --backbone FILE.pth --out FOLDER`.
 
 Every batch encodes a few crops once and asks for several objects on each; a simulated user clicks, looks at the answer and
-clicks again. The state is written every few minutes; the same command goes on where a run was stopped. See TRAINING.md.
+clicks again. The state is written every few minutes; the same command goes on where a run was stopped. See README.md beside it.
 """
 
 from __future__ import annotations
@@ -182,14 +182,15 @@ def objective(logits: Tensor, quality: Tensor, truth: Tensor) -> tuple[Tensor, T
 class Training:
     """Network, optimiser and averaged weights of a run, with their state on disk."""
 
-    def __init__(self, settings: Settings, backbone: Path, out: Path) -> None:
+    def __init__(self, settings: Settings, backbone: Path | None, out: Path) -> None:
         self.settings = settings
         self.out = out
         self.step = 0
         torch.manual_seed(settings.seed)
         self.net = ClickNet()
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        load_backbone(self.net, backbone)
+        if backbone is not None:
+            load_backbone(self.net, backbone)
         encoder = self.net.encoder
         if not settings.train_stem:
             for module in (encoder.stem, encoder.stages[0]):
@@ -335,7 +336,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("scenes", type=Path)
-    parser.add_argument("--backbone", type=Path, required=True)
+    parser.add_argument("--backbone", type=Path, help="EfficientNet-Lite0 (.pth) or this network (.safetensors) to start from")
     parser.add_argument("--out", type=Path, required=True)
     for name, value in asdict(Settings()).items():
         kind: Callable[[str], Any] = (lambda text: text == "True") if isinstance(value, bool) else type(value)

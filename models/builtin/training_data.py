@@ -162,7 +162,8 @@ class Sampler:
         return Sample(image, picked > 0)
 
     def _scene(self, rng: np.random.Generator) -> TrainingScene:
-        pool = self._buildings if rng.random() < BUILDING_SHARE else self._fields
+        wanted, other = (self._buildings, self._fields)[:: 1 if rng.random() < BUILDING_SHARE else -1]
+        pool = wanted or other
         # scenes with more objects are drawn more often, but not in proportion
         weight = np.sqrt([len(scene.objects) for scene in pool])
         return pool[rng.choice(len(pool), p=weight / weight.sum())]

@@ -12,7 +12,11 @@ from rasterlasso.benchmarks.clicks import Trial, read_scene, run_trial, summary
 from rasterlasso.engine import cli
 from rasterlasso.models import registry
 
-FIELDS_PX = {"field": shapely.box(60, 100, 180, 180), "outside": shapely.box(380, 20, 500, 80), "tiny": shapely.box(5, 5, 10, 10)}
+FIELDS_PX = {
+    "field": shapely.box(60, 100, 180, 180),
+    "outside": shapely.box(380, 20, 500, 80),
+    "tiny": shapely.box(5, 5, 10, 10),
+}
 
 
 @pytest.fixture
