@@ -66,7 +66,7 @@ def _contours(logits: FloatImage) -> list[Polygon]:
     # One pixel around what is inside is enough, and saves most of a tile.
     top, left = max(int(rows_inside[0]) - 1, 0), max(int(cols_inside[0]) - 1, 0)
     near = logits[top : rows_inside[-1] + 2, left : cols_inside[-1] + 2]
-    return [shapely.transform(part, lambda xy: xy + (left, top)) for part in _contours_of(near)]
+    return [shapely.transform(part, lambda xy: xy + np.array((left, top))) for part in _contours_of(near)]
 
 
 def _contours_of(logits: FloatImage) -> list[Polygon]:
