@@ -10,7 +10,20 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as package_version
 
-PACKAGES = ("numpy", "torch", "safetensors", "rasterio", "shapely", "pyproj", "geopandas", "pyogrio", "pyarrow", "contourpy")
+PACKAGES = (
+    "numpy",
+    "scipy",
+    "scikit-image",
+    "torch",
+    "safetensors",
+    "rasterio",
+    "shapely",
+    "pyproj",
+    "geopandas",
+    "pyogrio",
+    "pyarrow",
+    "contourpy",
+)
 
 
 @dataclass(frozen=True)

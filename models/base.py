@@ -27,7 +27,7 @@ class PixelPrompts:
 
     points_xy: (n, 2) float64, oldest first. foreground: (n,) bool. box_xyxy: (x0, y0, x1, y1) with x0 < x1 and y0 < y1.
     Points lie inside the tile; of points in the same pixel the newest counts. prior: (rows, columns) float32 of the tile,
-    the probability that an earlier or coarser answer gives each pixel.
+    the probability that an earlier or coarser answer gives each pixel; a model may leave it aside.
     """
 
     points_xy: npt.NDArray[np.float64]

@@ -28,6 +28,12 @@ def _load_builtin() -> Model:
     return BuiltinModel()
 
 
+def _load_click_model() -> Model:
+    from .builtin.click_model import ClickModel
+
+    return ClickModel()
+
+
 _ENTRIES = (
     ModelEntry(
         name="builtin",
@@ -35,6 +41,13 @@ _ENTRIES = (
         licence="GPL-3.0-or-later",
         description="Region growing over superpixels. No download, no GPU; best on fields and water.",
         load=_load_builtin,
+    ),
+    ModelEntry(
+        name="builtin-net",
+        title="Built-in network (preview)",
+        licence="GPL-3.0-or-later",
+        description="A small trained network. No download; buildings and textured objects, outlines still soft.",
+        load=_load_click_model,
     ),
 )
 

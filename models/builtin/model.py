@@ -1,210 +1,191 @@
-"""The built-in model: `ClickNet` on a tile, its answers kept for the next click, every click obeyed."""
+"""The built-in model, version 0: superpixels cached for each tile, regions grown from clicks."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-
 import numpy as np
 import numpy.typing as npt
-import torch
-import torch.nn.functional as F  # noqa: N812
-from safetensors.torch import load_file
-from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..base import Candidate, Embedding, FloatImage, Mask, PixelPrompts
-from .adaptation import corrected
-from .network import STRIDE, ClickNet, Features, PromptTensors
+from .growing import Cost, best_regions, connected_to, growth_cost, territory
+from .superpixels import SuperpixelGraph, build_graph
 
-WEIGHTS = Path(__file__).with_name("clicknet.safetensors")
+CANDIDATES = 3
 
-REDUCTION = 2
-"""Pixels of the tile for each of the network's."""
+COST_SLOTS = 40
+"""Clicks on a tile whose growth costs are kept."""
 
-SATURATION = 8.0
-"""Logit of what can't be inside."""
+SATURATION = 4.0
+"""Logit far inside; outside it is the negative."""
 
-NEAR_LOGIT = -3.0
-"""Below this the coarse answer is taken as it is."""
-
-MARGIN_CELLS = 4
-"""How far around the coarse answer the fine one is computed, in cells of 4 pixels of the network."""
-
-KEPT_ANSWERS = 64
-"""Answers to earlier sets of prompts kept for each tile."""
-
-SAME_IOU = 0.95
-"""Candidates more alike than this are one."""
-
-CLICK_RADIUS_PX = 4
-"""Around a click that the network did not obey so much changes side."""
-
-PromptKey = tuple[bytes, bytes, tuple[float, float, float, float] | None, int]
+BOX_CORE = 0.2
+"""Half side of the middle part of a box, as a share of the box, that is taken for the object."""
 
 
-@dataclass(frozen=True)
-class TileEmbedding:
-    """Cached features of a tile, its valid pixels, and the answers given so far as (h / 4, w / 4) probabilities."""
+class TileFeatures:
+    """The graph of a tile and the growth costs of the places clicked last."""
 
-    features: Features
-    valid: Mask
-    answers: OrderedDict[PromptKey, Tensor] = field(default_factory=OrderedDict)
+    def __init__(self, graph: SuperpixelGraph, valid: Mask) -> None:
+        self.graph = graph
+        self.valid = valid
+        self._costs: dict[int, Cost] = {}
 
     @property
     def nbytes(self) -> int:
-        """Memory held once as many answers are kept as there may be."""
-        cells = self.features.s4.shape[-2] * self.features.s4.shape[-1]
-        return self.features.nbytes + self.valid.nbytes + KEPT_ANSWERS * 4 * cells
+        """Memory held once all cost slots are in use."""
+        return self.graph.nbytes + self.valid.nbytes + COST_SLOTS * 8 * (self.graph.count + 1)
+
+    def cost(self, seed: int) -> Cost:
+        """(n + 1,) growth cost from a superpixel, kept for the next click."""
+        if seed not in self._costs:
+            if len(self._costs) == COST_SLOTS:
+                del self._costs[next(iter(self._costs))]
+            self._costs[seed] = growth_cost(self.graph, seed)
+        return self._costs[seed]
+
+    def least_cost(self, seeds: list[int]) -> Cost:
+        """(n + 1,) cost from the nearest of the seeds; infinite everywhere without any."""
+        never = np.full(self.graph.count + 1, np.inf)
+        least: Cost = np.minimum.reduce([never, *(self.cost(seed) for seed in seeds)])
+        return least
 
 
 class BuiltinModel:
-    """Answers depend on the prompts and their order alone: what came before is computed again where it was forgotten."""
+    """Every click is obeyed: each foreground click grows a region of its own, background clicks take theirs away."""
 
     name = "builtin"
 
-    def __init__(self, weights: Path = WEIGHTS, device: torch.device | None = None) -> None:
-        self._device = device or best_device()
-        net = ClickNet()
-        net.load_state_dict({name: value.float() for name, value in load_file(weights).items()})
-        _fuse(net.eval())
-        net.to(self._device)
-        self._net: ClickNet = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    def encode(self, image: npt.NDArray[np.uint8], valid: Mask) -> TileFeatures:
+        """Superpixel graph of a tile."""
+        return TileFeatures(build_graph(image, valid), valid)
 
-    @torch.inference_mode()
-    def encode(self, image: npt.NDArray[np.uint8], valid: Mask) -> TileEmbedding:
-        """Features of the tile at half its resolution; what is not valid shows the mean of what is."""
-        pixels = torch.from_numpy(image).to(self._device).permute(2, 0, 1)[None].float() / 255
-        if not valid.all() and valid.any():
-            present = torch.from_numpy(valid).to(self._device)
-            pixels[..., ~present] = pixels[..., present].mean(-1, keepdim=True)
-        rows, cols = (-side % (STRIDE * REDUCTION) for side in valid.shape)
-        pixels = F.avg_pool2d(F.pad(pixels, (0, cols, 0, rows), mode="replicate"), REDUCTION)
-        return TileEmbedding(self._net.encoder(pixels.contiguous(memory_format=torch.channels_last)), valid)
-
-    @torch.inference_mode()
     def decode(self, embedding: Embedding, prompts: PixelPrompts) -> tuple[Candidate, ...]:
-        """Up to three candidates; none where no prompt lies on a valid pixel."""
-        assert isinstance(embedding, TileEmbedding)
-        clicks = {pixel: kind for pixel, kind in prompts.pixels(embedding.valid.shape).items() if embedding.valid[pixel]}
-        unprompted = not clicks and prompts.box_xyxy is None and prompts.prior is None
-        if unprompted or not embedding.valid.any():
-            return ()
-        tensors = self._tensors(embedding, prompts, len(prompts.points_xy))
-        x4, coarse, quality = self._look(embedding, prompts, tensors)
-        order = _distinct(coarse[0], quality[0])
-        return tuple(
-            Candidate(_finish(logits, clicks, embedding.valid), float(quality[0, index]))
-            for index, logits in zip(order, self._fine(embedding, x4, coarse, order), strict=True)
-        )
-
-    def _look(self, embedding: TileEmbedding, prompts: PixelPrompts, tensors: PromptTensors) -> tuple[Tensor, Tensor, Tensor]:
-        """The coarse answer, adapted to the clicks, and kept for the prompts that follow."""
-        x4, coarse, quality = self._net.decoder.look(embedding.features, tensors)
-        coarse = corrected(coarse, embedding.features.e4, tensors)
-        key = _key(prompts, len(prompts.points_xy))
-        embedding.answers[key] = coarse[:, quality[0].argmax()][:, None].sigmoid()
-        embedding.answers.move_to_end(key)
-        if len(embedding.answers) > KEPT_ANSWERS:
-            embedding.answers.popitem(last=False)
-        return x4, coarse, quality
-
-    def _tensors(self, embedding: TileEmbedding, prompts: PixelPrompts, count: int) -> PromptTensors:
-        """The first `count` clicks, the box, and the answer before the last of these clicks."""
-        xy = torch.from_numpy(prompts.points_xy[:count] / REDUCTION).float()[None]
-        kinds = torch.from_numpy(prompts.foreground[:count].astype(np.int64))[None]
-        if count == 0:
-            xy, kinds = torch.zeros(1, 1, 2), torch.full((1, 1), -1)
-        box = torch.tensor([prompts.box_xyxy or (0.0, 0.0, 0.0, 0.0)]).float() / REDUCTION
-        previous = self._previous(embedding, prompts, count)
-        return PromptTensors(xy.to(self._device), kinds.to(self._device), box.to(self._device), previous)
-
-    def _previous(self, embedding: TileEmbedding, prompts: PixelPrompts, count: int) -> Tensor:
-        fewest = 0 if prompts.box_xyxy is not None else 1
-        if count > fewest:
-            before = embedding.answers.get(_key(prompts, count - 1))
-            if before is None:
-                earlier = PixelPrompts(
-                    prompts.points_xy[: count - 1], prompts.foreground[: count - 1], prompts.box_xyxy, prompts.prior
-                )
-                self._look(embedding, earlier, self._tensors(embedding, earlier, count - 1))
-                before = embedding.answers[_key(prompts, count - 1)]
-            return before
-        cells = embedding.features.s4.shape[-2:]
-        if prompts.prior is None:
-            return torch.zeros(1, 1, *cells, device=self._device)
-        prior = torch.from_numpy(prompts.prior).to(self._device)[None, None]
-        rows, cols = (4 * REDUCTION * n - side for n, side in zip(cells, prompts.prior.shape, strict=True))
-        return F.avg_pool2d(F.pad(prior, (0, cols, 0, rows)), 4 * REDUCTION)
-
-    def _fine(self, embedding: TileEmbedding, x4: Tensor, coarse: Tensor, order: Sequence[int]) -> FloatImage:
-        """(k, rows, columns) logits of the tile; computed only around what the coarse answer calls possible."""
-        height, width = embedding.valid.shape
-        result = np.full((len(order), height, width), -SATURATION, np.float32)
-        near: Mask = (coarse[0, list(order)] > NEAR_LOGIT).any(0).cpu().numpy()
-        if not near.any():
-            return result
-        top, bottom = _span(np.flatnonzero(near.any(axis=1)), near.shape[0])
-        left, right = _span(np.flatnonzero(near.any(axis=0)), near.shape[1])
-        s2 = embedding.features.s2[..., 2 * top : 2 * bottom, 2 * left : 2 * right]
-        fine = self._net.decoder.refine(x4[..., top:bottom, left:right], coarse[..., top:bottom, left:right], s2)
-        fine = F.interpolate(fine[:, list(order)], scale_factor=REDUCTION, mode="bilinear")[0].clamp(-SATURATION, SATURATION)
-        cell = 4 * REDUCTION
-        there = result[:, top * cell : bottom * cell, left * cell : right * cell]
-        there[:] = fine[:, : there.shape[1], : there.shape[2]].cpu().numpy()
-        return result
+        """Up to three nested candidates; none where no prompt lies on a valid pixel."""
+        assert isinstance(embedding, TileFeatures)
+        graph = embedding.graph
+        clicks = {pixel: is_fg for pixel, is_fg in prompts.pixels(graph.labels.shape).items() if graph.labels[pixel]}
+        foreground = _seeds(graph, clicks, True)
+        background = [seed for seed in _seeds(graph, clicks, False) if seed not in foreground]
+        if prompts.box_xyxy is not None:
+            masks = _grow_in_box(embedding, foreground, background, prompts.box_xyxy)
+        else:
+            masks = _grow(embedding, foreground, background)
+        return tuple(Candidate(_logits(graph.labels, members, clicks, embedding.valid), score) for members, score in masks)
 
 
-def best_device() -> torch.device:
-    """CUDA, else Apple's GPU, else the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+def _seeds(graph: SuperpixelGraph, clicks: dict[tuple[int, int], bool], is_foreground: bool) -> list[int]:
+    return list(dict.fromkeys(int(graph.labels[pixel]) for pixel, each in clicks.items() if each is is_foreground))
 
 
-def _fuse(module: nn.Module) -> None:
-    """Fold batch normalisation into the convolutions before it."""
-    for name, child in module.named_children():
-        match list(child.children()):
-            case [nn.Conv2d() as conv, nn.BatchNorm2d() as norm]:
-                setattr(module, name, fuse_conv_bn_eval(conv, norm))
-            case _:
-                _fuse(child)
+def _grow(features: TileFeatures, foreground: list[int], background: list[int]) -> list[tuple[Mask, float]]:
+    """Members and score of each candidate: the union of the regions that each foreground seed grows by itself."""
+    if not foreground:
+        return []
+    graph = features.graph
+    barred = features.least_cost(background)
+    stops = {}
+    usual_px = np.inf
+    for seed in foreground:
+        own = territory(graph, features.cost(seed), seed, barred, background)
+        stops[seed] = own, best_regions(graph, own, CANDIDATES, usual_px)
+        usual_px = stops[foreground[0]][1][0].area_px
+    candidates = []
+    for rank in range(max(len(regions) for _, regions in stops.values())):
+        members = np.zeros(graph.count + 1, np.bool_)
+        scores = []
+        for own, regions in stops.values():
+            region = regions[min(rank, len(regions) - 1)]
+            members |= own <= region.cost
+            scores.append(region.score)
+        members[[0, *background]] = False
+        candidates.append((connected_to(graph, members, foreground), _as_iou(min(scores))))
+    return candidates
 
 
-def _key(prompts: PixelPrompts, count: int) -> PromptKey:
-    prior = 0 if prompts.prior is None else hash(prompts.prior.tobytes())
-    return prompts.points_xy[:count].tobytes(), prompts.foreground[:count].tobytes(), prompts.box_xyxy, prior
+def _grow_in_box(
+    features: TileFeatures, foreground: list[int], background: list[int], box_xyxy: tuple[float, float, float, float]
+) -> list[tuple[Mask, float]]:
+    """One candidate: what the middle of the box, or the clicks, reach more easily than the box's outside does."""
+    graph = features.graph
+    x0, y0, x1, y1 = box_xyxy
+    height, width = graph.labels.shape
+    in_box = np.zeros((height, width), np.bool_)
+    in_box[_slice(y0, y1, height), _slice(x0, x1, width)] = True
+    inside_px = np.bincount(graph.labels[in_box], minlength=graph.count + 1)
+    allowed = 2 * inside_px > graph.area_px
+    core = np.zeros_like(in_box)
+    half_x, half_y = BOX_CORE * (x1 - x0), BOX_CORE * (y1 - y0)
+    rows = _slice((y0 + y1) / 2 - half_y, (y0 + y1) / 2 + half_y, height)
+    cols = _slice((x0 + x1) / 2 - half_x, (x0 + x1) / 2 + half_x, width)
+    core[rows, cols] = True
+    middle = [int(label) for label in np.unique(graph.labels[core]) if label and label not in background]
+    seeds = foreground or middle
+    if not seeds:
+        return []
+    low, high = graph.edges.T
+    crossing = allowed[low] != allowed[high]
+    rim = np.where(allowed[low], high, low)[crossing]
+    outside = [int(label) for label in np.unique(rim) if label not in seeds][:: max(1, len(rim) // 24)]
+    own, other = features.least_cost(seeds), features.least_cost(outside + background)
+    members = (own < other) & allowed & np.isfinite(own)
+    members[[0, *background]] = False
+    members = connected_to(graph, members, seeds)
+    if not members[1:].any():
+        return []
+    filled = float(graph.area_px[members].sum() / in_box.sum())
+    return [(members, 0.5 + 0.5 * min(1.0, filled))]
 
 
-def _span(places: npt.NDArray[np.intp], length: int) -> tuple[int, int]:
-    """From the first place to behind the last, with a margin."""
-    return max(int(places[0]) - MARGIN_CELLS, 0), min(int(places[-1]) + 1 + MARGIN_CELLS, length)
+def _slice(low: float, high: float, length: int) -> slice:
+    """At least one pixel of 0..length."""
+    start = int(np.clip(np.floor(low), 0, length - 1))
+    return slice(start, max(start + 1, int(np.clip(np.ceil(high), 0, length))))
 
 
-def _distinct(coarse: Tensor, quality: Tensor) -> list[int]:
-    """Indices of the candidates, best first, without those that repeat a better one."""
-    inside = coarse > 0
-    kept: list[int] = []
-    for index in quality.argsort(descending=True).tolist():
-        mask = inside[index]
-        ious = [float((mask & inside[k]).sum() / (mask | inside[k]).sum().clamp_min(1)) for k in kept]
-        if not kept or max(ious) < SAME_IOU:
-            kept.append(index)
-    return kept
+def _as_iou(contrast_ratio: float) -> float:
+    """Contrast ratio as a predicted IoU: rises from 0 with the ratio, 0.5 at 2."""
+    return contrast_ratio / (contrast_ratio + 2.0)
 
 
-def _finish(logits: FloatImage, clicks: dict[tuple[int, int], bool], valid: Mask) -> FloatImage:
-    """Clicked pixels on their side, with a few around them where the network had them on the other; no nodata inside."""
-    reach = CLICK_RADIUS_PX
-    for (row, col), foreground in clicks.items():
-        if bool(logits[row, col] > 0) is not foreground:
-            area = logits[max(row - reach, 0) : row + reach + 1, max(col - reach, 0) : col + reach + 1]
-            area[:] = SATURATION if foreground else -SATURATION
-    for (row, col), foreground in clicks.items():
-        if bool(logits[row, col] > 0) is not foreground:
-            logits[row, col] = SATURATION if foreground else -SATURATION
+def _logits(labels: npt.NDArray[np.int32], members: Mask, clicks: dict[tuple[int, int], bool], valid: Mask) -> FloatImage:
+    """Logits of the union of superpixels, smoothed along its outline; clicked pixels keep their side."""
+    inside = members[labels]
+    _share_superpixels(inside, labels, clicks)
+    logits = np.full(labels.shape, -SATURATION, np.float32)
+    rows, cols = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    if len(rows):
+        margin = 4
+        near_rows = slice(max(rows[0] - margin, 0), rows[-1] + margin + 1)
+        near_cols = slice(max(cols[0] - margin, 0), cols[-1] + margin + 1)
+        logits[near_rows, near_cols] = SATURATION * (2 * _smoothed(inside[near_rows, near_cols]) - 1)
+    for (row, col), is_foreground in clicks.items():
+        if bool(logits[row, col] > 0) is not is_foreground:
+            logits[max(row - 1, 0) : row + 2, max(col - 1, 0) : col + 2] = SATURATION if is_foreground else -SATURATION
+    for (row, col), is_foreground in clicks.items():
+        logits[row, col] = SATURATION if is_foreground else -SATURATION
     logits[~valid] = -SATURATION
     return logits
+
+
+def _smoothed(inside: Mask) -> FloatImage:
+    """Share of the inside around each pixel, weighted by 1 4 6 4 1 in both directions: a Gaussian of 1 px in whole numbers."""
+    weighted = inside.astype(np.uint16)
+    for axis in (0, 1):
+        around = np.moveaxis(np.pad(weighted, [(2, 2) if each == axis else (0, 0) for each in (0, 1)], mode="edge"), axis, 0)
+        middle = np.moveaxis(weighted, axis, 0)
+        weighted = np.moveaxis(around[:-4] + around[4:] + 4 * (around[1:-3] + around[3:-1]) + 6 * middle, 0, axis)
+    return weighted.astype(np.float32) / np.float32(256)
+
+
+def _share_superpixels(inside: Mask, labels: npt.NDArray[np.int32], clicks: dict[tuple[int, int], bool]) -> None:
+    """Where both kinds of click fall into one superpixel, give each of its pixels to the nearest click."""
+    kinds: dict[int, list[tuple[tuple[int, int], bool]]] = {}
+    for pixel, is_foreground in clicks.items():
+        kinds.setdefault(int(labels[pixel]), []).append((pixel, is_foreground))
+    for label, own in kinds.items():
+        if len({is_foreground for _, is_foreground in own}) < 2:
+            continue
+        rows, cols = np.nonzero(labels == label)
+        places = np.array([pixel for pixel, _ in own])
+        sides = np.array([is_foreground for _, is_foreground in own])
+        distance = (rows[:, None] - places[:, 0]) ** 2 + (cols[:, None] - places[:, 1]) ** 2
+        inside[rows, cols] = sides[distance.argmin(axis=1)]

@@ -79,16 +79,6 @@ def test_a_field_is_found_by_one_click_and_by_a_box(model, embedding):
         assert (inside & truth).sum() / (inside | truth).sum() > 0.9
 
 
-def test_a_prior_mask_alone_is_followed(model, embedding, scene):
-    prior = np.zeros(scene[1].shape, np.float32)
-    prior[44:146, 34:136] = 1
-    asked = PixelPrompts(np.empty((0, 2)), np.empty(0, np.bool_), None, prior)
-    inside = model.decode(embedding, asked)[0].logits > 0
-    truth = np.zeros_like(inside)
-    truth[40:150, 30:140] = True
-    assert (inside & truth).sum() / (inside | truth).sum() > 0.8
-
-
 def test_the_same_prompts_give_the_same_answer(model, scene):
     asked = prompts([(85, 95, True), (200, 90, False), (100, 60, True)])
     first, second = (model.decode(model.encode(*scene), asked) for _ in range(2))

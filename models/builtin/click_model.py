@@ -1,0 +1,210 @@
+"""The trained built-in model: `ClickNet` on a tile, its answers kept for the next click, every click obeyed."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F  # noqa: N812
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from ..base import Candidate, Embedding, FloatImage, Mask, PixelPrompts
+from .adaptation import corrected
+from .network import STRIDE, ClickNet, Features, PromptTensors
+
+WEIGHTS = Path(__file__).with_name("clicknet.safetensors")
+
+REDUCTION = 2
+"""Pixels of the tile for each of the network's."""
+
+SATURATION = 8.0
+"""Logit of what can't be inside."""
+
+NEAR_LOGIT = -3.0
+"""Below this the coarse answer is taken as it is."""
+
+MARGIN_CELLS = 4
+"""How far around the coarse answer the fine one is computed, in cells of 4 pixels of the network."""
+
+KEPT_ANSWERS = 64
+"""Answers to earlier sets of prompts kept for each tile."""
+
+SAME_IOU = 0.95
+"""Candidates more alike than this are one."""
+
+CLICK_RADIUS_PX = 4
+"""Around a click that the network did not obey so much changes side."""
+
+PromptKey = tuple[bytes, bytes, tuple[float, float, float, float] | None, int]
+
+
+@dataclass(frozen=True)
+class TileEmbedding:
+    """Cached features of a tile, its valid pixels, and the answers given so far as (h / 4, w / 4) probabilities."""
+
+    features: Features
+    valid: Mask
+    answers: OrderedDict[PromptKey, Tensor] = field(default_factory=OrderedDict)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held once as many answers are kept as there may be."""
+        cells = self.features.s4.shape[-2] * self.features.s4.shape[-1]
+        return self.features.nbytes + self.valid.nbytes + KEPT_ANSWERS * 4 * cells
+
+
+class ClickModel:
+    """Answers depend on the prompts and their order alone: what came before is computed again where it was forgotten."""
+
+    name = "builtin-net"
+
+    def __init__(self, weights: Path = WEIGHTS, device: torch.device | None = None) -> None:
+        self._device = device or best_device()
+        net = ClickNet()
+        net.load_state_dict({name: value.float() for name, value in load_file(weights).items()})
+        _fuse(net.eval())
+        net.to(self._device)
+        self._net: ClickNet = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @torch.inference_mode()
+    def encode(self, image: npt.NDArray[np.uint8], valid: Mask) -> TileEmbedding:
+        """Features of the tile at half its resolution; what is not valid shows the mean of what is."""
+        pixels = torch.from_numpy(image).to(self._device).permute(2, 0, 1)[None].float() / 255
+        if not valid.all() and valid.any():
+            present = torch.from_numpy(valid).to(self._device)
+            pixels[..., ~present] = pixels[..., present].mean(-1, keepdim=True)
+        rows, cols = (-side % (STRIDE * REDUCTION) for side in valid.shape)
+        pixels = F.avg_pool2d(F.pad(pixels, (0, cols, 0, rows), mode="replicate"), REDUCTION)
+        return TileEmbedding(self._net.encoder(pixels.contiguous(memory_format=torch.channels_last)), valid)
+
+    @torch.inference_mode()
+    def decode(self, embedding: Embedding, prompts: PixelPrompts) -> tuple[Candidate, ...]:
+        """Up to three candidates; none where no prompt lies on a valid pixel."""
+        assert isinstance(embedding, TileEmbedding)
+        clicks = {pixel: kind for pixel, kind in prompts.pixels(embedding.valid.shape).items() if embedding.valid[pixel]}
+        unprompted = not clicks and prompts.box_xyxy is None and prompts.prior is None
+        if unprompted or not embedding.valid.any():
+            return ()
+        tensors = self._tensors(embedding, prompts, len(prompts.points_xy))
+        x4, coarse, quality = self._look(embedding, prompts, tensors)
+        order = _distinct(coarse[0], quality[0])
+        return tuple(
+            Candidate(_finish(logits, clicks, embedding.valid), float(quality[0, index]))
+            for index, logits in zip(order, self._fine(embedding, x4, coarse, order), strict=True)
+        )
+
+    def _look(self, embedding: TileEmbedding, prompts: PixelPrompts, tensors: PromptTensors) -> tuple[Tensor, Tensor, Tensor]:
+        """The coarse answer, adapted to the clicks, and kept for the prompts that follow."""
+        x4, coarse, quality = self._net.decoder.look(embedding.features, tensors)
+        coarse = corrected(coarse, embedding.features.e4, tensors)
+        key = _key(prompts, len(prompts.points_xy))
+        embedding.answers[key] = coarse[:, quality[0].argmax()][:, None].sigmoid()
+        embedding.answers.move_to_end(key)
+        if len(embedding.answers) > KEPT_ANSWERS:
+            embedding.answers.popitem(last=False)
+        return x4, coarse, quality
+
+    def _tensors(self, embedding: TileEmbedding, prompts: PixelPrompts, count: int) -> PromptTensors:
+        """The first `count` clicks, the box, and the answer before the last of these clicks."""
+        xy = torch.from_numpy(prompts.points_xy[:count] / REDUCTION).float()[None]
+        kinds = torch.from_numpy(prompts.foreground[:count].astype(np.int64))[None]
+        if count == 0:
+            xy, kinds = torch.zeros(1, 1, 2), torch.full((1, 1), -1)
+        box = torch.tensor([prompts.box_xyxy or (0.0, 0.0, 0.0, 0.0)]).float() / REDUCTION
+        previous = self._previous(embedding, prompts, count)
+        return PromptTensors(xy.to(self._device), kinds.to(self._device), box.to(self._device), previous)
+
+    def _previous(self, embedding: TileEmbedding, prompts: PixelPrompts, count: int) -> Tensor:
+        fewest = 0 if prompts.box_xyxy is not None else 1
+        if count > fewest:
+            before = embedding.answers.get(_key(prompts, count - 1))
+            if before is None:
+                earlier = PixelPrompts(
+                    prompts.points_xy[: count - 1], prompts.foreground[: count - 1], prompts.box_xyxy, prompts.prior
+                )
+                self._look(embedding, earlier, self._tensors(embedding, earlier, count - 1))
+                before = embedding.answers[_key(prompts, count - 1)]
+            return before
+        cells = embedding.features.s4.shape[-2:]
+        if prompts.prior is None:
+            return torch.zeros(1, 1, *cells, device=self._device)
+        prior = torch.from_numpy(prompts.prior).to(self._device)[None, None]
+        rows, cols = (4 * REDUCTION * n - side for n, side in zip(cells, prompts.prior.shape, strict=True))
+        return F.avg_pool2d(F.pad(prior, (0, cols, 0, rows)), 4 * REDUCTION)
+
+    def _fine(self, embedding: TileEmbedding, x4: Tensor, coarse: Tensor, order: Sequence[int]) -> FloatImage:
+        """(k, rows, columns) logits of the tile; computed only around what the coarse answer calls possible."""
+        height, width = embedding.valid.shape
+        result = np.full((len(order), height, width), -SATURATION, np.float32)
+        near: Mask = (coarse[0, list(order)] > NEAR_LOGIT).any(0).cpu().numpy()
+        if not near.any():
+            return result
+        top, bottom = _span(np.flatnonzero(near.any(axis=1)), near.shape[0])
+        left, right = _span(np.flatnonzero(near.any(axis=0)), near.shape[1])
+        s2 = embedding.features.s2[..., 2 * top : 2 * bottom, 2 * left : 2 * right]
+        fine = self._net.decoder.refine(x4[..., top:bottom, left:right], coarse[..., top:bottom, left:right], s2)
+        fine = F.interpolate(fine[:, list(order)], scale_factor=REDUCTION, mode="bilinear")[0].clamp(-SATURATION, SATURATION)
+        cell = 4 * REDUCTION
+        there = result[:, top * cell : bottom * cell, left * cell : right * cell]
+        there[:] = fine[:, : there.shape[1], : there.shape[2]].cpu().numpy()
+        return result
+
+
+def best_device() -> torch.device:
+    """CUDA, else Apple's GPU, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _fuse(module: nn.Module) -> None:
+    """Fold batch normalisation into the convolutions before it."""
+    for name, child in module.named_children():
+        match list(child.children()):
+            case [nn.Conv2d() as conv, nn.BatchNorm2d() as norm]:
+                setattr(module, name, fuse_conv_bn_eval(conv, norm))
+            case _:
+                _fuse(child)
+
+
+def _key(prompts: PixelPrompts, count: int) -> PromptKey:
+    prior = 0 if prompts.prior is None else hash(prompts.prior.tobytes())
+    return prompts.points_xy[:count].tobytes(), prompts.foreground[:count].tobytes(), prompts.box_xyxy, prior
+
+
+def _span(places: npt.NDArray[np.intp], length: int) -> tuple[int, int]:
+    """From the first place to behind the last, with a margin."""
+    return max(int(places[0]) - MARGIN_CELLS, 0), min(int(places[-1]) + 1 + MARGIN_CELLS, length)
+
+
+def _distinct(coarse: Tensor, quality: Tensor) -> list[int]:
+    """Indices of the candidates, best first, without those that repeat a better one."""
+    inside = coarse > 0
+    kept: list[int] = []
+    for index in quality.argsort(descending=True).tolist():
+        mask = inside[index]
+        ious = [float((mask & inside[k]).sum() / (mask | inside[k]).sum().clamp_min(1)) for k in kept]
+        if not kept or max(ious) < SAME_IOU:
+            kept.append(index)
+    return kept
+
+
+def _finish(logits: FloatImage, clicks: dict[tuple[int, int], bool], valid: Mask) -> FloatImage:
+    """Clicked pixels on their side, with a few around them where the network had them on the other; no nodata inside."""
+    reach = CLICK_RADIUS_PX
+    for (row, col), foreground in clicks.items():
+        if bool(logits[row, col] > 0) is not foreground:
+            area = logits[max(row - reach, 0) : row + reach + 1, max(col - reach, 0) : col + reach + 1]
+            area[:] = SATURATION if foreground else -SATURATION
+    for (row, col), foreground in clicks.items():
+        if bool(logits[row, col] > 0) is not foreground:
+            logits[row, col] = SATURATION if foreground else -SATURATION
+    logits[~valid] = -SATURATION
+    return logits
