@@ -113,6 +113,11 @@ def _targets(source: RasterSource, labels: Path) -> Iterator[Target]:
             yield Target(str(row.get("id", number)), str(row["class"]), polygon)
 
 
+def is_visible(scene: Scene, target: Target) -> bool:
+    """Whether any pixel of the object has data."""
+    return bool(_Canvas(scene, target).truth.any())
+
+
 def run_trial(scene: Scene, target: Target, model: Model, max_clicks: int = MAX_CLICKS) -> Trial:
     """Digitize one object, with nothing cached before the first click."""
     segmenter = Segmenter(models=(model,))
@@ -275,7 +280,7 @@ def run(arguments: argparse.Namespace) -> int:
     for number, folder in enumerate(folders, 1):
         scene = read_scene(folder, arguments.limit)
         for model in models:
-            own = [run_trial(scene, target, model) for target in scene.targets]
+            own = [run_trial(scene, target, model) for target in scene.targets if is_visible(scene, target)]
             trials += own
             if own:
                 print(

@@ -115,7 +115,10 @@ class ClickModel:
         """The first `count` clicks, the box, and the answer before the last of these clicks."""
         xy = torch.from_numpy(prompts.points_xy[:count] / REDUCTION).float()[None]
         kinds = torch.from_numpy(prompts.foreground[:count].astype(np.int64))[None]
-        if count == 0:
+        if count == 0 and prompts.box_xyxy is not None:  # the network saw few boxes without a click
+            x0, y0, x1, y1 = prompts.box_xyxy
+            xy, kinds = torch.tensor([[[(x0 + x1) / 2, (y0 + y1) / 2]]]) / REDUCTION, torch.ones(1, 1, dtype=torch.int64)
+        elif count == 0:
             xy, kinds = torch.zeros(1, 1, 2), torch.full((1, 1), -1)
         box = torch.tensor([prompts.box_xyxy or (0.0, 0.0, 0.0, 0.0)]).float() / REDUCTION
         previous = self._previous(embedding, prompts, count)

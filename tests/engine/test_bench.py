@@ -8,7 +8,7 @@ from shapely import affinity
 
 from rasterlasso.benchmarks import report
 from rasterlasso.benchmarks.baselines import BASELINES
-from rasterlasso.benchmarks.clicks import Trial, read_scene, run_trial, summary
+from rasterlasso.benchmarks.clicks import Trial, is_visible, read_scene, run_trial, summary
 from rasterlasso.engine import cli
 from rasterlasso.models import registry
 
@@ -83,6 +83,14 @@ def test_a_folder_without_scenes_is_refused(tmp_path, capsys):
 def test_a_table_has_a_row_for_each_group_and_model():
     lines = report.table([trial((0.9,)), trial((0.5, 0.9), "lake")]).splitlines()
     assert [line.split(" | ")[0] for line in lines[2:]] == ["| overall", "| class field", "| class lake", "| scene"]
+
+
+def test_an_object_without_data_is_left_out(make_raster, field_image, scenes):
+    field_image[:, 95:185, 55:185] = 0
+    make_raster(field_image, nodata=0).replace(scenes / "one" / "image.tif")
+    scene = read_scene(scenes / "one")
+    assert not is_visible(scene, scene.targets[0])
+    scene.source.close()
 
 
 def test_the_simulated_user_is_repeatable(scenes):
