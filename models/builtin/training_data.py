@@ -255,7 +255,7 @@ def _fill(shape: Shape, to_crop: Affine) -> npt.NDArray[np.uint8]:
     ]
     finer = np.zeros((CROP_PX * FILL_SCALE, CROP_PX * FILL_SCALE), np.uint8)
     cv2.fillPoly(finer, rings, 255, shift=4)
-    return (cv2.resize(finer, (CROP_PX, CROP_PX), interpolation=cv2.INTER_AREA) > 148).astype(np.uint8)
+    return np.asarray(cv2.resize(finer, (CROP_PX, CROP_PX), interpolation=cv2.INTER_AREA) > 148, np.uint8)
 
 
 def _is_near(shape: Shape, to_crop: Affine) -> bool:
