@@ -1,11 +1,12 @@
 """Classical methods behind the models' Protocol, for comparison: GrabCut, flood fill, random walker.
 
-Each works on the tile reduced to a size that it can bear, and with the settings that did best among a few on these scenes.
+Each works on the tile reduced to a size that it can bear. Their settings are plain ones, not tuned on any scene.
 """
 
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import cv2
@@ -43,7 +44,7 @@ class ReducedTile:
         return col * cols // self.valid.shape[1], row * rows // self.valid.shape[0]
 
 
-class Baseline:
+class Baseline(ABC):
     """Reduces the tile once and answers with one mask."""
 
     name: str
@@ -66,9 +67,9 @@ class Baseline:
         logits[~embedding.valid] = -4
         return (Candidate(logits, 0.5),)
 
+    @abstractmethod
     def solve(self, tile: ReducedTile, prompts: PixelPrompts) -> FloatImage:
         """Share of the object in each pixel of the reduced tile."""
-        raise NotImplementedError
 
 
 class GrabCut(Baseline):
@@ -115,7 +116,7 @@ class FloodFill(Baseline):
 
 
 class RandomWalker(Baseline):
-    """Grady, PAMI 2006. The tile's frame is background, as long as no foreground click is near it."""
+    """Grady, PAMI 2006. The tile's frame is background where no click says otherwise."""
 
     name = "randomwalker"
     side_px = 256
@@ -129,7 +130,7 @@ class RandomWalker(Baseline):
         frame[1:-1, 1:-1] = 0
         marks[(frame > 0) & (marks == 0)] = 2
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+            warnings.simplefilter("ignore", UserWarning)  # it recommends faster solvers, and tells of marks cut off by others
             options = {"beta": 600, "mode": "cg_j", "tol": 1e-2, "channel_axis": -1, "return_full_prob": True}
             shares = random_walker(tile.image / 255.0, marks.astype(np.int32), **options)
         return np.asarray(shares[0], np.float32)

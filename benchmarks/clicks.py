@@ -19,6 +19,7 @@ import geopandas
 import numpy as np
 import numpy.typing as npt
 import shapely
+from pyogrio.errors import DataSourceError
 from rasterio.features import rasterize
 from scipy import ndimage
 
@@ -39,7 +40,7 @@ OBJECT_SHARE = 1 / 3
 MIN_INSIDE = 0.99
 MIN_AREA_PX = 100
 STOP_IOU = 0.97
-"""No figure needs more; the clicks after it are taken to keep it."""
+"""The simulated user is content here; IoUs after further clicks are taken to stay as they are."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,10 @@ class Target:
 
 @dataclass(frozen=True)
 class Trial:
-    """One object digitized with one model. ious, boundary_ious: after each click; seconds: of each click, the first cold."""
+    """One object digitized with one model.
+
+    ious, boundary_ious: after each click. seconds, decode_s: of each click that found something, the first cold.
+    """
 
     scene: str
     model: str
@@ -106,7 +110,13 @@ def read_scene(folder: Path, limit: int | None = None) -> Scene:
 def _targets(source: RasterSource, labels: Path) -> Iterator[Target]:
     """The objects that lie inside the image and are not too small."""
     frame = shapely.box(0, 0, source.width_px, source.height_px)
-    for number, row in enumerate(geopandas.read_file(labels).to_dict("records")):
+    try:
+        rows = geopandas.read_file(labels)
+    except DataSourceError as error:
+        raise ScenesMissing(path=str(labels)) from error
+    if "class" not in rows:
+        raise ScenesMissing(path=str(labels))
+    for number, row in enumerate(rows.to_dict("records")):
         polygon = shapely.make_valid(shapely.transform(row["geometry"], source.to_pixel))
         inside = row.get("inside_frac", polygon.intersection(frame).area / polygon.area)
         if inside > MIN_INSIDE and row.get("area_px", polygon.area) >= MIN_AREA_PX:

@@ -88,9 +88,10 @@ def _add_bench(command: argparse.ArgumentParser) -> None:
 def _bench_clicks(arguments: argparse.Namespace) -> int:
     try:
         from ..benchmarks import clicks
+
+        return clicks.run(arguments)
     except ModuleNotFoundError as error:
         raise BenchmarkUnavailable(module=error.name or "its files") from error
-    return clicks.run(arguments)
 
 
 def _segment(arguments: argparse.Namespace) -> int:

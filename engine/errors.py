@@ -141,10 +141,11 @@ class ModelFailed(RasterLassoError):
 
 
 class ScenesMissing(RasterLassoError):
-    """A folder for the benchmark holds no scenes."""
+    """What was given to the benchmark is no scene, or a folder without any."""
 
     template = QT_TRANSLATE_NOOP(
-        "RasterLasso", "{path}: no scenes. A scene is a folder with image.tif and labels.gpkg (layer with a field class)."
+        "RasterLasso",
+        "{path}: no scene here. A scene is a folder with image.tif and labels.gpkg, a layer with a field named class.",
     )
 
 

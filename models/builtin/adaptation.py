@@ -1,4 +1,6 @@
-"""Adaptation to the clicks: the smallest smooth correction of the logits that puts every click on its side.
+"""Adaptation to the clicks: a smooth correction of the logits that draws violated clicks to their side.
+
+Clicks that contradict each other among like neighbours are averaged; that each gets its pixel is the model's last step.
 
 Kernel ridge regression on what the network got wrong at the clicks; places are alike that are near and whose cached features
 agree. Closed form, a few milliseconds, no gradients; the idea of correcting by the user's clicks is that of BRS (Jang and

@@ -1,4 +1,5 @@
 import json
+import sys
 
 import geopandas
 import numpy as np
@@ -77,7 +78,25 @@ def test_the_command_writes_table_json_and_pictures(scenes, tmp_path, capsys):
 
 def test_a_folder_without_scenes_is_refused(tmp_path, capsys):
     assert cli.main(["bench", "clicks", str(tmp_path)]) == 2
-    assert "no scenes" in capsys.readouterr().err
+    assert "no scene here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("damage", ["no class", "no labels"])
+def test_bad_labels_are_refused_by_name(scenes, damage, capsys):
+    labels = scenes / "one" / "labels.gpkg"
+    if damage == "no class":
+        geopandas.read_file(labels).drop(columns="class").to_file(labels, layer="labels")
+    else:
+        labels.write_bytes(b"not a database")
+    assert cli.main(["bench", "clicks", str(scenes)]) == 2
+    assert "labels.gpkg: no scene here" in capsys.readouterr().err
+
+
+def test_a_missing_library_is_named(scenes, capsys, monkeypatch):
+    monkeypatch.delitem(sys.modules, "rasterlasso.benchmarks.baselines")
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    assert cli.main(["bench", "clicks", str(scenes), "--baselines"]) == 2
+    assert "The benchmark lacks cv2" in capsys.readouterr().err
 
 
 def test_a_table_has_a_row_for_each_group_and_model():
