@@ -56,7 +56,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Batch:
-    """(b, 3, 256, 256) images in 0..1 and (b · m, 256, 256) masks."""
+    """(b, 3, 320, 320) images in 0..1 and (b · m, 320, 320) masks."""
 
     images: Tensor
     masks: Mask
@@ -73,9 +73,9 @@ class ClickSession:
         self._previous = torch.zeros((len(masks), 1, CROP_PX // 4, CROP_PX // 4))
         for index, mask in enumerate(masks):
             kind = rng.random()
-            if kind < 0.1:
+            if kind < 0.15:
                 self._boxes[index] = _loose_box(mask, rng)
-            if kind >= 0.05:
+            if kind >= 0.08:
                 self._clicks[index].append(_varied(first_click(mask), mask, rng))
             if kind > 0.93:
                 self._previous[index, 0] = torch.from_numpy(_rough_copy(mask, rng))

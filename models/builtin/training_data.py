@@ -20,19 +20,17 @@ from scipy import ndimage
 from skimage.segmentation import felzenszwalb
 
 from ..base import Mask
-
-CROP_PX = 256
+from .scenery import CROP_PX, Image, canopy, coast, plain, random_shape, shaded, shadow
 
 BUILDING_SHARE = 0.3
-COMPOSED_SHARE = 0.25
-REGION_SHARE = 0.12
+COMPOSED_SHARE = 0.32
+REGION_SHARE = 0.1
 """Shares of samples: whose first object is a building, composed ones, and whose first object is an unlabelled region."""
 
 MIN_VISIBLE_PX = 150
 
 FILL_SCALE = 4
 
-Image = npt.NDArray[np.uint8]
 Affine = npt.NDArray[np.float64]
 """(2, 3) matrix from scene pixels to crop pixels."""
 
@@ -63,7 +61,7 @@ class TrainingScene:
 
 @dataclass(frozen=True)
 class Sample:
-    """A (256, 256, 3) image and (m, 256, 256) masks of objects on it."""
+    """A (320, 320, 3) image and (m, 320, 320) masks of objects on it."""
 
     image: Image
     masks: Mask
@@ -184,27 +182,38 @@ class Sampler:
         return _coarsen(_warp(scene, to_crop), coarseness), masks
 
     def _compose(self, rng: np.random.Generator) -> tuple[Image, npt.NDArray[np.uint8]]:
+        kind = rng.random()
+        if kind < 0.3:
+            ground = self._texture(rng) if rng.random() < 0.6 else plain(rng)
+            image, masks = canopy(ground, rng)
+        elif kind < 0.5:
+            image, masks = coast(self._texture(rng), self._texture(rng), plain(rng), rng)
+        else:
+            image, masks = self._patches(rng)
+        if not len(masks):
+            return self._crop(rng, want_region=False)
+        return _coarsen(image, _coarseness(rng, 0.6)), masks
+
+    def _patches(self, rng: np.random.Generator) -> tuple[Image, npt.NDArray[np.uint8]]:
         """Shapes cut out of one scene and laid on another, as lakes, crowns, islands and roofs lie in the land."""
         image = self._texture(rng)
         taken = np.zeros((CROP_PX, CROP_PX), np.uint8)
         masks = []
         for _ in range(int(rng.integers(2, 5))):
-            mask = _random_shape(rng)
+            mask = random_shape(rng)
             mask[taken > 0] = 0
-            if not MIN_VISIBLE_PX <= mask.sum() <= 0.6 * mask.size:
+            if not MIN_VISIBLE_PX <= mask.sum() <= 0.8 * mask.size:
                 continue
-            other = self._texture(rng) if rng.random() < 0.6 else _plain(rng)
+            other = self._texture(rng) if rng.random() < 0.6 else plain(rng)
             if rng.random() < 0.3:
-                other = _shaded(other, mask, rng)
+                other = shaded(other, mask, rng)
             alpha = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), float(rng.uniform(0.4, 1.5)))[..., None]
             if rng.random() < 0.3:
-                image = _shadow(image, mask, rng)
+                image = shadow(image, mask, rng)
             image = (image * (1 - alpha) + other * alpha).astype(np.uint8)
             taken |= mask
             masks.append(mask)
-        if not masks:
-            return self._crop(rng, want_region=False)
-        return _coarsen(image, float(rng.choice([1, 1, 1, 2, 3]))), np.stack(masks)
+        return image, np.array(masks, np.uint8)
 
     def _texture(self, rng: np.random.Generator) -> Image:
         scene = self._all[rng.integers(len(self._all))]
@@ -215,15 +224,19 @@ class Sampler:
 
 
 def _view(target: Shape, rng: np.random.Generator) -> tuple[Affine, float]:
-    """Where a user would stand: the object spans a sixth to half of the tile; and how many pixels one of the sensor spans."""
-    if rng.random() < 0.7:
-        side, coarseness = rng.uniform(95, 245), 1.0 if rng.random() < 0.5 else rng.uniform(1, 4)
-    else:
-        side, coarseness = rng.uniform(30, 120), rng.uniform(1, 4)
+    """Where a user would stand: the object spans a sixth to half of the tile, at times more; and the sensor's pixel size."""
+    kind = rng.random()
+    low, high = (95, 260) if kind < 0.65 else (35, 120) if kind < 0.8 else (240, 560)
+    side = rng.uniform(low, high)
     x0, y0, x1, y1 = target.bounds
     scale = float(side / max(target.side_px, 4))
     slack = max(CROP_PX / 2 - 0.35 * side, 8)
-    return _placing((x0 + x1) / 2, (y0 + y1) / 2, scale, rng, slack), float(coarseness)
+    return _placing((x0 + x1) / 2, (y0 + y1) / 2, scale, rng, slack), _coarseness(rng, 0.4)
+
+
+def _coarseness(rng: np.random.Generator, sharp: float) -> float:
+    """1 for a share of the samples, else up to 8, as where a small object was zoomed to."""
+    return 1.0 if rng.random() < sharp else float(np.exp(rng.uniform(0, np.log(8))))
 
 
 def _placing(x: float, y: float, scale: float, rng: np.random.Generator, slack: float = 0.0) -> Affine:
@@ -271,64 +284,6 @@ def _coarsen(image: Image, coarseness: float) -> Image:
     side = max(8, round(CROP_PX / coarseness))
     small = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(small, (CROP_PX, CROP_PX), interpolation=cv2.INTER_LINEAR), np.uint8)
-
-
-def _random_shape(rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    mask = np.zeros((CROP_PX, CROP_PX), np.uint8)
-    kind = rng.random()
-    centre = rng.uniform(40, CROP_PX - 40, 2)
-    if kind < 0.45:  # lakes, woods: a level set of fractal noise around a centre
-        ys, xs = np.mgrid[:CROP_PX, :CROP_PX]
-        radius = rng.uniform(25, 110)
-        reach = np.hypot(xs - centre[0], (ys - centre[1]) * rng.uniform(0.6, 1.6)) / radius
-        level = ((1 - reach) + rng.uniform(0.1, 0.6) * _fractal(rng) > 0).astype(np.uint8)
-        count, labels = cv2.connectedComponents(level)
-        if count > 1:
-            mask[labels == 1 + int(np.bincount(labels.ravel())[1:].argmax())] = 1
-    elif kind < 0.75:  # roofs and fields: corners
-        sides = rng.uniform(12, 75, 2)
-        corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * sides + rng.normal(0, 0.12, (4, 2)) * sides
-        if rng.random() < 0.4:
-            notch = rng.uniform(-0.5, 0.7, 2) * sides
-            bottom = (corners[1, 0], notch[1]), notch, (notch[0], corners[2, 1])
-            corners = np.array([corners[0], corners[1], *bottom, corners[3]])
-        angle = rng.uniform(0, np.pi)
-        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        cv2.fillPoly(mask, [np.round(corners @ turn.T + centre).astype(np.int32)], 1)
-    else:  # crowns: overlapping discs
-        radius = rng.uniform(15, 60)
-        for _ in range(int(rng.integers(1, 7))):
-            at = centre + rng.normal(0, 0.5, 2) * radius
-            cv2.circle(mask, (round(at[0]), round(at[1])), round(radius * rng.uniform(0.5, 1)), 1, -1)
-    return mask
-
-
-def _fractal(rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    noise = np.zeros((CROP_PX, CROP_PX), np.float32)
-    for octave in range(2, 7):
-        layer = rng.normal(0, 1, (2**octave, 2**octave)).astype(np.float32)
-        noise += cv2.resize(layer, (CROP_PX, CROP_PX), interpolation=cv2.INTER_CUBIC) * 0.55**octave
-    return np.asarray(noise / noise.std(), np.float32)
-
-
-def _plain(rng: np.random.Generator) -> Image:
-    """Water, bare soil: one colour, a little uneven."""
-    colour = rng.uniform(5, 250, 3) if rng.random() < 0.5 else rng.uniform(5, 120) + rng.normal(0, 15, 3)
-    uneven = _fractal(rng)[..., None] * rng.uniform(0, 8) + rng.normal(0, rng.uniform(0.5, 6), (CROP_PX, CROP_PX, 3))
-    return np.asarray(np.clip(colour + uneven, 0, 255), np.uint8)
-
-
-def _shaded(image: Image, mask: Image, rng: np.random.Generator) -> Image:
-    """Lighter on one side, as a crown or a roof with two slopes is."""
-    depth = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 12)
-    across = np.gradient(depth)[int(rng.integers(2))]
-    return np.asarray(np.clip(image * (1 + rng.uniform(-25, 25) * across[..., None]), 0, 255), np.uint8)
-
-
-def _shadow(image: Image, mask: Image, rng: np.random.Generator) -> Image:
-    shift = np.array([[1, 0, rng.uniform(-14, 14)], [0, 1, rng.uniform(-14, 14)]])
-    moved = cv2.warpAffine(mask, shift, (CROP_PX, CROP_PX)).astype(np.float32)
-    return np.asarray(image * (1 - rng.uniform(0.3, 0.7) * cv2.GaussianBlur(moved, (0, 0), 1)[..., None]), np.uint8)
 
 
 def _through_sensor(image: Image, rng: np.random.Generator) -> Image:
