@@ -10,9 +10,13 @@ from __future__ import annotations
 
 import argparse
 import math
+import multiprocessing
+import os
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import geopandas
@@ -41,6 +45,9 @@ MIN_INSIDE = 0.99
 MIN_AREA_PX = 100
 STOP_IOU = 0.97
 """The simulated user is content here; IoUs after further clicks are taken to stay as they are."""
+
+LEARNING = " + learning"
+"""Ends the names of models that learn from object to object."""
 
 
 @dataclass(frozen=True)
@@ -128,16 +135,32 @@ def is_visible(scene: Scene, target: Target) -> bool:
     return bool(_Canvas(scene, target).truth.any())
 
 
-def run_trial(scene: Scene, target: Target, model: Model, max_clicks: int = MAX_CLICKS) -> Trial:
-    """Digitize one object, with nothing cached before the first click."""
+def run_scene(scene: Scene, model: Model, learn: bool = False) -> list[Trial]:
+    """Digitize all objects. learn: each is accepted as it came out, and the model learns from it before the next one.
+
+    Without learning nothing is cached before an object's first click.
+    """
+    targets = [target for target in scene.targets if is_visible(scene, target)]
+    if not learn:
+        return [run_trial(scene, target, model) for target in targets]
     segmenter = Segmenter(models=(model,))
+    try:
+        return [run_trial(scene, target, model, segmenter) for target in targets]
+    finally:
+        segmenter.close()
+
+
+def run_trial(scene: Scene, target: Target, model: Model, learning: Segmenter | None = None) -> Trial:
+    """Digitize one object; with `learning` by what that has learnt, and letting it learn from the answer."""
+    segmenter = learning or Segmenter(models=(model,))
     canvas = _Canvas(scene, target)
     clicks = [first_click(canvas.truth)]
     ious, boundaries, seconds, decodes = [], [], [], []
     encode_s = 0.0
     try:
         while True:
-            found = _segment(segmenter, scene, target, model.name, [canvas.place(click) for click in clicks])
+            places = [canvas.place(click) for click in clicks]
+            found = _segment(segmenter, scene, target, model.name, places, learned=learning is not None)
             answer = canvas.mask(None if found is None else found.polygon)
             ious.append(canvas.iou(answer))
             boundaries.append(canvas.boundary_iou(answer))
@@ -146,15 +169,17 @@ def run_trial(scene: Scene, target: Target, model: Model, max_clicks: int = MAX_
                 decodes.append(found.stages["decode"])
                 encode_s = encode_s or found.stages["encode"]
             wrong = next_click(canvas.truth, answer)
-            if wrong is None or len(clicks) == max_clicks or _is_settled(ious):
+            if wrong is None or len(clicks) == MAX_CLICKS or _is_settled(ious):
                 break
             clicks.append(wrong)
+        if learning is not None and found is not None:
+            learning.learn(scene.path, found.polygon, model=model.name, level=found.level)
     finally:
-        segmenter.close()
-    places = tuple((click.row + canvas.top, click.col + canvas.left, click.foreground) for click in clicks)
+        if learning is None:
+            segmenter.close()
     return Trial(
         scene=scene.name,
-        model=model.name,
+        model=model.name if learning is None else f"{model.name}{LEARNING}",
         cls=target.cls,
         object=target.id,
         ious=tuple(ious),
@@ -162,7 +187,7 @@ def run_trial(scene: Scene, target: Target, model: Model, max_clicks: int = MAX_
         seconds=tuple(seconds),
         encode_s=encode_s,
         decode_s=tuple(decodes),
-        clicks=places,
+        clicks=tuple((click.row + canvas.top, click.col + canvas.left, click.foreground) for click in clicks),
     )
 
 
@@ -172,12 +197,17 @@ def _is_settled(ious: list[float]) -> bool:
 
 
 def _segment(
-    segmenter: Segmenter, scene: Scene, target: Target, model: str, clicks: list[tuple[float, float, bool]]
+    segmenter: Segmenter,
+    scene: Scene,
+    target: Target,
+    model: str,
+    clicks: list[tuple[float, float, bool]],
+    learned: bool = False,
 ) -> Segmentation | None:
     xy = scene.source.to_map(np.array([click[:2] for click in clicks], np.float64))
     points = tuple(Point(float(x), float(y), click[2]) for (x, y), click in zip(xy, clicks, strict=True))
     try:
-        return segmenter.segment(scene.path, Prompts(points), model=model, level=target.level)
+        return segmenter.segment(scene.path, Prompts(points), model=model, level=target.level, learned=learned)
     except (NothingFound, PromptError):
         return None
 
@@ -274,38 +304,90 @@ def summary(trials: Sequence[Trial]) -> dict[str, float]:
     }
 
 
+@dataclass(frozen=True)
+class Job:
+    """All objects of a scene with one model."""
+
+    folder: Path
+    model: str
+    limit: int | None
+    learn: bool
+
+
+def _work(job: Job) -> list[Trial]:
+    scene = read_scene(job.folder, job.limit)
+    try:
+        return run_scene(scene, _load(job.model), job.learn)
+    finally:
+        scene.source.close()
+
+
+@cache
+def _load(name: str) -> Model:
+    from .baselines import BASELINES
+
+    baselines = {baseline.name: baseline for baseline in BASELINES}
+    return baselines[name]() if name in baselines else registry.entry(name).load()
+
+
+def _jobs(arguments: argparse.Namespace) -> list[Job]:
+    folders = sorted(path.parent for path in arguments.scenes.glob("*/labels.gpkg"))
+    if not folders:
+        raise ScenesMissing(path=str(arguments.scenes))
+    chosen = arguments.model or [registry.DEFAULT_MODEL]
+    names = [registry.entry(name).name for name in chosen]
+    if arguments.baselines:
+        from .baselines import BASELINES
+
+        names += [baseline.name for baseline in BASELINES]
+    jobs = []
+    for folder in folders:
+        jobs += [Job(folder, name, arguments.limit, learn=False) for name in names]
+        if arguments.learn:
+            jobs += [Job(folder, name, arguments.limit, learn=True) for name in chosen]
+    return jobs
+
+
+def _results(jobs: list[Job], workers: int) -> Iterator[list[Trial]]:
+    """Trials of each job, in order."""
+    if workers == 1:
+        yield from map(_work, jobs)
+        return
+    # Started afresh: a fork of a process in which torch has threads may hang.
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=_limit_threads, initargs=(threads,)) as pool:
+        yield from pool.map(_work, jobs)
+
+
+def _limit_threads(count: int) -> None:
+    import cv2
+    import torch
+
+    torch.set_num_threads(count)
+    cv2.setNumThreads(count)
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Run the benchmark; returns the exit code."""
     from . import report
 
-    models = [registry.entry(name).load() for name in arguments.model or [registry.DEFAULT_MODEL]]
-    if arguments.baselines:
-        from .baselines import BASELINES
-
-        models += [baseline() for baseline in BASELINES]
-    folders = sorted(path.parent for path in arguments.scenes.glob("*/labels.gpkg"))
-    if not folders:
-        raise ScenesMissing(path=str(arguments.scenes))
+    jobs = _jobs(arguments)
     trials: list[Trial] = []
-    for number, folder in enumerate(folders, 1):
-        scene = read_scene(folder, arguments.limit)
-        for model in models:
-            own = [run_trial(scene, target, model) for target in scene.targets if is_visible(scene, target)]
-            trials += own
-            if own:
-                print(
-                    f"{number}/{len(folders)} {folder.name} {model.name}: {report.line(summary(own))}",
-                    file=sys.stderr,
-                    flush=True,
-                )
-        scene.source.close()
+    for number, (job, own) in enumerate(zip(jobs, _results(jobs, arguments.workers), strict=True), 1):
+        trials += own
+        if own:
+            done = f"{number}/{len(jobs)} {job.folder.name} {own[0].model}: {report.line(summary(own))}"
+            print(done, file=sys.stderr, flush=True)
         if arguments.json:
             report.write_json(trials, arguments.json)
     print(report.table(trials))
+    if arguments.learn:
+        print("\n" + report.learning_table(trials))
     if arguments.pictures:
         arguments.pictures.mkdir(parents=True, exist_ok=True)
         report.draw_curves(trials, arguments.pictures / "curves.png")
-        report.draw_sheet(trials, arguments.scenes, models[0], arguments.pictures / "contact-sheet.png")
+        report.draw_sheet(trials, arguments.scenes, _load(jobs[0].model), arguments.pictures / "contact-sheet.png")
     return 0
 
 

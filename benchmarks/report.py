@@ -15,7 +15,7 @@ import numpy as np
 
 from ..engine.version import version
 from ..models.base import Model
-from .clicks import MAX_CLICKS, Trial, replay, summary
+from .clicks import LEARNING, MAX_CLICKS, Trial, replay, summary
 
 matplotlib.use("Agg")
 
@@ -44,6 +44,17 @@ def table(trials: Sequence[Trial]) -> str:
     for (common, model), own in groups(trials).items():
         figures = summary(own)
         rows.append([common, model, *(_cell(name, figures[name]) for name in COLUMNS)])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def learning_table(trials: Sequence[Trial]) -> str:
+    """A Markdown table: clicks to IoU 0.85 for the first ten objects of each scene and for the ten after them."""
+    rows = [["scene", "model", "NoC@85, first ten", "NoC@85, next ten"], ["---"] * 4]
+    models = {trial.model.removesuffix(LEARNING) for trial in trials if trial.model.endswith(LEARNING)}
+    for (common, model), own in groups(trials).items():
+        if common == own[0].scene and len(own) >= 20 and model.removesuffix(LEARNING) in models:
+            first, following = (float(np.mean([t.noc(0.85) for t in part])) for part in (own[:10], own[10:20]))
+            rows.append([common, model, f"{first:.1f}", f"{following:.1f}"])
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 

@@ -5,6 +5,7 @@ import rasterlasso.engine.api as rl
 with rl.open("image.tif") as scene:
     found = scene.segment(points=[(x, y, True), (x2, y2, False)])
     found.polygon, found.score
+    scene.learn(found)  # if it came out right, and others like it follow
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class Scene:
         self._segmenter = segmenter
         self._model = model
         self._level = level
+        self._learned = False
         segmenter.model(model)
         self._source = segmenter.scene(path).source
 
@@ -69,7 +71,14 @@ class Scene:
         prompts = Prompts(tuple(Point(*point) for point in points), None if box is None else Box(*box))
         if crs is not None:
             prompts = _reproject(prompts, crs, self._source.crs_wkt, self._path)
-        return self._segmenter.segment(self._path, prompts, model=self._model, level=self._level, checkpoint=checkpoint)
+        return self._segmenter.segment(
+            self._path, prompts, model=self._model, level=self._level, learned=self._learned, checkpoint=checkpoint
+        )
+
+    def learn(self, accepted: Segmentation) -> bool:
+        """Let the model learn from an object that came out right, for the next ones; returns whether it can learn."""
+        self._learned = self._segmenter.learn(self._path, accepted.polygon, model=self._model, level=accepted.level)
+        return self._learned
 
 
 def open(path: str | os.PathLike[str], model: str = DEFAULT_MODEL, level: int | None = None) -> Scene:

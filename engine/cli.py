@@ -79,6 +79,10 @@ def _add_bench(command: argparse.ArgumentParser) -> None:
     clicks.add_argument("scenes", metavar="SCENES_DIR", type=Path, help="a folder of scenes: NAME/image.tif, NAME/labels.gpkg")
     clicks.add_argument("--model", action="append", default=[], help="may be given several times (default: builtin)")
     clicks.add_argument("--baselines", action="store_true", help="also GrabCut, flood fill and random walker")
+    clicks.add_argument("--learn", action="store_true", help="also let the models learn from object to object")
+    clicks.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="processes at once; times are then not to be trusted"
+    )
     clicks.add_argument("--limit", type=int, metavar="N", help="at most N objects of each scene, for a quick look")
     clicks.add_argument("--json", type=Path, metavar="FILE", help="all trials and figures")
     clicks.add_argument("--pictures", type=Path, metavar="FOLDER", help="curves.png and contact-sheet.png")

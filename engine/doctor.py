@@ -12,8 +12,6 @@ from importlib.metadata import version as package_version
 
 PACKAGES = (
     "numpy",
-    "scipy",
-    "scikit-image",
     "torch",
     "safetensors",
     "rasterio",

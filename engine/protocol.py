@@ -172,10 +172,12 @@ class SegmentParams:
     prompts: Prompts
     model: str
     level: int | None = None
+    learned: bool = False
+    """Ask the copy of the model that has learnt from the objects accepted on this raster."""
 
     def to_wire(self) -> dict[str, Any]:
         """JSON form."""
-        return {"image": self.image, "prompts": self.prompts.to_wire(), "model": self.model, "level": self.level}
+        return {**vars(self), "prompts": self.prompts.to_wire()}
 
     @classmethod
     def from_wire(cls, value: Mapping[str, Any]) -> SegmentParams:
@@ -187,9 +189,32 @@ class SegmentParams:
                 Prompts.from_wire(value["prompts"]),
                 str(value["model"]),
                 None if level is None else int(level),
+                bool(value.get("learned", False)),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ProtocolError(reason=f"bad segment parameters, {error!r}") from error
+
+
+@dataclass(frozen=True)
+class LearnParams:
+    """Parameters of the op `learn`: an accepted polygon in the raster's CRS, and the level that it was segmented at."""
+
+    image: str
+    wkb_hex: str
+    model: str
+    level: int
+
+    def to_wire(self) -> dict[str, Any]:
+        """JSON form."""
+        return asdict(self)
+
+    @classmethod
+    def from_wire(cls, value: Mapping[str, Any]) -> LearnParams:
+        """Inverse of `to_wire`; raises `ProtocolError`."""
+        try:
+            return cls(str(value["image"]), str(value["wkb_hex"]), str(value["model"]), int(value["level"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ProtocolError(reason=f"bad learn parameters, {error!r}") from error
 
 
 @dataclass(frozen=True)

@@ -18,14 +18,14 @@ import shapely
 from shapely import MultiPolygon, Polygon
 
 from ..models import registry
-from ..models.base import FloatImage, Model, PixelPrompts
+from ..models.base import Adaptable, FloatImage, LearningModel, Model, PixelPrompts
 from .cache import EncodedTile, TileCache, TileKey
 from .errors import ModelFailed, NothingFound, PromptMissing, PromptNotANumber, PromptOnNodata, PromptOutsideRaster
 from .protocol import Prompts
 from .radiometry import Radiometry
 from .raster import RasterSource, fingerprint
 from .tiling import Window
-from .vectorize import outline, polygonal
+from .vectorize import burnt, outline, polygonal
 
 OPEN_RASTERS = 8
 """Rasters kept open; the least recently used is closed."""
@@ -100,6 +100,7 @@ class Segmenter:
         self._cache = TileCache() if cache is None else cache
         self._scenes: OrderedDict[str, Scene] = OrderedDict()
         self._models: dict[str, Model] = {model.name: model for model in models}
+        self._learners: dict[tuple[str, str], LearningModel] = {}
 
     def close(self) -> None:
         """Let all files go."""
@@ -111,6 +112,10 @@ class Segmenter:
         if name not in self._models:
             self._models[name] = registry.entry(name).load()
         return self._models[name]
+
+    def _network(self, path: str, model: str, learned: bool) -> Model:
+        own = self._learners.get((path, model)) if learned else None
+        return own or self.model(model)
 
     def scene(self, path: str) -> Scene:
         """The raster at `path`, opened again if the file has changed; raises `RasterError`s."""
@@ -138,16 +143,18 @@ class Segmenter:
         *,
         model: str = registry.DEFAULT_MODEL,
         level: int | None = None,
+        learned: bool = False,
         checkpoint: Checkpoint = lambda stage, fraction: None,
     ) -> Segmentation:
         """The object that the prompts (in the raster's CRS) mean.
 
         level: where to look first, None for native resolution; coarser ones follow while the object does not fit a tile.
+        learned: ask the copy of the model that has learnt on this raster, if there is one.
         Raises `RasterError`s, `PromptError`s, `ModelUnknown`, `ModelFailed`, `NothingFound`, and what `checkpoint` raises.
         """
         clock = _Clock(checkpoint)
         clock.start("read", 0.0)
-        network = self.model(model)
+        network = self._network(path, model, learned)
         scene = self.scene(path)
         placed = _place(scene.source, prompts)
         level = _level_holding(scene.source, placed, level or 0)
@@ -176,22 +183,77 @@ class Segmenter:
             best.polygon, best.score, polygons, scene.source.crs_wkt, model, level, sum(stages.values()), stages
         )
 
+    def glance(
+        self, path: str, prompts: Prompts, *, model: str, level: int, learned: bool = False
+    ) -> Polygon | MultiPolygon | None:
+        """The best answer where the tile is encoded already, else None: nothing is read, no coarser level is tried.
+
+        Raises `RasterError`s, `PromptError`s, `ModelUnknown`, `ModelFailed`.
+        """
+        network = self._network(path, model, learned)
+        scene = self.scene(path)
+        placed = _place(scene.source, prompts)
+        window, key = _tile_of(scene, network, placed, _level_holding(scene.source, placed, level))
+        tile = self._cache.get(key)
+        if tile is None:
+            return None
+        pixel_prompts = placed.in_window(window)
+        _refuse_nodata(scene.source, window, tile.valid, pixel_prompts)
+        candidates = network.decode(tile.embedding, pixel_prompts)
+        return _polygon(candidates[0].logits, pixel_prompts, window, scene.source, model) if candidates else None
+
+    def learn(
+        self,
+        path: str,
+        polygon: Polygon | MultiPolygon,
+        *,
+        model: str = registry.DEFAULT_MODEL,
+        level: int,
+        checkpoint: Checkpoint = lambda stage, fraction: None,
+    ) -> bool:
+        """Let a model learn from an accepted polygon (in the raster's CRS), for `segment` with `learned` on this raster.
+
+        Returns whether the model can learn. Where `checkpoint` raises, what was learnt until then stays. Raises `RasterError`s,
+        `ModelUnknown` and what `checkpoint` raises.
+        """
+        network = self.model(model)
+        if polygon.is_empty or not isinstance(network, Adaptable):
+            return False
+        clock = _Clock(checkpoint)
+        scene = self.scene(path)
+        x0, y0, x1, y1 = shapely.bounds(shapely.transform(polygon, scene.source.to_pixel))
+        placed = _NativePrompts(np.empty((0, 2)), np.empty(0, np.bool_), (x0, y0, x1, y1))
+        window, tile = self._encoded(scene, network, placed, _level_holding(scene.source, placed, level), clock)
+        if (path, model) not in self._learners:
+            self._learners[path, model] = network.learner()
+        accepted = burnt(shapely.transform(polygon, lambda xy: _to_tile(scene.source, window, xy)), tile.valid.shape)
+        self._learners[path, model].learn(tile.embedding, accepted & tile.valid, lambda: checkpoint("learn", 0.5))
+        return True
+
+    def forget(self) -> None:
+        """Forget what was learnt from accepted objects."""
+        self._learners.clear()
+
     def _encoded(
         self, scene: Scene, network: Model, placed: _NativePrompts, level: int, clock: _Clock
     ) -> tuple[Window, EncodedTile]:
-        source = scene.source
-        x0, y0, x1, y1 = placed.bounds
-        address = source.grid.tile_at(level, (x0 + x1) / 2, (y0 + y1) / 2)
-        window = source.grid.window(address)
-        key = TileKey(scene.fingerprint, scene.radiometry.key, network.name, address)
+        window, key = _tile_of(scene, network, placed, level)
         tile = self._cache.get(key)
         if tile is None:
             clock.start("read", 0.05)
-            image, valid = scene.radiometry.render(source, window)
+            image, valid = scene.radiometry.render(scene.source, window)
             clock.start("encode", 0.1)
             tile = EncodedTile(network.encode(image, valid), valid)
             self._cache.put(key, tile)
         return window, tile
+
+
+def _tile_of(scene: Scene, network: Model, placed: _NativePrompts, level: int) -> tuple[Window, TileKey]:
+    """What the tile covers on which the prompts' middle is least near to an edge, and its key in the cache."""
+    x0, y0, x1, y1 = placed.bounds
+    grid = scene.source.grid
+    address = grid.tile_at(level, (x0 + x1) / 2, (y0 + y1) / 2)
+    return grid.window(address), TileKey(scene.fingerprint, scene.radiometry.key, network.name, address)
 
 
 class _Clock:
@@ -293,3 +355,7 @@ def _polygon(
 
 def _to_map(source: RasterSource, window: Window, xy_tile: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return source.to_map(np.array((window.x0, window.y0)) + xy_tile * window.scale_xy)
+
+
+def _to_tile(source: RasterSource, window: Window, xy_map: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return (source.to_pixel(xy_map) - (window.x0, window.y0)) / window.scale_xy

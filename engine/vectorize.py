@@ -1,4 +1,4 @@
-"""Logits to polygons: sub-pixel contours, cleaned, always valid."""
+"""Logits to polygons: sub-pixel contours, cleaned, always valid. And polygons to masks."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 from contourpy import FillType, contour_generator
+from rasterio.features import rasterize
 from shapely import MultiPolygon, Polygon
 
-from ..models.base import FloatImage
+from ..models.base import FloatImage, Mask
 
 LOGIT_LIMIT = 8.0
 """Logits are cut here, so that one extreme pixel does not pull the contour to its neighbour's middle."""
@@ -44,6 +45,11 @@ def outline(
         shapely.MultiPolygon(filled) if len(filled) > 1 else filled[0], TOLERANCE_PX, preserve_topology=True
     )
     return polygonal(whole)
+
+
+def burnt(polygon: Polygon | MultiPolygon, shape: tuple[int, int]) -> Mask:
+    """(rows, columns) pixels whose middle a polygon in the tile's continuous pixel coordinates covers."""
+    return np.asarray(rasterize([polygon], shape, dtype=np.uint8), np.bool_)
 
 
 def polygonal(geometry: shapely.Geometry) -> Polygon | MultiPolygon | None:

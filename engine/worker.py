@@ -15,8 +15,20 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from . import protocol
-from .errors import InternalError, ProtocolError, RasterLassoError
-from .protocol import Cancel, Cancelled, Failure, Message, Progress, Ready, Request, Result, SegmentParams, SegmentResult
+from .errors import InternalError, PromptError, ProtocolError, RasterLassoError
+from .protocol import (
+    Cancel,
+    Cancelled,
+    Failure,
+    LearnParams,
+    Message,
+    Progress,
+    Ready,
+    Request,
+    Result,
+    SegmentParams,
+    SegmentResult,
+)
 from .version import version
 
 if TYPE_CHECKING:
@@ -79,6 +91,12 @@ class Inbox:
             return self._current
 
     @property
+    def has_waiting(self) -> bool:
+        """Whether another request is queued."""
+        with self._condition:
+            return bool(self._queue)
+
+    @property
     def stop_current(self) -> bool:
         """Whether nobody waits for the request in hand any more."""
         with self._condition:
@@ -96,7 +114,13 @@ class Worker:
         self._send = send
         self._inbox = Inbox()
         self._segmenter: Segmenter | None = None
-        self._ops: dict[str, Callable[[Request], dict[str, Any]]] = {"segment": self._segment, "models": self._models}
+        self._ops: dict[str, Callable[[Request], dict[str, Any]]] = {
+            "segment": self._segment,
+            "glance": self._glance,
+            "learn": self._learn,
+            "forget": self._forget,
+            "models": self._models,
+        }
 
     def read(self, lines: Iterable[bytes]) -> None:
         """Take messages until `lines` end. Runs in a thread of its own."""
@@ -155,9 +179,52 @@ class Worker:
                 raise RequestCancelled
             self._send(Progress(request.id, stage, fraction))
 
-        found = segmenter.segment(params.image, params.prompts, model=params.model, level=params.level, checkpoint=checkpoint)
+        found = segmenter.segment(
+            params.image,
+            params.prompts,
+            model=params.model,
+            level=params.level,
+            learned=params.learned,
+            checkpoint=checkpoint,
+        )
         wkb_hex = shapely.to_wkb(found.polygon, hex=True)
         return SegmentResult(wkb_hex, found.score, found.model, found.level, found.seconds).to_wire()
+
+    def _glance(self, request: Request) -> dict[str, Any]:
+        """What a click would give, where that costs nothing; no polygon elsewhere."""
+        import shapely
+
+        params = SegmentParams.from_wire(request.params)
+        try:
+            polygon = self._warm_segmenter().glance(
+                params.image, params.prompts, model=params.model, level=params.level or 0, learned=params.learned
+            )
+        except PromptError:
+            polygon = None
+        return {"wkb_hex": None if polygon is None else shapely.to_wkb(polygon, hex=True)}
+
+    def _learn(self, request: Request) -> dict[str, Any]:
+        """Learning makes way for whatever is waiting; what was learnt until then stays."""
+        import shapely
+
+        params = LearnParams.from_wire(request.params)
+        try:
+            polygon = shapely.from_wkb(params.wkb_hex)
+        except shapely.GEOSException as error:
+            raise ProtocolError(reason=f"bad learn parameters, {error}") from error
+
+        def checkpoint(stage: str, fraction: float) -> None:
+            if self._inbox.stop_current or self._inbox.has_waiting:
+                raise RequestCancelled
+
+        learnt = self._warm_segmenter().learn(
+            params.image, polygon, model=params.model, level=params.level, checkpoint=checkpoint
+        )
+        return {"learnt": learnt}
+
+    def _forget(self, request: Request) -> dict[str, Any]:
+        self._warm_segmenter().forget()
+        return {}
 
     def _warm_segmenter(self) -> Segmenter:
         if self._segmenter is None:

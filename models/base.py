@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -70,4 +71,21 @@ class Model(Protocol):
 
     def decode(self, embedding: Embedding, prompts: PixelPrompts) -> tuple[Candidate, ...]:
         """One to three candidates, best first, or none where nothing is found."""
+        ...
+
+
+class LearningModel(Model, Protocol):
+    """A model that follows the objects accepted on one raster."""
+
+    def learn(self, embedding: Embedding, accepted: Mask, before_step: Callable[[], None]) -> None:
+        """Take in an accepted object: (rows, columns) of the tile. Raises what `before_step` does, called often."""
+        ...
+
+
+@runtime_checkable
+class Adaptable(Protocol):
+    """A model of which there can be copies that learn."""
+
+    def learner(self) -> LearningModel:
+        """A copy that has learnt nothing yet; its embeddings and this one's are the same."""
         ...

@@ -28,26 +28,13 @@ def _load_builtin() -> Model:
     return BuiltinModel()
 
 
-def _load_click_model() -> Model:
-    from .builtin.click_model import ClickModel
-
-    return ClickModel()
-
-
 _ENTRIES = (
     ModelEntry(
         name="builtin",
         title="Built-in",
         licence="GPL-3.0-or-later",
-        description="Region growing over superpixels. No download, no GPU; best on fields and water.",
+        description="A small network trained on aerial imagery. No download, no GPU.",
         load=_load_builtin,
-    ),
-    ModelEntry(
-        name="builtin-net",
-        title="Built-in network (preview)",
-        licence="GPL-3.0-or-later",
-        description="A small trained network. No download; buildings and textured objects, outlines still soft.",
-        load=_load_click_model,
     ),
 )
 

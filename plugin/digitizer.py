@@ -8,6 +8,7 @@ from typing import Any
 from qgis.core import (
     Qgis,
     QgsCoordinateReferenceSystem,
+    QgsCoordinateTransform,
     QgsGeometry,
     QgsPointXY,
     QgsProject,
@@ -20,9 +21,9 @@ from qgis.PyQt.QtCore import QObject, pyqtSignal
 
 from ..engine.client import Replies
 from ..engine.errors import PromptError, RasterLassoError
-from ..engine.protocol import Box, Point, Progress, SegmentParams, SegmentResult
+from ..engine.protocol import Box, LearnParams, Point, Progress, Prompts, SegmentParams, SegmentResult
 from .draft import Draft, Step
-from .engine_process import EngineProcess
+from .engine_process import EngineProcess, EngineState
 from .errors import NothingToAccept
 from .imagery import level_at, raster_path, transform_between, transformed, transformed_box
 from .layers import add_polygon, check_target, new_geopackage_layer, new_scratch_layer
@@ -56,6 +57,7 @@ class Digitizer(QObject):
         self._accept_on_answer = False
         self._told_without_crs: set[str] = set()
         self._model = model
+        self._learns = False
         self.class_name = ""
         engine.restarted.connect(self._on_restarted)
         project.layersWillBeRemoved.connect(self._forget_layers)
@@ -126,6 +128,32 @@ class Digitizer(QObject):
             self._model = name
             self.ask_again()
 
+    @property
+    def learns(self) -> bool:
+        """Whether the model learns from accepted objects."""
+        return self._learns
+
+    def set_learning(self, learns: bool) -> None:
+        """Let the model learn from the objects accepted from now on, or forget what it has learnt."""
+        if learns == self._learns:
+            return
+        self._learns = learns
+        if not learns and self._engine.state is EngineState.READY:
+            self._engine.request("forget", {}, Replies(result=lambda value: None, failure=self._tell))
+        self.ask_again()
+
+    def first_click(self, place: QgsPointXY) -> SegmentParams | None:
+        """What a click at a place in map coordinates would ask for; None where it can't be asked."""
+        try:
+            path = raster_path(self._imagery)
+            assert self._imagery is not None
+            to_imagery = self._to_imagery(self._imagery)
+            point = _point(transformed(place, to_imagery), foreground=True)
+            level = level_at(self._imagery, place, self._canvas.mapUnitsPerPixel(), to_imagery)
+        except RasterLassoError:  # the click itself will say so
+            return None
+        return SegmentParams(path, Prompts((point,)), self._model, level, self._learns)
+
     def ask_again(self) -> None:
         """Ask for the draft as it is, of another model or once the engine is mended."""
         self._replace_draft(self._draft)
@@ -162,6 +190,8 @@ class Digitizer(QObject):
         except RasterLassoError as error:
             self._tell(error)
             return
+        if self._learns:
+            self._learn(answer)
         self.clear()
 
     def new_geopackage_target(self, path: Path) -> None:
@@ -202,8 +232,7 @@ class Digitizer(QObject):
         try:
             raster_path(self._imagery)
             assert self._imagery is not None
-            context = self._project.transformContext()
-            to_imagery = transform_between(self._canvas.mapSettings().destinationCrs(), self._imagery.crs(), context)
+            to_imagery = self._to_imagery(self._imagery)
             step = make_step(to_imagery)
             if self._draft.is_empty:  # a draft keeps its level, so that zooming in to correct it does not change it
                 self._level = level_at(self._imagery, place, self._canvas.mapUnitsPerPixel(), to_imagery)
@@ -212,6 +241,10 @@ class Digitizer(QObject):
             return
         self._tell_without_crs(self._imagery)
         self._replace_draft(self._draft.with_step(step))
+
+    def _to_imagery(self, imagery: QgsRasterLayer) -> QgsCoordinateTransform:
+        context = self._project.transformContext()
+        return transform_between(self._canvas.mapSettings().destinationCrs(), imagery.crs(), context)
 
     def _replace_draft(self, draft: Draft) -> None:
         self._draft = draft
@@ -229,10 +262,14 @@ class Digitizer(QObject):
         except RasterLassoError as error:
             self._tell(error)
             return
-        params = SegmentParams(path, self._draft.prompts, self._model, self._level)
+        params = SegmentParams(path, self._draft.prompts, self._model, self._level, self._learns)
         self._progress = Progress(0, "read", 0.0)
         replies = Replies(result=self._on_result, failure=self._on_failure, progress=self._on_progress)
         self._engine.request("segment", params.to_wire(), replies, CHANNEL)
+
+    def _learn(self, accepted: SegmentResult) -> None:
+        params = LearnParams(raster_path(self._imagery), accepted.wkb_hex, accepted.model, accepted.level)
+        self._engine.request("learn", params.to_wire(), Replies(result=lambda value: None, failure=self._tell))
 
     def _on_result(self, value: dict[str, Any]) -> None:
         self._answer, self._progress = SegmentResult.from_wire(value), None

@@ -8,6 +8,7 @@ from qgis.core import QgsMapLayerProxyModel
 from qgis.gui import QgsDockWidget, QgsMapLayerComboBox
 from qgis.PyQt.QtCore import pyqtSignal
 from qgis.PyQt.QtWidgets import (
+    QCheckBox,
     QComboBox,
     QFileDialog,
     QFormLayout,
@@ -23,6 +24,7 @@ from qgis.PyQt.QtWidgets import (
 
 from .digitizer import Digitizer
 from .engine_process import EngineProcess, EngineState
+from .hover import Hover
 from .translation import tr
 
 
@@ -32,10 +34,11 @@ class LassoDock(QgsDockWidget):
     install_requested = pyqtSignal()
     install_cancelled = pyqtSignal()
 
-    def __init__(self, digitizer: Digitizer, engine: EngineProcess, parent: QWidget | None = None) -> None:
+    def __init__(self, digitizer: Digitizer, hover: Hover, engine: EngineProcess, parent: QWidget | None = None) -> None:
         super().__init__(tr("Raster Lasso"), parent)
         self.setObjectName("RasterLassoDock")
         self._digitizer = digitizer
+        self._hover = hover
         self._engine = engine
         self._installing = False
 
@@ -48,6 +51,12 @@ class LassoDock(QgsDockWidget):
         self.model = QComboBox()
         self.class_name = QComboBox()
         self.class_name.setEditable(True)
+        self.show_hover = QCheckBox(tr("Show what a click would give"))
+        self.show_hover.setToolTip(tr("Where the engine has looked at the place already"))
+        self.show_hover.setChecked(hover.enabled)
+        self.learn = QCheckBox(tr("Learn from accepted objects"))
+        self.learn.setToolTip(tr("The model adapts to this imagery. Uncheck to forget what it learnt."))
+        self.learn.setChecked(digitizer.learns)
         self.status = QLabel()
         self.status.setWordWrap(True)
         self.bar = QProgressBar()
@@ -128,6 +137,8 @@ class LassoDock(QgsDockWidget):
         form.addRow(tr("Target"), target_row)
         form.addRow(tr("Model"), self.model)
         form.addRow(tr("Class"), self.class_name)
+        form.addRow(self.show_hover)
+        form.addRow(self.learn)
         buttons = QHBoxLayout()
         for button in (self.accept_button, self.undo_button, self.clear_button):
             buttons.addWidget(button)
@@ -151,6 +162,8 @@ class LassoDock(QgsDockWidget):
         self.target.layerChanged.connect(digitizer.set_target)
         self.model.currentIndexChanged.connect(lambda index: digitizer.set_model(self.model.itemData(index)))
         self.class_name.editTextChanged.connect(self._set_class)
+        self.show_hover.toggled.connect(self._set_hover)
+        self.learn.toggled.connect(digitizer.set_learning)
         self.accept_button.clicked.connect(lambda: digitizer.accept())
         self.undo_button.clicked.connect(lambda: digitizer.undo())
         self.clear_button.clicked.connect(lambda: digitizer.clear())
@@ -162,6 +175,10 @@ class LassoDock(QgsDockWidget):
 
     def _set_class(self, text: str) -> None:
         self._digitizer.class_name = text.strip()
+
+    def _set_hover(self, is_on: bool) -> None:
+        self._hover.enabled = is_on
+        self._hover.stop()
 
     def _on_install_button(self) -> None:
         if self._installing:

@@ -90,6 +90,11 @@ class EngineProcess(QObject):
         """Of the running process, else 0."""
         return int(self._process.processId()) if self._process is not None else 0
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether any request is unanswered."""
+        return self._client.busy
+
     def use_python(self, python: Path | None) -> None:
         """Start with another environment from now on; requests under way go to the new engine."""
         self._end_process()

@@ -16,6 +16,7 @@ from .digitizer import Digitizer
 from .dock import LassoDock
 from .engine_process import EngineProcess
 from .environment import EngineInstaller, engine_python, managed_folder
+from .hover import Hover
 from .map_tool import LassoTool
 from .preview import Preview
 from .processing import LassoProvider
@@ -54,8 +55,11 @@ class RasterLassoPlugin:
         self.engine = EngineProcess(engine_python(self._settings))
         self.digitizer = Digitizer(canvas, self.engine, project, self._settings.model)
         self.preview = Preview(canvas, project)
-        self.tool = LassoTool(canvas, self.digitizer, self.preview)
-        self.dock = LassoDock(self.digitizer, self.engine, iface.mainWindow())
+        self.hover = Hover(self.digitizer, self.engine)
+        self.hover.enabled = self._settings.hover
+        self.digitizer.set_learning(self._settings.learn)
+        self.tool = LassoTool(canvas, self.digitizer, self.preview, self.hover)
+        self.dock = LassoDock(self.digitizer, self.hover, self.engine, iface.mainWindow())
         self.dock.set_models(((self._settings.model, self._settings.model),), self._settings.model)
         self.dock.class_name.setEditText(self._settings.class_name)
         self.dock.hide()
@@ -70,6 +74,7 @@ class RasterLassoPlugin:
         iface.addPluginToRasterMenu(MENU, self.action)
 
         self.digitizer.changed.connect(self._refresh_preview)
+        self.hover.changed.connect(self._refresh_hint)
         self.digitizer.message.connect(self._show_message)
         canvas.destinationCrsChanged.connect(self._refresh_preview)
         self.dock.install_requested.connect(self._install_engine)
@@ -86,6 +91,7 @@ class RasterLassoPlugin:
     def _unload_gui(self, iface: QgisInterface) -> None:
         canvas = iface.mapCanvas()
         self._settings.model, self._settings.class_name = self.digitizer.model, self.digitizer.class_name
+        self._settings.hover, self._settings.learn = self.hover.enabled, self.digitizer.learns
         self._settings.save()
         self._cancel_installation()
         canvas.destinationCrsChanged.disconnect(self._refresh_preview)
@@ -96,6 +102,8 @@ class RasterLassoPlugin:
         iface.removeDockWidget(self.dock)
         self.dock.deleteLater()
         self.tool.deleteLater()
+        self.hover.stop()
+        self.hover.deleteLater()
         self.preview.remove()
         self.digitizer.detach()
         self.digitizer.deleteLater()
@@ -155,6 +163,9 @@ class RasterLassoPlugin:
 
     def _refresh_preview(self) -> None:
         self.preview.show(self.digitizer.draft, self.digitizer.polygon, self.digitizer.crs)
+
+    def _refresh_hint(self) -> None:
+        self.preview.show_hint(self.hover.polygon, self.digitizer.crs)
 
     def _show_error(self, error: RasterLassoError) -> None:
         self._show_message(error_text(error), Qgis.MessageLevel.Warning)

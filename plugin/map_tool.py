@@ -11,6 +11,7 @@ from qgis.PyQt.QtGui import QKeyEvent, QKeySequence
 from qgis.PyQt.QtWidgets import QApplication
 
 from .digitizer import Digitizer
+from .hover import Hover
 from .preview import Preview
 
 
@@ -20,11 +21,12 @@ class LassoTool(QgsMapTool):
     Backspace or Ctrl+Z takes the last prompt back, Enter accepts, Esc clears. While there is no draft these keys are QGIS's.
     """
 
-    def __init__(self, canvas: QgsMapCanvas, digitizer: Digitizer, preview: Preview) -> None:
+    def __init__(self, canvas: QgsMapCanvas, digitizer: Digitizer, preview: Preview, hover: Hover) -> None:
         super().__init__(canvas)
         self._canvas = canvas
         self._digitizer = digitizer
         self._preview = preview
+        self._hover = hover
         self._pressed_at: QPoint | None = None
         self.setCursor(Qt.CursorShape.CrossCursor)
 
@@ -37,18 +39,22 @@ class LassoTool(QgsMapTool):
     def deactivate(self) -> None:
         """Give them back; the draft stays for the next time."""
         self._canvas.removeEventFilter(self)
+        self._hover.stop()
         self._pressed_at = None
         super().deactivate()
 
     def canvasPressEvent(self, event: QgsMapMouseEvent) -> None:
         """A click or a drag begins."""
+        self._hover.stop()
         if event.button() == Qt.MouseButton.LeftButton:
             self._pressed_at = event.pos()
 
     def canvasMoveEvent(self, event: QgsMapMouseEvent) -> None:
-        """A drag grows."""
+        """A drag grows, or the mouse looks for the next object."""
         if self._is_drag_to(event.pos()):
             self._preview.drag_box(self._rectangle_to(event.pos()))
+        elif event.buttons() == Qt.MouseButton.NoButton:
+            self._hover.move(self.toMapCoordinates(event.pos()))
 
     def canvasReleaseEvent(self, event: QgsMapMouseEvent) -> None:
         """The click or drag is done."""
@@ -73,7 +79,9 @@ class LassoTool(QgsMapTool):
         action()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Claim the keys of the draft before QGIS's own shortcuts (such as Ctrl+Z) see them."""
+        """Claim the keys of the draft before QGIS's own shortcuts (such as Ctrl+Z) see them; note that the mouse leaves."""
+        if event.type() == QEvent.Type.Leave:
+            self._hover.stop()
         if event.type() == QEvent.Type.ShortcutOverride and self._action(event) is not None:
             event.accept()
             return True

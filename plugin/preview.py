@@ -19,6 +19,8 @@ from .imagery import transform_between
 
 FILL = QColor(255, 213, 0, 70)
 STROKE = QColor(255, 213, 0)
+HINT_FILL = QColor(255, 255, 255, 40)
+HINT_STROKE = QColor(255, 255, 255, 200)
 HALO = QColor(0, 0, 0, 160)
 FOREGROUND = QColor(0, 158, 115)
 BACKGROUND = QColor(213, 0, 50)
@@ -41,6 +43,9 @@ class Preview:
         self._box.setFillColor(QColor(0, 0, 0, 0))
         self._box.setStrokeColor(BOX)
         self._box.setWidth(2)
+        self._hint = QgsRubberBand(canvas, QgsWkbTypes.GeometryType.PolygonGeometry)
+        self._hint.setFillColor(HINT_FILL)
+        self._hint.setStrokeColor(HINT_STROKE)
         self._markers: list[QgsVertexMarker] = []
 
     def show(self, draft: Draft, polygon: QgsGeometry | None, crs: QgsCoordinateReferenceSystem) -> None:
@@ -59,6 +64,13 @@ class Preview:
                 continue
             self._markers.append(self._marker(place, point.foreground))
 
+    def show_hint(self, polygon: QgsGeometry | None, crs: QgsCoordinateReferenceSystem) -> None:
+        """Show what a click would give, faintly."""
+        if polygon is None:
+            self._hint.reset(QgsWkbTypes.GeometryType.PolygonGeometry)
+        else:
+            self._hint.setToGeometry(polygon, crs)
+
     def drag_box(self, box: QgsRectangle) -> None:
         """Show a box under way, in map coordinates."""
         self._box.setToGeometry(QgsGeometry.fromRect(box), QgsCoordinateReferenceSystem())
@@ -74,7 +86,7 @@ class Preview:
     def remove(self) -> None:
         """Take all items off the canvas; the preview is of no use afterwards."""
         self.clear()
-        for band in (self._polygon, self._box):
+        for band in (self._polygon, self._box, self._hint):
             self._canvas.scene().removeItem(band)
 
     def _marker(self, place: QgsPointXY, foreground: bool) -> QgsVertexMarker:

@@ -19,11 +19,19 @@ class Settings:
     model: str = "builtin"
     class_name: str = ""
 
+    hover: bool = True
+    """Show what a click would give."""
+
+    learn: bool = False
+    """Let the model learn from accepted objects."""
+
     @classmethod
     def load(cls) -> Settings:
         """As stored."""
         stored = QgsSettings()
-        return cls(**{each.name: stored.value(f"{GROUP}/{each.name}", each.default, type=str) for each in fields(cls)})
+        return cls(
+            **{each.name: stored.value(f"{GROUP}/{each.name}", each.default, type=type(each.default)) for each in fields(cls)}
+        )
 
     def save(self) -> None:
         """Store all."""

@@ -1,1 +1,1 @@
-"""The model that ships with Raster Lasso: no download, no weights, no GPU."""
+"""The model that ships with Raster Lasso: no download, no GPU."""

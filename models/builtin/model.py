@@ -1,191 +1,295 @@
-"""The built-in model, version 0: superpixels cached for each tile, regions grown from clicks."""
+"""The built-in model: `ClickNet` on a tile, its answers kept for the next click, every click obeyed."""
 
 from __future__ import annotations
 
+import copy
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
+import torch
+import torch.nn.functional as F  # noqa: N812
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..base import Candidate, Embedding, FloatImage, Mask, PixelPrompts
-from .growing import Cost, best_regions, connected_to, growth_cost, territory
-from .superpixels import SuperpixelGraph, build_graph
+from .adaptation import corrected
+from .learning import Learner, example_of
+from .network import STRIDE, ClickNet, Features, NetWindow, PromptTensors
 
-CANDIDATES = 3
+WEIGHTS = Path(__file__).with_name("clicknet.safetensors")
 
-COST_SLOTS = 40
-"""Clicks on a tile whose growth costs are kept."""
+REDUCTION = 2
+"""Pixels of the tile for each of the network's."""
 
-SATURATION = 4.0
-"""Logit far inside; outside it is the negative."""
+SATURATION = 8.0
+"""Logit of what can't be inside."""
 
-BOX_CORE = 0.2
-"""Half side of the middle part of a box, as a share of the box, that is taken for the object."""
+NEAR_LOGIT = -3.0
+"""Below this the coarse answer is taken as it is."""
+
+MARGIN_CELLS = 4
+"""How far around the coarse answer the fine one is computed, in cells of 4 pixels of the network."""
+
+WINDOW_MARGIN_PX = 64
+"""How far around the answer before the next one is looked for, in the network's pixels."""
+
+KEPT_ANSWERS = 64
+"""Answers to earlier sets of prompts kept for each tile."""
+
+SAME_IOU = 0.95
+"""Candidates more alike than this are one."""
+
+CLICK_RADIUS_PX = 4
+"""Around a click that the network did not obey so much changes side."""
+
+PromptKey = tuple[int, bytes, bytes, tuple[float, float, float, float] | None, int]
 
 
-class TileFeatures:
-    """The graph of a tile and the growth costs of the places clicked last."""
+@dataclass(frozen=True)
+class TileEmbedding:
+    """Cached features of a tile, its valid pixels, and the answers given so far as (h / 4, w / 4) probabilities."""
 
-    def __init__(self, graph: SuperpixelGraph, valid: Mask) -> None:
-        self.graph = graph
-        self.valid = valid
-        self._costs: dict[int, Cost] = {}
+    features: Features
+    valid: Mask
+    answers: OrderedDict[PromptKey, Tensor] = field(default_factory=OrderedDict)
 
     @property
     def nbytes(self) -> int:
-        """Memory held once all cost slots are in use."""
-        return self.graph.nbytes + self.valid.nbytes + COST_SLOTS * 8 * (self.graph.count + 1)
+        """Memory held once as many answers are kept as there may be."""
+        cells = self.features.s4.shape[-2] * self.features.s4.shape[-1]
+        return self.features.nbytes + self.valid.nbytes + KEPT_ANSWERS * 4 * cells
 
-    def cost(self, seed: int) -> Cost:
-        """(n + 1,) growth cost from a superpixel, kept for the next click."""
-        if seed not in self._costs:
-            if len(self._costs) == COST_SLOTS:
-                del self._costs[next(iter(self._costs))]
-            self._costs[seed] = growth_cost(self.graph, seed)
-        return self._costs[seed]
 
-    def least_cost(self, seeds: list[int]) -> Cost:
-        """(n + 1,) cost from the nearest of the seeds; infinite everywhere without any."""
-        never = np.full(self.graph.count + 1, np.inf)
-        least: Cost = np.minimum.reduce([never, *(self.cost(seed) for seed in seeds)])
-        return least
+@dataclass(frozen=True)
+class Look:
+    """What the decoder saw in a window.
+
+    x4: its features (1, 32, h / 4, w / 4). coarse: logits (1, 3, h / 4, w / 4). quality: predicted IoUs (3,).
+    """
+
+    window: NetWindow
+    x4: Tensor
+    coarse: Tensor
+    quality: Tensor
+
+    @property
+    def answer(self) -> Tensor:
+        """(1, 1, h / 4, w / 4) probability of the best candidate."""
+        return self.coarse[:, self.quality.argmax()][:, None].sigmoid()
 
 
 class BuiltinModel:
-    """Every click is obeyed: each foreground click grows a region of its own, background clicks take theirs away."""
+    """Answers depend on the prompts and their order alone: what came before is computed again where it was forgotten."""
 
     name = "builtin"
 
-    def encode(self, image: npt.NDArray[np.uint8], valid: Mask) -> TileFeatures:
-        """Superpixel graph of a tile."""
-        return TileFeatures(build_graph(image, valid), valid)
+    def __init__(self, weights: Path = WEIGHTS, device: torch.device | None = None) -> None:
+        self._device = device or best_device()
+        net = ClickNet()
+        net.load_state_dict({name: value.float() for name, value in load_file(weights).items()})
+        _fuse(net.eval())
+        net.to(self._device)
+        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._encoder, self._decoder = net.encoder, net.decoder
+        self._learner: Learner | None = None
 
+    def learner(self) -> BuiltinModel:
+        """A copy with a decoder of its own."""
+        own = copy.copy(self)
+        own._learner = Learner(self._decoder)
+        own._decoder = own._learner.decoder
+        return own
+
+    def learn(self, embedding: Embedding, accepted: Mask, before_step: Callable[[], None]) -> None:
+        """A few gradient steps towards the (rows, columns) mask; of a copy that `learner` made."""
+        assert isinstance(embedding, TileEmbedding)
+        assert self._learner is not None
+        rows, cols = (-side % REDUCTION for side in accepted.shape)
+        whole = torch.from_numpy(np.pad(accepted, ((0, rows), (0, cols)))).float()[None, None]
+        example = example_of(embedding.features, (F.avg_pool2d(whole, REDUCTION)[0, 0] >= 0.5).numpy())
+        if example is not None:
+            self._learner.learn(example, before_step)
+
+    @torch.inference_mode()
+    def encode(self, image: npt.NDArray[np.uint8], valid: Mask) -> TileEmbedding:
+        """Features of the tile at half its resolution; what is not valid shows the mean of what is."""
+        pixels = torch.from_numpy(image).to(self._device).permute(2, 0, 1)[None].float() / 255
+        if not valid.all() and valid.any():
+            present = torch.from_numpy(valid).to(self._device)
+            pixels[..., ~present] = pixels[..., present].mean(-1, keepdim=True)
+        rows, cols = (-side % (STRIDE * REDUCTION) for side in valid.shape)
+        pixels = F.avg_pool2d(F.pad(pixels, (0, cols, 0, rows), mode="replicate"), REDUCTION)
+        return TileEmbedding(self._encoder(pixels.contiguous(memory_format=torch.channels_last)), valid)
+
+    @torch.inference_mode()
     def decode(self, embedding: Embedding, prompts: PixelPrompts) -> tuple[Candidate, ...]:
-        """Up to three nested candidates; none where no prompt lies on a valid pixel."""
-        assert isinstance(embedding, TileFeatures)
-        graph = embedding.graph
-        clicks = {pixel: is_fg for pixel, is_fg in prompts.pixels(graph.labels.shape).items() if graph.labels[pixel]}
-        foreground = _seeds(graph, clicks, True)
-        background = [seed for seed in _seeds(graph, clicks, False) if seed not in foreground]
-        if prompts.box_xyxy is not None:
-            masks = _grow_in_box(embedding, foreground, background, prompts.box_xyxy)
-        else:
-            masks = _grow(embedding, foreground, background)
-        return tuple(Candidate(_logits(graph.labels, members, clicks, embedding.valid), score) for members, score in masks)
+        """Up to three candidates; none where no prompt lies on a valid pixel."""
+        assert isinstance(embedding, TileEmbedding)
+        clicks = {pixel: kind for pixel, kind in prompts.pixels(embedding.valid.shape).items() if embedding.valid[pixel]}
+        unprompted = not clicks and prompts.box_xyxy is None and prompts.prior is None
+        if unprompted or not embedding.valid.any():
+            return ()
+        tensors = self._tensors(embedding, prompts, len(prompts.points_xy))
+        seen = self._look(embedding, prompts, tensors)
+        order = _distinct(seen.coarse[0], seen.quality)
+        return tuple(
+            Candidate(_finish(logits, clicks, embedding.valid), float(seen.quality[index]))
+            for index, logits in zip(order, self._fine(embedding, seen, order), strict=True)
+        )
+
+    def _look(self, embedding: TileEmbedding, prompts: PixelPrompts, tensors: PromptTensors) -> Look:
+        """The coarse answer, adapted to the clicks, and kept for the prompts that follow."""
+        rows, cols = (4 * cells for cells in embedding.features.s4.shape[-2:])
+        whole = NetWindow(0, 0, rows, cols)
+        window = _window(tensors, whole)
+        seen = self._look_at(embedding.features, tensors, window)
+        if window != whole and _reaches_cut(seen.answer, window, whole):
+            window = whole
+            seen = self._look_at(embedding.features, tensors, window)
+        key = self._key(prompts, len(prompts.points_xy))
+        answer = torch.zeros_like(tensors.previous)
+        window.of(answer, 4)[:] = seen.answer
+        embedding.answers[key] = answer
+        embedding.answers.move_to_end(key)
+        if len(embedding.answers) > KEPT_ANSWERS:
+            embedding.answers.popitem(last=False)
+        return seen
+
+    def _look_at(self, features: Features, tensors: PromptTensors, window: NetWindow) -> Look:
+        there, prompts = features.window(window), tensors.window(window)
+        x4, coarse, quality = self._decoder.look(there, prompts)
+        return Look(window, x4, corrected(coarse, there.e4, prompts), quality[0])
+
+    def _tensors(self, embedding: TileEmbedding, prompts: PixelPrompts, count: int) -> PromptTensors:
+        """The first `count` clicks, the box, and the answer before the last of these clicks."""
+        xy = torch.from_numpy(prompts.points_xy[:count] / REDUCTION).float()[None]
+        kinds = torch.from_numpy(prompts.foreground[:count].astype(np.int64))[None]
+        if count == 0 and prompts.box_xyxy is not None:  # the network saw few boxes without a click
+            x0, y0, x1, y1 = prompts.box_xyxy
+            xy, kinds = torch.tensor([[[(x0 + x1) / 2, (y0 + y1) / 2]]]) / REDUCTION, torch.ones(1, 1, dtype=torch.int64)
+        elif count == 0:
+            xy, kinds = torch.zeros(1, 1, 2), torch.full((1, 1), -1)
+        box = torch.tensor([prompts.box_xyxy or (0.0, 0.0, 0.0, 0.0)]).float() / REDUCTION
+        previous = self._previous(embedding, prompts, count)
+        return PromptTensors(xy.to(self._device), kinds.to(self._device), box.to(self._device), previous)
+
+    def _previous(self, embedding: TileEmbedding, prompts: PixelPrompts, count: int) -> Tensor:
+        fewest = 0 if prompts.box_xyxy is not None else 1
+        if count > fewest:
+            before = embedding.answers.get(self._key(prompts, count - 1))
+            if before is None:
+                earlier = PixelPrompts(
+                    prompts.points_xy[: count - 1], prompts.foreground[: count - 1], prompts.box_xyxy, prompts.prior
+                )
+                self._look(embedding, earlier, self._tensors(embedding, earlier, count - 1))
+                before = embedding.answers[self._key(prompts, count - 1)]
+            return before
+        cells = embedding.features.s4.shape[-2:]
+        if prompts.prior is None:
+            return torch.zeros(1, 1, *cells, device=self._device)
+        prior = torch.from_numpy(prompts.prior).to(self._device)[None, None]
+        rows, cols = (4 * REDUCTION * n - side for n, side in zip(cells, prompts.prior.shape, strict=True))
+        return F.avg_pool2d(F.pad(prior, (0, cols, 0, rows)), 4 * REDUCTION)
+
+    def _key(self, prompts: PixelPrompts, count: int) -> PromptKey:
+        prior = 0 if prompts.prior is None else hash(prompts.prior.tobytes())
+        version = 0 if self._learner is None else self._learner.version
+        return version, prompts.points_xy[:count].tobytes(), prompts.foreground[:count].tobytes(), prompts.box_xyxy, prior
+
+    def _fine(self, embedding: TileEmbedding, seen: Look, order: Sequence[int]) -> FloatImage:
+        """(k, rows, columns) logits of the tile; computed only around what the coarse answer calls possible."""
+        height, width = embedding.valid.shape
+        result = np.full((len(order), height, width), -SATURATION, np.float32)
+        near: Mask = (seen.coarse[0, list(order)] > NEAR_LOGIT).any(0).cpu().numpy()
+        if not near.any():
+            return result
+        top, bottom = _span(np.flatnonzero(near.any(axis=1)), near.shape[0])
+        left, right = _span(np.flatnonzero(near.any(axis=0)), near.shape[1])
+        s2 = seen.window.of(embedding.features.s2, 2)[..., 2 * top : 2 * bottom, 2 * left : 2 * right]
+        fine = self._decoder.refine(seen.x4[..., top:bottom, left:right], seen.coarse[..., top:bottom, left:right], s2)
+        fine = F.interpolate(fine[:, list(order)], scale_factor=REDUCTION, mode="bilinear")[0].clamp(-SATURATION, SATURATION)
+        cell = 4 * REDUCTION
+        first_row, first_col = REDUCTION * seen.window.top, REDUCTION * seen.window.left
+        there = result[
+            :, first_row + top * cell : first_row + bottom * cell, first_col + left * cell : first_col + right * cell
+        ]
+        there[:] = fine[:, : there.shape[1], : there.shape[2]].cpu().numpy()
+        return result
 
 
-def _seeds(graph: SuperpixelGraph, clicks: dict[tuple[int, int], bool], is_foreground: bool) -> list[int]:
-    return list(dict.fromkeys(int(graph.labels[pixel]) for pixel, each in clicks.items() if each is is_foreground))
+def best_device() -> torch.device:
+    """CUDA, else Apple's GPU, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def _grow(features: TileFeatures, foreground: list[int], background: list[int]) -> list[tuple[Mask, float]]:
-    """Members and score of each candidate: the union of the regions that each foreground seed grows by itself."""
-    if not foreground:
-        return []
-    graph = features.graph
-    barred = features.least_cost(background)
-    stops = {}
-    usual_px = np.inf
-    for seed in foreground:
-        own = territory(graph, features.cost(seed), seed, barred, background)
-        stops[seed] = own, best_regions(graph, own, CANDIDATES, usual_px)
-        usual_px = stops[foreground[0]][1][0].area_px
-    candidates = []
-    for rank in range(max(len(regions) for _, regions in stops.values())):
-        members = np.zeros(graph.count + 1, np.bool_)
-        scores = []
-        for own, regions in stops.values():
-            region = regions[min(rank, len(regions) - 1)]
-            members |= own <= region.cost
-            scores.append(region.score)
-        members[[0, *background]] = False
-        candidates.append((connected_to(graph, members, foreground), _as_iou(min(scores))))
-    return candidates
+def _fuse(module: nn.Module) -> None:
+    """Fold batch normalisation into the convolutions before it."""
+    for name, child in module.named_children():
+        match list(child.children()):
+            case [nn.Conv2d() as conv, nn.BatchNorm2d() as norm]:
+                setattr(module, name, fuse_conv_bn_eval(conv, norm))
+            case _:
+                _fuse(child)
 
 
-def _grow_in_box(
-    features: TileFeatures, foreground: list[int], background: list[int], box_xyxy: tuple[float, float, float, float]
-) -> list[tuple[Mask, float]]:
-    """One candidate: what the middle of the box, or the clicks, reach more easily than the box's outside does."""
-    graph = features.graph
-    x0, y0, x1, y1 = box_xyxy
-    height, width = graph.labels.shape
-    in_box = np.zeros((height, width), np.bool_)
-    in_box[_slice(y0, y1, height), _slice(x0, x1, width)] = True
-    inside_px = np.bincount(graph.labels[in_box], minlength=graph.count + 1)
-    allowed = 2 * inside_px > graph.area_px
-    core = np.zeros_like(in_box)
-    half_x, half_y = BOX_CORE * (x1 - x0), BOX_CORE * (y1 - y0)
-    rows = _slice((y0 + y1) / 2 - half_y, (y0 + y1) / 2 + half_y, height)
-    cols = _slice((x0 + x1) / 2 - half_x, (x0 + x1) / 2 + half_x, width)
-    core[rows, cols] = True
-    middle = [int(label) for label in np.unique(graph.labels[core]) if label and label not in background]
-    seeds = foreground or middle
-    if not seeds:
-        return []
-    low, high = graph.edges.T
-    crossing = allowed[low] != allowed[high]
-    rim = np.where(allowed[low], high, low)[crossing]
-    outside = [int(label) for label in np.unique(rim) if label not in seeds][:: max(1, len(rim) // 24)]
-    own, other = features.least_cost(seeds), features.least_cost(outside + background)
-    members = (own < other) & allowed & np.isfinite(own)
-    members[[0, *background]] = False
-    members = connected_to(graph, members, seeds)
-    if not members[1:].any():
-        return []
-    filled = float(graph.area_px[members].sum() / in_box.sum())
-    return [(members, 0.5 + 0.5 * min(1.0, filled))]
+def _window(prompts: PromptTensors, whole: NetWindow) -> NetWindow:
+    """Where the answer is looked for: around the one before, the box and the clicks, or everywhere for a first click."""
+    rows_cols = torch.nonzero(prompts.previous[0, 0] > 0.3).cpu().numpy() * 4
+    if not len(rows_cols) and not prompts.box.any():
+        return whole
+    clicks = prompts.clicks_xy[0][prompts.kinds[0] >= 0].cpu().numpy()[:, ::-1]
+    corners = prompts.box.reshape(2, 2).cpu().numpy()[:, ::-1] if prompts.box.any() else clicks
+    corner = (whole.bottom - 1, whole.right - 1)
+    rows, cols = np.clip(np.concatenate((rows_cols, clicks, corners)).astype(np.intp), 0, corner).T
+    return NetWindow.around(rows, cols, (whole.bottom, whole.right), WINDOW_MARGIN_PX)
 
 
-def _slice(low: float, high: float, length: int) -> slice:
-    """At least one pixel of 0..length."""
-    start = int(np.clip(np.floor(low), 0, length - 1))
-    return slice(start, max(start + 1, int(np.clip(np.ceil(high), 0, length))))
+def _reaches_cut(answer: Tensor, window: NetWindow, whole: NetWindow) -> bool:
+    """Whether an answer comes near an edge of its window that is not the tile's own."""
+    inside = answer[0, 0] > 0.5
+    near = WINDOW_MARGIN_PX // 16
+    cuts = (
+        (window.top > whole.top, inside[:near]),
+        (window.left > whole.left, inside[:, :near]),
+        (window.bottom < whole.bottom, inside[-near:]),
+        (window.right < whole.right, inside[:, -near:]),
+    )
+    return any(is_cut and bool(edge.any()) for is_cut, edge in cuts)
 
 
-def _as_iou(contrast_ratio: float) -> float:
-    """Contrast ratio as a predicted IoU: rises from 0 with the ratio, 0.5 at 2."""
-    return contrast_ratio / (contrast_ratio + 2.0)
+def _span(places: npt.NDArray[np.intp], length: int) -> tuple[int, int]:
+    """From the first place to behind the last, with a margin."""
+    return max(int(places[0]) - MARGIN_CELLS, 0), min(int(places[-1]) + 1 + MARGIN_CELLS, length)
 
 
-def _logits(labels: npt.NDArray[np.int32], members: Mask, clicks: dict[tuple[int, int], bool], valid: Mask) -> FloatImage:
-    """Logits of the union of superpixels, smoothed along its outline; clicked pixels keep their side."""
-    inside = members[labels]
-    _share_superpixels(inside, labels, clicks)
-    logits = np.full(labels.shape, -SATURATION, np.float32)
-    rows, cols = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-    if len(rows):
-        margin = 4
-        near_rows = slice(max(rows[0] - margin, 0), rows[-1] + margin + 1)
-        near_cols = slice(max(cols[0] - margin, 0), cols[-1] + margin + 1)
-        logits[near_rows, near_cols] = SATURATION * (2 * _smoothed(inside[near_rows, near_cols]) - 1)
-    for (row, col), is_foreground in clicks.items():
-        if bool(logits[row, col] > 0) is not is_foreground:
-            logits[max(row - 1, 0) : row + 2, max(col - 1, 0) : col + 2] = SATURATION if is_foreground else -SATURATION
-    for (row, col), is_foreground in clicks.items():
-        logits[row, col] = SATURATION if is_foreground else -SATURATION
+def _distinct(coarse: Tensor, quality: Tensor) -> list[int]:
+    """Indices of the candidates, best first, without those that repeat a better one."""
+    inside = coarse > 0
+    kept: list[int] = []
+    for index in quality.argsort(descending=True).tolist():
+        mask = inside[index]
+        ious = [float((mask & inside[k]).sum() / (mask | inside[k]).sum().clamp_min(1)) for k in kept]
+        if not kept or max(ious) < SAME_IOU:
+            kept.append(index)
+    return kept
+
+
+def _finish(logits: FloatImage, clicks: dict[tuple[int, int], bool], valid: Mask) -> FloatImage:
+    """Clicked pixels on their side, with a few around them where the network had them on the other; no nodata inside."""
+    reach = CLICK_RADIUS_PX
+    for (row, col), foreground in clicks.items():
+        if bool(logits[row, col] > 0) is not foreground:
+            area = logits[max(row - reach, 0) : row + reach + 1, max(col - reach, 0) : col + reach + 1]
+            area[:] = SATURATION if foreground else -SATURATION
+    for (row, col), foreground in clicks.items():
+        if bool(logits[row, col] > 0) is not foreground:
+            logits[row, col] = SATURATION if foreground else -SATURATION
     logits[~valid] = -SATURATION
     return logits
-
-
-def _smoothed(inside: Mask) -> FloatImage:
-    """Share of the inside around each pixel, weighted by 1 4 6 4 1 in both directions: a Gaussian of 1 px in whole numbers."""
-    weighted = inside.astype(np.uint16)
-    for axis in (0, 1):
-        around = np.moveaxis(np.pad(weighted, [(2, 2) if each == axis else (0, 0) for each in (0, 1)], mode="edge"), axis, 0)
-        middle = np.moveaxis(weighted, axis, 0)
-        weighted = np.moveaxis(around[:-4] + around[4:] + 4 * (around[1:-3] + around[3:-1]) + 6 * middle, 0, axis)
-    return weighted.astype(np.float32) / np.float32(256)
-
-
-def _share_superpixels(inside: Mask, labels: npt.NDArray[np.int32], clicks: dict[tuple[int, int], bool]) -> None:
-    """Where both kinds of click fall into one superpixel, give each of its pixels to the nearest click."""
-    kinds: dict[int, list[tuple[tuple[int, int], bool]]] = {}
-    for pixel, is_foreground in clicks.items():
-        kinds.setdefault(int(labels[pixel]), []).append((pixel, is_foreground))
-    for label, own in kinds.items():
-        if len({is_foreground for _, is_foreground in own}) < 2:
-            continue
-        rows, cols = np.nonzero(labels == label)
-        places = np.array([pixel for pixel, _ in own])
-        sides = np.array([is_foreground for _, is_foreground in own])
-        distance = (rows[:, None] - places[:, 0]) ** 2 + (cols[:, None] - places[:, 1]) ** 2
-        inside[rows, cols] = sides[distance.argmin(axis=1)]

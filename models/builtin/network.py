@@ -11,9 +11,11 @@ All lengths are in the network's pixels. `s2` … `s32` name feature maps of tha
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import cast
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
@@ -22,6 +24,8 @@ STRIDE = 32
 """Sides of an image must be multiples of it."""
 
 CANDIDATES = 3
+
+Places = npt.NDArray[np.intp]
 
 PROMPT_MAPS = 12
 
@@ -63,6 +67,27 @@ class InvertedResidual(nn.Module):
 
 
 @dataclass(frozen=True)
+class NetWindow:
+    """Part of an image, in the network's pixels, multiples of `STRIDE`."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @classmethod
+    def around(cls, rows: Places, cols: Places, shape: tuple[int, int], margin: int) -> NetWindow:
+        """From the first of the rows and columns to the last, with a margin, within an image of a shape."""
+        top, bottom = _span(rows, shape[0], margin)
+        left, right = _span(cols, shape[1], margin)
+        return cls(top, left, bottom, right)
+
+    def of(self, maps: Tensor, stride: int) -> Tensor:
+        """That part of maps of a stride, the last two dimensions being rows and columns."""
+        return maps[..., self.top // stride : self.bottom // stride, self.left // stride : self.right // stride]
+
+
+@dataclass(frozen=True)
 class Features:
     """What the encoder leaves for the decoder: (b, c, h / stride, w / stride) each; `e4` and `e16` have length 1 along c."""
 
@@ -78,10 +103,21 @@ class Features:
         """Each item of the batch `times` times, for several objects of one image."""
         return Features(*(getattr(self, f.name).repeat_interleave(times, 0) for f in fields(self)))
 
+    def window(self, window: NetWindow) -> Features:
+        """The part in a window; it shares memory with the whole."""
+        return Features(**{name: window.of(getattr(self, name), stride) for name, stride in _STRIDES.items()})
+
+    def clone(self) -> Features:
+        """With memory of its own."""
+        return Features(*(getattr(self, f.name).clone() for f in fields(self)))
+
     @property
     def nbytes(self) -> int:
         """Memory held."""
         return sum(getattr(self, f.name).nbytes for f in fields(self))
+
+
+_STRIDES = {"s2": 2, "s4": 4, "s8": 8, "s16": 16, "s32": 32, "e4": 4, "e16": 16}
 
 
 class Encoder(nn.Module):
@@ -139,9 +175,11 @@ class PromptTensors:
     box: Tensor
     previous: Tensor
 
-    def with_previous(self, previous: Tensor) -> PromptTensors:
-        """The same after another answer."""
-        return replace(self, previous=previous)
+    def window(self, window: NetWindow) -> PromptTensors:
+        """The same as seen from a window."""
+        corner = torch.tensor((window.left, window.top), device=self.clicks_xy.device)
+        box = self.box - corner.repeat(2) if self.box.any() else self.box
+        return PromptTensors(self.clicks_xy - corner, self.kinds, box, window.of(self.previous, 4))
 
 
 def prompt_maps(features: Features, prompts: PromptTensors) -> Tensor:
@@ -264,6 +302,11 @@ class ClickNet(nn.Module):
         super().__init__()
         self.encoder = Encoder()
         self.decoder = Decoder()
+
+
+def _span(places: Places, length: int, margin: int) -> tuple[int, int]:
+    low = max(int(places.min()) - margin, 0) // STRIDE * STRIDE
+    return low, min(-(-(int(places.max()) + 1 + margin) // STRIDE) * STRIDE, length)
 
 
 def _up(x: Tensor) -> Tensor:

@@ -10,9 +10,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PIPE = {"engine.errors", "engine.protocol", "engine.client"}
 SHARED_WITH_QGIS = PIPE | {"engine.version"}
 ENGINE_LIBRARIES = {"numpy", "rasterio", "affine", "shapely", "geopandas", "pandas", "pyogrio", "pyproj", "contourpy"}
-MODEL_LIBRARIES = {"numpy", "scipy", "skimage", "torch", "safetensors"}
-TRAINING = {"models.click_simulation", "models.builtin.train", "models.builtin.training_data"}
-TRAINING_LIBRARIES = MODEL_LIBRARIES | {"cv2", "rasterio", "geopandas"}
+MODEL_LIBRARIES = {"numpy", "torch", "safetensors"}
+TRAINING = {f"models.{name}" for name in ("click_simulation", "builtin.train", "builtin.training_data", "builtin.scenery")}
+TRAINING_LIBRARIES = MODEL_LIBRARIES | {"cv2", "scipy", "skimage", "rasterio", "geopandas"}
 
 
 def modules(*folders):

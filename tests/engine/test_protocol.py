@@ -31,11 +31,17 @@ def test_messages_come_back_from_one_line(message):
     assert protocol.decode(line) == message
 
 
-@given(prompts, st.text(), st.text(), st.none() | st.integers(-3, 20))
-def test_parameters_come_back(given_prompts, image, model, level):
-    params = protocol.SegmentParams(image, given_prompts, model, level)
-    line = protocol.encode(protocol.Request(1, "segment", params.to_wire()))
-    assert protocol.SegmentParams.from_wire(protocol.decode(line).params) == params
+levels = st.integers(-3, 20)
+parameters = st.one_of(
+    st.builds(protocol.SegmentParams, st.text(), prompts, st.text(), st.none() | levels, st.booleans()),
+    st.builds(protocol.LearnParams, st.text(), st.text(), st.text(), levels),
+)
+
+
+@given(parameters)
+def test_parameters_come_back(params):
+    line = protocol.encode(protocol.Request(1, "op", params.to_wire()))
+    assert type(params).from_wire(protocol.decode(line).params) == params
 
 
 @given(st.binary(max_size=60))

@@ -10,7 +10,7 @@ import shapely
 from affine import Affine
 
 from rasterlasso.models.base import PixelPrompts
-from rasterlasso.models.builtin.click_model import ClickModel
+from rasterlasso.models.builtin.model import BuiltinModel
 from rasterlasso.models.builtin.train import LOG_EVERY, ClickSession, Settings, Training
 from rasterlasso.models.builtin.training_data import CROP_PX, Sampler, read_scenes
 
@@ -88,7 +88,7 @@ def test_a_run_goes_on_where_it_was_stopped_and_gives_a_model(scenes, tmp_path):
         [row] = csv.DictReader(file)
     assert int(row["step"]) == LOG_EVERY
     assert np.isfinite(float(row["loss"]))
-    model = ClickModel(tmp_path / "clicknet.safetensors")
+    model = BuiltinModel(tmp_path / "clicknet.safetensors")
     embedding = model.encode(np.full((200, 300, 3), 90, np.uint8), np.ones((200, 300), np.bool_))
     [best, *_] = model.decode(embedding, PixelPrompts(np.array([[150.0, 100.0]]), np.array([True])))
     assert best.logits[100, 150] > 0

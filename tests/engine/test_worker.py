@@ -17,6 +17,7 @@ from rasterlasso.engine.protocol import (
     Cancel,
     Cancelled,
     Failure,
+    LearnParams,
     Point,
     Progress,
     Prompts,
@@ -94,6 +95,33 @@ def test_a_click_becomes_a_polygon(engine, image):
     assert polygon.is_valid
     assert polygon.bounds == pytest.approx((500_120, 4_499_640, 500_360, 4_499_800), abs=3)
     assert (value["model"], value["level"]) == ("builtin", 0)
+
+
+def test_a_glance_answers_only_where_a_click_was_answered(engine, image):
+    params = SegmentParams(str(image), Prompts((Point(*INSIDE),)), "builtin", 0)
+    off = SegmentParams(str(image), Prompts((Point(0.0, 0.0),)), "builtin", 0)
+    engine.send(Request(1, "glance", params.to_wire()))
+    assert engine.final(1).value == {"wkb_hex": None}
+    engine.send(segment(2, image, [INSIDE]), Request(3, "glance", params.to_wire()), Request(4, "glance", off.to_wire()))
+    clicked, glanced, missed = (engine.final(number).value["wkb_hex"] for number in (2, 3, 4))
+    assert glanced == clicked
+    assert missed is None
+
+
+def test_the_engine_learns_and_forgets(engine, image):
+    half = shapely.to_wkb(shapely.box(500_120, 4_499_640, 500_240, 4_499_800), hex=True)
+    asked = SegmentParams(str(image), Prompts((Point(*INSIDE),)), "builtin", 0, learned=True).to_wire()
+    learn = LearnParams(str(image), half, "builtin", 0).to_wire()
+    answers = []
+    for number, request in enumerate(
+        [("segment", asked), ("learn", learn), ("segment", asked), ("forget", {}), ("segment", asked)]
+    ):
+        engine.send(Request(number, *request))
+        answers.append(engine.final(number).value)
+    assert answers[1] == {"learnt": True}
+    assert answers[2]["wkb_hex"] != answers[0]["wkb_hex"] == answers[4]["wkb_hex"]
+    engine.send(Request(9, "learn", {**learn, "wkb_hex": "no geometry"}))
+    assert engine.final(9).code == "ProtocolError"
 
 
 def test_errors_cross_with_their_parameters(engine, image):

@@ -10,6 +10,7 @@ from qgis.PyQt.QtTest import QTest
 from helpers import wait_until
 from rasterlasso.plugin.digitizer import Digitizer
 from rasterlasso.plugin.engine_process import EngineProcess
+from rasterlasso.plugin.hover import Hover
 from rasterlasso.plugin.map_tool import LassoTool
 from rasterlasso.plugin.preview import Preview
 
@@ -74,8 +75,8 @@ def engine(session_engine):
 class Bench:
     """A canvas with the tool on it, and what the user was told."""
 
-    def __init__(self, canvas, digitizer, preview, tool):
-        self.canvas, self.digitizer, self.preview, self.tool = canvas, digitizer, preview, tool
+    def __init__(self, canvas, digitizer, preview, tool, hover):
+        self.canvas, self.digitizer, self.preview, self.tool, self.hover = canvas, digitizer, preview, tool, hover
         self.messages = []
         digitizer.message.connect(lambda text, level: self.messages.append(text))
 
@@ -88,6 +89,10 @@ class Bench:
 
     def click(self, x, y, button=Qt.MouseButton.LeftButton, modifier=Qt.KeyboardModifier.NoModifier):
         QTest.mouseClick(self.canvas.viewport(), button, modifier, self.screen(x, y))
+
+    def move(self, x, y):
+        QTest.mouseMove(self.canvas.viewport(), self.screen(x, y))
+        QTest.qWait(10)
 
     def drag(self, start, end):
         QTest.mousePress(self.canvas.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, self.screen(*start))
@@ -114,11 +119,14 @@ def bench(qgis_canvas, engine, imagery, project):
     digitizer.set_imagery(imagery)
     preview = Preview(qgis_canvas, project)
     digitizer.changed.connect(lambda: preview.show(digitizer.draft, digitizer.polygon, digitizer.crs))
-    tool = LassoTool(qgis_canvas, digitizer, preview)
+    hover = Hover(digitizer, engine)
+    hover.changed.connect(lambda: preview.show_hint(hover.polygon, digitizer.crs))
+    tool = LassoTool(qgis_canvas, digitizer, preview, hover)
     qgis_canvas.setMapTool(tool)
-    made = Bench(qgis_canvas, digitizer, preview, tool)
+    made = Bench(qgis_canvas, digitizer, preview, tool, hover)
     made.look_at(500_000, 4_499_400, 500_800, 4_500_000)
     yield made
     qgis_canvas.unsetMapTool(tool)
+    digitizer.set_learning(False)
     digitizer.detach()
     preview.remove()

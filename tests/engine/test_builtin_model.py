@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rasterlasso.models.base import PixelPrompts
-from rasterlasso.models.builtin.click_model import ClickModel
+from rasterlasso.models.builtin.model import BuiltinModel
 
 TRUTH = np.zeros((200, 260), np.bool_)
 TRUTH[40:150, 30:140] = True
@@ -12,7 +12,7 @@ TRUTH[40:150, 30:140] = True
 
 @pytest.fixture(scope="module")
 def model():
-    return ClickModel()
+    return BuiltinModel()
 
 
 @pytest.fixture(scope="module")
