@@ -21,7 +21,7 @@ import numpy.typing as npt
 import rasterio
 from affine import Affine
 from rasterio.enums import ColorInterp, Resampling
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import NodataShadowWarning, NotGeoreferencedWarning, RasterioError
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
@@ -108,12 +108,16 @@ class RasterSource:
     def read_valid(self, bands: tuple[int, ...], window: Window) -> npt.NDArray[np.bool_]:
         """(rows, columns), true where the raster has data: no nodata, transparent, masked, NaN or infinite pixel."""
         shape = (len(bands), *window.shape)
-        with _gdal(self.path):
+        with _gdal(self.path), warnings.catch_warnings():
+            warnings.simplefilter("ignore", NodataShadowWarning)  # alpha counts as well, see below
             masks = self._dataset.read_masks(
                 list(bands), window=_rasterio_window(window), out_shape=shape, resampling=Resampling.nearest
             )
         # A dark lake may hold the nodata value in one band: only where every band does, nothing is there.
         valid: npt.NDArray[np.bool_] = (masks > 0).any(axis=0)
+        if self._dataset.nodata is not None and ColorInterp.alpha in self.color_interpretation:
+            alpha = self.color_interpretation.index(ColorInterp.alpha) + 1
+            valid &= self.read((alpha,), window, resampling=Resampling.nearest)[0] > 0
         if np.issubdtype(self.dtype, np.floating):
             valid &= np.isfinite(self.read(bands, window, resampling=Resampling.nearest)).all(axis=0)
         return valid

@@ -92,6 +92,7 @@ def test_nodata_alpha_masks_and_nan_are_invalid(make_raster, field_image):
         [
             make_raster(nodata, "nodata.tif", nodata=0),
             make_raster(alpha, "alpha.tif", photometric="RGB", alpha="YES"),
+            make_raster(alpha, "alpha-and-nodata.tif", photometric="RGB", alpha="YES", nodata=1),
             make_raster(not_a_number, "nan.tif"),
             make_raster(field_image, "mask.tif", mask=mask),
         ]
