@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..base import Candidate, Embedding, FloatImage, Mask, PixelPrompts
+from ..prompted import KEPT_ANSWERS, SATURATION, Answers, obedient, prompt_key, without_last_click
 from .adaptation import corrected
 from .learning import Learner, example_of
 from .network import STRIDE, ClickNet, Features, NetWindow, PromptTensors
@@ -25,9 +25,6 @@ WEIGHTS = Path(__file__).with_name("clicknet.safetensors")
 
 REDUCTION = 2
 """Pixels of the tile for each of the network's."""
-
-SATURATION = 8.0
-"""Logit of what can't be inside."""
 
 NEAR_LOGIT = -3.0
 """Below this the coarse answer is taken as it is."""
@@ -38,16 +35,8 @@ MARGIN_CELLS = 4
 WINDOW_MARGIN_PX = 64
 """How far around the answer before the next one is looked for, in the network's pixels."""
 
-KEPT_ANSWERS = 64
-"""Answers to earlier sets of prompts kept for each tile."""
-
 SAME_IOU = 0.95
 """Candidates more alike than this are one."""
-
-CLICK_RADIUS_PX = 4
-"""Around a click that the network did not obey so much changes side."""
-
-PromptKey = tuple[int, bytes, bytes, tuple[float, float, float, float] | None, int]
 
 
 @dataclass(frozen=True)
@@ -56,7 +45,7 @@ class TileEmbedding:
 
     features: Features
     valid: Mask
-    answers: OrderedDict[PromptKey, Tensor] = field(default_factory=OrderedDict)
+    answers: Answers[Tensor] = field(default_factory=Answers)
 
     @property
     def nbytes(self) -> int:
@@ -134,11 +123,11 @@ class BuiltinModel:
         unprompted = not clicks and prompts.box_xyxy is None and prompts.prior is None
         if unprompted or not embedding.valid.any():
             return ()
-        tensors = self._tensors(embedding, prompts, len(prompts.points_xy))
+        tensors = self._tensors(embedding, prompts)
         seen = self._look(embedding, prompts, tensors)
         order = _distinct(seen.coarse[0], seen.quality)
         return tuple(
-            Candidate(_finish(logits, clicks, embedding.valid), float(seen.quality[index]))
+            Candidate(obedient(logits, clicks, embedding.valid), float(seen.quality[index]))
             for index, logits in zip(order, self._fine(embedding, seen, order), strict=True)
         )
 
@@ -151,13 +140,9 @@ class BuiltinModel:
         if window != whole and _reaches_cut(seen.answer, window, whole):
             window = whole
             seen = self._look_at(embedding.features, tensors, window)
-        key = self._key(prompts, len(prompts.points_xy))
         answer = torch.zeros_like(tensors.previous)
         window.of(answer, 4)[:] = seen.answer
-        embedding.answers[key] = answer
-        embedding.answers.move_to_end(key)
-        if len(embedding.answers) > KEPT_ANSWERS:
-            embedding.answers.popitem(last=False)
+        embedding.answers.put(prompt_key(prompts, self._version), answer)
         return seen
 
     def _look_at(self, features: Features, tensors: PromptTensors, window: NetWindow) -> Look:
@@ -165,29 +150,28 @@ class BuiltinModel:
         x4, coarse, quality = self._decoder.look(there, prompts)
         return Look(window, x4, corrected(coarse, there.e4, prompts), quality[0])
 
-    def _tensors(self, embedding: TileEmbedding, prompts: PixelPrompts, count: int) -> PromptTensors:
-        """The first `count` clicks, the box, and the answer before the last of these clicks."""
-        xy = torch.from_numpy(prompts.points_xy[:count] / REDUCTION).float()[None]
-        kinds = torch.from_numpy(prompts.foreground[:count].astype(np.int64))[None]
-        if count == 0 and prompts.box_xyxy is not None:  # the network saw few boxes without a click
+    def _tensors(self, embedding: TileEmbedding, prompts: PixelPrompts) -> PromptTensors:
+        """Clicks, box, and the answer before the last click."""
+        xy = torch.from_numpy(prompts.points_xy / REDUCTION).float()[None]
+        kinds = torch.from_numpy(prompts.foreground.astype(np.int64))[None]
+        if not len(prompts.points_xy) and prompts.box_xyxy is not None:  # the network saw few boxes without a click
             x0, y0, x1, y1 = prompts.box_xyxy
             xy, kinds = torch.tensor([[[(x0 + x1) / 2, (y0 + y1) / 2]]]) / REDUCTION, torch.ones(1, 1, dtype=torch.int64)
-        elif count == 0:
+        elif not len(prompts.points_xy):
             xy, kinds = torch.zeros(1, 1, 2), torch.full((1, 1), -1)
         box = torch.tensor([prompts.box_xyxy or (0.0, 0.0, 0.0, 0.0)]).float() / REDUCTION
-        previous = self._previous(embedding, prompts, count)
+        previous = self._previous(embedding, prompts)
         return PromptTensors(xy.to(self._device), kinds.to(self._device), box.to(self._device), previous)
 
-    def _previous(self, embedding: TileEmbedding, prompts: PixelPrompts, count: int) -> Tensor:
-        fewest = 0 if prompts.box_xyxy is not None else 1
-        if count > fewest:
-            before = embedding.answers.get(self._key(prompts, count - 1))
+    def _previous(self, embedding: TileEmbedding, prompts: PixelPrompts) -> Tensor:
+        earlier = without_last_click(prompts)
+        if earlier is not None:
+            key = prompt_key(earlier, self._version)
+            before = embedding.answers.get(key)
             if before is None:
-                earlier = PixelPrompts(
-                    prompts.points_xy[: count - 1], prompts.foreground[: count - 1], prompts.box_xyxy, prompts.prior
-                )
-                self._look(embedding, earlier, self._tensors(embedding, earlier, count - 1))
-                before = embedding.answers[self._key(prompts, count - 1)]
+                self._look(embedding, earlier, self._tensors(embedding, earlier))
+                before = embedding.answers.get(key)
+            assert before is not None
             return before
         cells = embedding.features.s4.shape[-2:]
         if prompts.prior is None:
@@ -196,10 +180,9 @@ class BuiltinModel:
         rows, cols = (4 * REDUCTION * n - side for n, side in zip(cells, prompts.prior.shape, strict=True))
         return F.avg_pool2d(F.pad(prior, (0, cols, 0, rows)), 4 * REDUCTION)
 
-    def _key(self, prompts: PixelPrompts, count: int) -> PromptKey:
-        prior = 0 if prompts.prior is None else hash(prompts.prior.tobytes())
-        version = 0 if self._learner is None else self._learner.version
-        return version, prompts.points_xy[:count].tobytes(), prompts.foreground[:count].tobytes(), prompts.box_xyxy, prior
+    @property
+    def _version(self) -> int:
+        return 0 if self._learner is None else self._learner.version
 
     def _fine(self, embedding: TileEmbedding, seen: Look, order: Sequence[int]) -> FloatImage:
         """(k, rows, columns) logits of the tile; computed only around what the coarse answer calls possible."""
@@ -279,17 +262,3 @@ def _distinct(coarse: Tensor, quality: Tensor) -> list[int]:
         if not kept or max(ious) < SAME_IOU:
             kept.append(index)
     return kept
-
-
-def _finish(logits: FloatImage, clicks: dict[tuple[int, int], bool], valid: Mask) -> FloatImage:
-    """Clicked pixels on their side, with a few around them where the network had them on the other; no nodata inside."""
-    reach = CLICK_RADIUS_PX
-    for (row, col), foreground in clicks.items():
-        if bool(logits[row, col] > 0) is not foreground:
-            area = logits[max(row - reach, 0) : row + reach + 1, max(col - reach, 0) : col + reach + 1]
-            area[:] = SATURATION if foreground else -SATURATION
-    for (row, col), foreground in clicks.items():
-        if bool(logits[row, col] > 0) is not foreground:
-            logits[row, col] = SATURATION if foreground else -SATURATION
-    logits[~valid] = -SATURATION
-    return logits
