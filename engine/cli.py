@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from ..models import registry
+from ..models import registry, weights
 from . import api, doctor
 from .errors import BenchmarkUnavailable, NothingFound, PromptError, PromptMissing, RasterLassoError
 from .export import Record, check_output, write
@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_segment(commands.add_parser("segment", help="clicks or boxes on a raster to polygons in a file"))
     _add_bench(commands.add_parser("bench", help="measure models on labelled scenes"))
-    commands.add_parser("models", help="list the models").set_defaults(run=_models)
+    _add_models(commands.add_parser("models", help="list, add and remove models"))
     commands.add_parser("doctor", help="look whether the engine can work here").set_defaults(run=_doctor)
     return parser
 
@@ -71,6 +71,23 @@ def _add_segment(command: argparse.ArgumentParser) -> None:
         "-o", "--output", metavar="OUT", type=Path, required=True, help=".gpkg, .shp, .geojson, .fgb or .parquet"
     )
     command.set_defaults(run=_segment)
+
+
+def _add_models(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(run=_list_models)
+    actions = command.add_subparsers(metavar="ACTION")
+    actions.add_parser("list", help="what there is (this is also what `models` alone does)")
+    add = actions.add_parser("add", help="copy a model's folder (config.json, model.safetensors) among ours")
+    add.add_argument("path", metavar="FOLDER", type=Path)
+    add.add_argument("--name", help="what to call it (default: the folder's name)")
+    add.set_defaults(run=_add_model)
+    for name, run, description in (
+        ("verify", _verify_model, "compare a model's files with the hashes noted when it was added"),
+        ("remove", _remove_model, "delete an added model"),
+    ):
+        action = actions.add_parser(name, help=description)
+        action.add_argument("name", metavar="NAME")
+        action.set_defaults(run=run)
 
 
 def _add_bench(command: argparse.ArgumentParser) -> None:
@@ -142,9 +159,26 @@ def _objects(arguments: argparse.Namespace) -> tuple[str | None, list[PromptedOb
     return None, [PromptedObject(prompts, {})]
 
 
-def _models(arguments: argparse.Namespace) -> int:
+def _list_models(arguments: argparse.Namespace) -> int:
     for each in registry.entries():
         print(f"{each.name}\t{each.title}\t{each.licence}\t{each.description}")
+    return 0
+
+
+def _add_model(arguments: argparse.Namespace) -> int:
+    added = weights.add(arguments.path, arguments.name)
+    print(f"added {added.name}, SHA-256 of its weights {added.sha256[weights.WEIGHTS]}")
+    return 0
+
+
+def _verify_model(arguments: argparse.Namespace) -> int:
+    weights.verify(arguments.name)
+    print(f"{arguments.name} is as it was added")
+    return 0
+
+
+def _remove_model(arguments: argparse.Namespace) -> int:
+    weights.remove(arguments.name)
     return 0
 
 

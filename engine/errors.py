@@ -134,6 +134,29 @@ class ModelUnknown(RasterLassoError):
     template = QT_TRANSLATE_NOOP("RasterLasso", "No model is named {name}. Known: {known}.")
 
 
+class ModelFileUnusable(RasterLassoError):
+    """A file or folder does not hold a model that can be loaded."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "{path}: not a usable model ({reason}). Give a folder with config.json and model.safetensors, downloaded whole.",
+    )
+
+
+class ModelNameTaken(RasterLassoError):
+    """A model of that name is there already."""
+
+    template = QT_TRANSLATE_NOOP("RasterLasso", "There is a model named {name} already. Give another name, or remove that one.")
+
+
+class ModelLibraryMissing(RasterLassoError):
+    """The library that a model needs is not installed."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso", "The model {name} needs {library}, which this engine lacks. Install the engine again."
+    )
+
+
 class ModelFailed(RasterLassoError):
     """A model broke its contract."""
 

@@ -1,11 +1,12 @@
-"""The models there are, by name."""
+"""The models there are, by name: the built-in one, and those that the user has added."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..engine.errors import ModelUnknown
+from ..engine.errors import ModelLibraryMissing, ModelUnknown
+from . import families, weights
 from .base import Model
 
 DEFAULT_MODEL = "builtin"
@@ -28,25 +29,44 @@ def _load_builtin() -> Model:
     return BuiltinModel()
 
 
-_ENTRIES = (
-    ModelEntry(
-        name="builtin",
-        title="Built-in",
-        licence="GPL-3.0-or-later",
-        description="A small network trained on aerial imagery. No download, no GPU.",
-        load=_load_builtin,
-    ),
+_BUILTIN = ModelEntry(
+    name=DEFAULT_MODEL,
+    title="Built-in",
+    licence="GPL-3.0-or-later",
+    description="A small network trained on aerial imagery. No download, no GPU.",
+    load=_load_builtin,
 )
 
 
 def entries() -> tuple[ModelEntry, ...]:
     """All models, the default first."""
-    return _ENTRIES
+    added = []
+    for each in weights.installed():
+        family = families.FAMILIES.get(each.kind)
+        if family is not None:
+            description = f"{family.title}, {each.parameters / 1e6:.0f} million parameters. A GPU helps."
+            added.append(ModelEntry(each.name, each.name, family.licence, description, _loader(each)))
+    return (_BUILTIN, *added)
+
+
+def _loader(model: weights.Installed) -> Callable[[], Model]:
+    def load() -> Model:
+        from .sam import SamModel
+
+        try:
+            return SamModel(model.name, model.folder)
+        except ModuleNotFoundError as error:
+            raise ModelLibraryMissing(name=model.name, library=error.name) from error
+
+    return load
 
 
 def entry(name: str) -> ModelEntry:
     """The model of a name; raises `ModelUnknown`."""
-    for each in _ENTRIES:
+    if name == DEFAULT_MODEL:
+        return _BUILTIN
+    known = entries()
+    for each in known:
         if each.name == name:
             return each
-    raise ModelUnknown(name=name, known=", ".join(each.name for each in _ENTRIES))
+    raise ModelUnknown(name=name, known=", ".join(each.name for each in known))

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..base import Candidate, Embedding, FloatImage, Mask, PixelPrompts
+from ..devices import best_device
 from ..prompted import KEPT_ANSWERS, SATURATION, Answers, obedient, prompt_key, without_last_click
 from .adaptation import corrected
 from .learning import Learner, example_of
@@ -203,13 +204,6 @@ class BuiltinModel:
         ]
         there[:] = fine[:, : there.shape[1], : there.shape[2]].cpu().numpy()
         return result
-
-
-def best_device() -> torch.device:
-    """CUDA, else Apple's GPU, else the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
 def _fuse(module: nn.Module) -> None:

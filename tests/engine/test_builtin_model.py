@@ -38,6 +38,12 @@ def test_a_prior_mask_alone_is_followed(model, embedding):
     assert iou(model.decode(embedding, prompts(prior=prior))[0]) > 0.8
 
 
+def test_a_field_is_found_by_one_click_and_by_a_box(model, embedding):
+    box = PixelPrompts(np.zeros((0, 2)), np.zeros(0, np.bool_), (25, 35, 145, 155))
+    for asked in (prompts((85, 95, True)), box):
+        assert iou(model.decode(embedding, asked)[0]) > 0.9
+
+
 def test_an_answer_does_not_depend_on_what_was_asked_before(model, embedding):
     clicks = [(85, 95, True), (150, 160, False), (60, 60, True)]
     for count in (1, 2, 3):

@@ -1,0 +1,146 @@
+"""SAM, SAM-HQ, SAM 2 and SAM 3 through transformers, from a folder with `config.json` and `model.safetensors`.
+
+Kirillov et al. (ICCV 2023), Ke et al. (NeurIPS 2023), Ravi et al. (2024), Carion et al. (2025). The encoder runs once a tile;
+points, box and the low-resolution logits of the answer before go to the decoder, as the authors' predictors do it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from ..engine.errors import ModelFileUnusable
+from .base import Candidate, Embedding, Mask, PixelPrompts
+from .devices import best_device
+from .families import Family, read_family
+from .prompted import KEPT_ANSWERS, SATURATION, Answers, obedient, prompt_key, without_last_click
+
+PRIOR_LOGIT = 6.0
+"""A prior probability of 1 becomes this logit, and 0 its negative."""
+
+
+@dataclass(frozen=True)
+class TileEmbedding:
+    """What the encoder gives for a tile, as keyword arguments of the decoder's call, and low-resolution answers."""
+
+    features: dict[str, Any]
+    valid: Mask
+    answers: Answers[Tensor] = field(default_factory=Answers)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held once as many answers are kept as there may be."""
+        tensors = [t for value in self.features.values() for t in (value if isinstance(value, (list, tuple)) else [value])]
+        return sum(t.nbytes for t in tensors) + self.valid.nbytes + KEPT_ANSWERS * 4 * 256 * 256
+
+
+class SamModel:
+    """One of the family. Answers depend on the prompts and their order alone."""
+
+    def __init__(self, name: str, folder: Path, device: torch.device | None = None) -> None:
+        """Raises `ModelFileUnusable`."""
+        self.name = name
+        self._device = device or best_device()
+        self._family, self._net = _load(folder)
+        self._net.to(self._device)
+        self._image_px = int(self._net.prompt_encoder.input_image_size)
+
+    @torch.inference_mode()
+    def encode(self, image: npt.NDArray[np.uint8], valid: Mask) -> TileEmbedding:
+        """The encoder's output for a tile."""
+        pixels = torch.from_numpy(image).to(self._device).permute(2, 0, 1)[None].float()
+        size = self._resized(valid.shape)
+        if tuple(pixels.shape[-2:]) != size:
+            pixels = F.interpolate(pixels, size, mode="bilinear", antialias=True, align_corners=False).round().clamp(0, 255)
+        mean, std = (torch.tensor(v, device=self._device).view(1, 3, 1, 1) for v in (self._family.mean, self._family.std))
+        normal = (pixels / 255 - mean) / std
+        padded = F.pad(normal, (0, self._image_px - size[1], 0, self._image_px - size[0]))
+        found = self._net.get_image_embeddings(padded)
+        if isinstance(found, tuple):
+            embeddings, intermediate = found
+            return TileEmbedding({"image_embeddings": embeddings, "intermediate_embeddings": intermediate[:1]}, valid)
+        return TileEmbedding({"image_embeddings": found}, valid)
+
+    @torch.inference_mode()
+    def decode(self, embedding: Embedding, prompts: PixelPrompts) -> tuple[Candidate, ...]:
+        """Three candidates; none where no prompt lies on a valid pixel."""
+        assert isinstance(embedding, TileEmbedding)
+        valid = embedding.valid
+        clicks = {pixel: kind for pixel, kind in prompts.pixels(valid.shape).items() if valid[pixel]}
+        if not valid.any() or (not clicks and prompts.box_xyxy is None and prompts.prior is None):
+            return ()
+        logits, scores = self._answer(embedding, prompts)
+        rows, cols = self._resized(valid.shape)
+        whole = F.interpolate(logits[None], (self._image_px, self._image_px), mode="bilinear", align_corners=False)
+        tile = F.interpolate(whole[..., :rows, :cols], valid.shape, mode="bilinear", align_corners=False)[0]
+        masks = tile.clamp(-SATURATION, SATURATION).float().cpu().numpy()
+        order = scores.argsort(descending=True).tolist()
+        return tuple(Candidate(obedient(masks[i], clicks, valid), float(scores[i].clamp(0, 1))) for i in order)
+
+    def _answer(self, embedding: TileEmbedding, prompts: PixelPrompts) -> tuple[Tensor, Tensor]:
+        """Low-resolution logits (3, h, w) and predicted IoUs (3,); the best is kept for the prompts that follow."""
+        rows, cols = self._resized(embedding.valid.shape)
+        scale = np.array((cols, rows)) / embedding.valid.shape[::-1]
+        given: dict[str, Tensor] = {}
+        if len(prompts.points_xy):
+            # The library adds half a pixel: it counts from pixel middles.
+            points = torch.from_numpy(prompts.points_xy * scale - 0.5).float()
+            given["input_points"] = points[None, None].to(self._device)
+            given["input_labels"] = torch.from_numpy(prompts.foreground.astype(np.int64))[None, None].to(self._device)
+        if prompts.box_xyxy is not None:
+            box = np.asarray(prompts.box_xyxy) * np.tile(scale, 2) - 0.5
+            given["input_boxes"] = torch.from_numpy(box).float()[None, None].to(self._device)
+        before = self._before(embedding, prompts)
+        if before is not None:
+            given["input_masks"] = before[None, None]
+        found = self._net(**embedding.features, **given, multimask_output=True)
+        logits, scores = found.pred_masks[0, 0], found.iou_scores[0, 0]
+        embedding.answers.put(prompt_key(prompts), logits[scores.argmax()])
+        return logits, scores
+
+    def _before(self, embedding: TileEmbedding, prompts: PixelPrompts) -> Tensor | None:
+        """Low-resolution logits of the answer before the newest click, else of the prior."""
+        earlier = without_last_click(prompts)
+        if earlier is not None:
+            key = prompt_key(earlier)
+            if embedding.answers.get(key) is None:
+                self._answer(embedding, earlier)
+            return embedding.answers.get(key)
+        if prompts.prior is None:
+            return None
+        rows, cols = self._resized(embedding.valid.shape)
+        prior = torch.from_numpy(prompts.prior).to(self._device)[None, None]
+        resized = F.interpolate(prior, (rows, cols), mode="bilinear", align_corners=False)
+        padded = F.pad(resized, (0, self._image_px - cols, 0, self._image_px - rows))
+        size = tuple(self._net.prompt_encoder.mask_input_size) if self._family.stretched else (256, 256)
+        return PRIOR_LOGIT * (2 * F.adaptive_avg_pool2d(padded, size)[0, 0] - 1)
+
+    def _resized(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """(rows, columns) that a tile of a shape has in the network."""
+        if self._family.stretched:
+            return self._image_px, self._image_px
+        scale = self._image_px / max(shape)
+        return int(shape[0] * scale + 0.5), int(shape[1] * scale + 0.5)
+
+
+def _load(folder: Path) -> tuple[Family, Any]:
+    import transformers
+
+    _, family = read_family(folder)
+    load: Callable[..., Any] = getattr(transformers, family.transformers_class).from_pretrained
+    try:
+        net, report = load(folder, local_files_only=True, use_safetensors=True, output_loading_info=True, dtype=torch.float32)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ModelFileUnusable(path=str(folder), reason=str(error).splitlines()[0]) from error
+    if report["missing_keys"]:
+        missing = sorted(report["missing_keys"])
+        raise ModelFileUnusable(path=str(folder), reason=f"{len(missing)} weights are missing, {missing[0]} for one")
+    return family, net.eval()

@@ -1,0 +1,134 @@
+"""The models that the user has added: one folder each, shared by all profiles and versions, each with its hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from ..engine.errors import ModelFileUnusable, ModelNameTaken, ModelUnknown
+from . import families
+
+RECORD = "rasterlasso.json"
+WEIGHTS = "model.safetensors"
+CONFIG = "config.json"
+CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Installed:
+    """An added model. kind: its family's `model_type`. parameters: how many numbers its weights have."""
+
+    name: str
+    kind: str
+    parameters: int
+    sha256: dict[str, str]
+    """Of each file."""
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are."""
+        return models_folder() / self.name
+
+
+def models_folder() -> Path:
+    """`RASTERLASSO_MODELS`, else a folder of the user's application data."""
+    if chosen := os.environ.get("RASTERLASSO_MODELS"):
+        return Path(chosen)
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local" / "share"))
+    return base / "rasterlasso" / "models"
+
+
+def installed() -> Iterator[Installed]:
+    """All added models by name; a folder without a readable record is none."""
+    for record in sorted(models_folder().glob(f"*/{RECORD}")):
+        try:
+            yield Installed(name=record.parent.name, **json.loads(record.read_text()))
+        except (OSError, ValueError, TypeError):
+            continue
+
+
+def find(name: str) -> Installed:
+    """An added model; raises `ModelUnknown`."""
+    for each in installed():
+        if each.name == name:
+            return each
+    raise ModelUnknown(name=name, known=", ".join(each.name for each in installed()) or "none is added")
+
+
+def add(source: Path, name: str | None = None) -> Installed:
+    """Copy a model's folder among ours, whole or not at all; raises `ModelFileUnusable`, `ModelNameTaken`.
+
+    source: holds `config.json` and `model.safetensors`. name: by default the folder's.
+    """
+    name = name or source.resolve().name
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise ModelFileUnusable(path=str(source), reason=f"{name!r} is no name: use letters, digits, dots and dashes")
+    if (models_folder() / name).exists() or name == "builtin":
+        raise ModelNameTaken(name=name)
+    kind, _ = families.read_family(source)
+    parameters = _count_parameters(source / WEIGHTS)
+    models_folder().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=models_folder(), prefix=".adding-") as temporary:
+        whole = Path(temporary) / "model"
+        whole.mkdir()
+        for file in (CONFIG, WEIGHTS):
+            shutil.copyfile(source / file, whole / file)
+        made = Installed(name, kind, parameters, {file: _sha256(whole / file) for file in (CONFIG, WEIGHTS)})
+        record = {key: value for key, value in asdict(made).items() if key != "name"}
+        (whole / RECORD).write_text(json.dumps(record, indent=2) + "\n")
+        whole.rename(made.folder)
+    return made
+
+
+def verify(name: str) -> None:
+    """Compare an added model's files with the hashes noted when it was added; raises `ModelUnknown`, `ModelFileUnusable`."""
+    model = find(name)
+    for file, expected in model.sha256.items():
+        path = model.folder / file
+        if not path.exists() or _sha256(path) != expected:
+            raise ModelFileUnusable(
+                path=str(path), reason="it has changed since it was added; remove the model and add it again"
+            )
+
+
+def remove(name: str) -> None:
+    """Delete an added model; raises `ModelUnknown`."""
+    shutil.rmtree(find(name).folder)
+
+
+def _count_parameters(file: Path) -> int:
+    """From the header alone, which also tells a cut-off file."""
+    try:
+        with safe_open(file, framework="numpy") as weights:
+            total = 0
+            for key in weights.keys():  # noqa: SIM118 - no mapping
+                count = 1
+                for length in weights.get_slice(key).get_shape():
+                    count *= length
+                total += count
+            return total
+    except (OSError, SafetensorError) as error:
+        raise ModelFileUnusable(path=str(file), reason=str(error)) from error
+
+
+def _sha256(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while chunk := stream.read(CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,141 @@
+"""The SAM family gives what its library gives, from folders as users have them."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812
+import transformers
+
+from rasterlasso.engine import cli
+from rasterlasso.engine.errors import ModelFileUnusable, ModelNameTaken, ModelUnknown
+from rasterlasso.engine.protocol import Point, Prompts
+from rasterlasso.engine.segmenter import Segmenter
+from rasterlasso.models import registry, weights
+from rasterlasso.models.base import PixelPrompts
+from rasterlasso.models.families import FAMILIES
+from rasterlasso.models.sam import SamModel
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    monkeypatch.setenv("RASTERLASSO_MODELS", str(tmp_path / "models"))
+    return tmp_path / "models"
+
+
+def reference(kind, folder, image, **prompts):
+    """The library's own answer: low-resolution logits and scores for a picture of the size that the network takes."""
+    family = FAMILIES[kind]
+    net = getattr(transformers, family.transformers_class).from_pretrained(folder).eval()
+    normal = (image.astype(np.float64) / 255 - family.mean) / family.std
+    pixels = torch.from_numpy(normal).permute(2, 0, 1)[None].float()
+    with torch.inference_mode():
+        found = net(pixel_values=pixels, multimask_output=True, **prompts)
+    return found.pred_masks[0, 0], found.iou_scores[0, 0]
+
+
+def test_logits_are_the_librarys(kind, sam_folder):
+    folder = sam_folder(kind)
+    model = SamModel(kind, folder)
+    side = 1008 if kind == "sam3_tracker" else 1024
+    image = np.random.default_rng(4).integers(0, 255, (side, side, 3)).astype(np.uint8)
+    embedding = model.encode(image, np.ones((side, side), np.bool_))
+    points, labels = np.array([[700.5, 300.5]]), np.array([True])
+    given = {"input_points": torch.tensor([[[[700.0, 300.0]]]]), "input_labels": torch.tensor([[[1]]])}
+    box = {"input_boxes": torch.tensor([[[99.5, 49.5, 799.5, 599.5]]])}
+    low, _ = reference(kind, folder, image, **given)
+    feedback = low[reference(kind, folder, image, **given)[1].argmax()][None, None]
+    second = {"input_points": torch.tensor([[[[700.0, 300.0], [20.0, 30.0]]]]), "input_labels": torch.tensor([[[1, 0]]])}
+    for asked, theirs in (
+        (PixelPrompts(points, labels), given),
+        (PixelPrompts(np.zeros((0, 2)), np.zeros(0, np.bool_), (100, 50, 800, 600)), box),
+        (
+            PixelPrompts(np.array([[700.5, 300.5], [20.5, 30.5]]), np.array([True, False])),
+            {**second, "input_masks": feedback},
+        ),
+    ):
+        logits, scores = reference(kind, folder, image, **theirs)
+        expected = F.interpolate(logits[None], (side, side), mode="bilinear", align_corners=False)[0]
+        order = scores.argsort(descending=True).tolist()
+        for candidate, index in zip(model.decode(embedding, asked), order, strict=True):
+            difference = np.abs(candidate.logits - expected[index].numpy())
+            for x, y in asked.points_xy.astype(int):  # clicks are obeyed, whatever the network says
+                difference[max(y - 4, 0) : y + 5, max(x - 4, 0) : x + 5] = 0
+            assert difference.max() < 1e-5
+            assert candidate.score == pytest.approx(float(scores[index].clamp(0, 1)), abs=1e-4)
+
+
+def test_a_tile_of_another_size_is_prepared_as_the_library_does(sam_folder):
+    """Against SAM's own image processor: the same but for the rounding of its resizing."""
+    processor = pytest.importorskip("transformers").SamImageProcessorPil()
+    image = np.random.default_rng(4).integers(0, 255, (300, 420, 3)).astype(np.uint8)
+    image = np.repeat(np.repeat(image[::20, ::20], 20, 0), 20, 1)
+    pixels = processor(image, return_tensors="pt")["pixel_values"]
+    model = SamModel("sam", sam_folder("sam"))
+    with torch.inference_mode():
+        expected = model._net.get_image_embeddings(pixels)
+    found = model.encode(image, np.ones((300, 420), np.bool_)).features["image_embeddings"]
+    assert (found - expected).abs().mean() < 0.01 * expected.abs().mean()
+
+
+def test_a_folder_is_added_used_verified_and_removed(store, sam_folder, make_raster, field_image, capsys):
+    assert cli.main(["models", "add", str(sam_folder("sam")), "--name", "mine"]) == 0
+    assert [entry.name for entry in registry.entries()] == ["builtin", "mine"]
+    assert cli.main(["models"]) == 0
+    assert "Apache-2.0" in capsys.readouterr().out.splitlines()[-1]
+    segmenter = Segmenter()
+    found = segmenter.segment(str(make_raster(field_image)), Prompts((Point(500_240, 4_499_720),)), model="mine")
+    assert (found.model, found.polygon.is_valid) == ("mine", True)
+    segmenter.close()
+    assert cli.main(["models", "verify", "mine"]) == 0
+    (store / "mine" / "config.json").write_text("{}")
+    assert cli.main(["models", "verify", "mine"]) == 2
+    assert "it has changed" in capsys.readouterr().err
+    assert cli.main(["models", "remove", "mine"]) == 0
+    assert list(store.iterdir()) == []
+    with pytest.raises(ModelUnknown):
+        weights.remove("mine")
+
+
+def test_names_are_kept_apart(store, sam_folder):
+    weights.add(sam_folder("sam"), "mine")
+    for name, error in (("mine", ModelNameTaken), ("builtin", ModelNameTaken), ("../x", ModelFileUnusable), ("", None)):
+        if error is None:
+            assert weights.add(sam_folder("sam"), name).name == "sam"
+        else:
+            with pytest.raises(error):
+                weights.add(sam_folder("sam"), name)
+
+
+@pytest.mark.parametrize("damage", ["no folder", "no config", "another model", "cut off", "pickle", "keys missing"])
+def test_what_is_no_model_is_refused_and_leaves_nothing(store, sam_folder, tmp_path, damage):
+    folder = tmp_path / "bad"
+    if damage != "no folder":
+        folder.mkdir()
+        for file in sam_folder("sam").iterdir():
+            (folder / file.name).write_bytes(file.read_bytes())
+    if damage == "no config":
+        (folder / "config.json").unlink()
+    elif damage == "another model":
+        (folder / "config.json").write_text(json.dumps({"model_type": "bert"}))
+    elif damage == "cut off":
+        (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:-100])
+    elif damage == "pickle":
+        torch.save({"a": torch.zeros(1)}, folder / "model.safetensors")
+    elif damage == "keys missing":
+        from safetensors.torch import load_file, save_file
+
+        kept = {k: v for k, v in load_file(folder / "model.safetensors").items() if "mask_decoder" not in k}
+        save_file(kept, folder / "model.safetensors", {"format": "pt"})
+        with pytest.raises(ModelFileUnusable, match="missing"):
+            SamModel("bad", folder)
+        return
+    with pytest.raises(ModelFileUnusable, match="bad"):
+        weights.add(folder)
+    assert not store.exists() or list(store.iterdir()) == []
