@@ -14,6 +14,7 @@ PACKAGES = (
     "numpy",
     "torch",
     "safetensors",
+    "transformers",
     "rasterio",
     "shapely",
     "pyproj",

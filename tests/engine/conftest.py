@@ -7,6 +7,8 @@ import rasterio
 from affine import Affine
 from hypothesis import settings
 
+from rasterlasso.tests.checkpoints import write_checkpoint
+
 os.environ["RASTERLASSO_MODELS"] = "/nonexistent"  # the user's own models are no part of the tests
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
@@ -27,37 +29,6 @@ def data():
     return DATA
 
 
-def _narrow_checkpoint(kind, folder):
-    """Random weights of the true architecture with fewer and narrower layers in its encoder, saved as users' files are."""
-    import torch
-    import transformers
-
-    torch.manual_seed(0)
-    vit = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "mlp_dim": 64, "global_attn_indexes": [1]}
-    if kind in ("sam", "sam_hq"):
-        extra = {"mask_decoder_config": {"vit_dim": 32}} if kind == "sam_hq" else {}
-        config_class, model_class = {"sam": ("SamConfig", "SamModel"), "sam_hq": ("SamHQConfig", "SamHQModel")}[kind]
-        config = getattr(transformers, config_class)(vision_config=vit, **extra)
-    elif kind == "sam2":
-        widths = [16, 32, 64, 128]
-        backbone = {
-            "hidden_size": 16,
-            "embed_dim_per_stage": widths,
-            "num_attention_heads_per_stage": [1, 2, 4, 8],
-            "blocks_per_stage": [1, 1, 2, 1],
-            "global_attention_blocks": [3],
-            "model_type": "sam2_hiera_det_model",
-        }
-        model_class = "Sam2Model"
-        config = transformers.Sam2Config(vision_config={"backbone_config": backbone, "backbone_channel_list": widths[::-1]})
-    else:
-        model_class = "Sam3TrackerModel"
-        config = transformers.Sam3TrackerConfig()
-        for name, value in vit.items():
-            setattr(config.vision_config.backbone_config, {"mlp_dim": "intermediate_size"}.get(name, name), value)
-    getattr(transformers, model_class)(config).save_pretrained(folder)
-
-
 @pytest.fixture(scope="session")
 def sam_folder(tmp_path_factory):
     """Gives a folder with a narrow random checkpoint of a family."""
@@ -66,7 +37,7 @@ def sam_folder(tmp_path_factory):
     def folder(kind):
         made = root / kind
         if not made.exists():
-            _narrow_checkpoint(kind, made)
+            write_checkpoint(kind, made)
         return made
 
     return folder

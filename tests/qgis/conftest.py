@@ -1,5 +1,10 @@
 """Real QGIS in pytest, with the real engine and rasters that GDAL writes."""
 
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 from osgeo import gdal, osr
@@ -15,6 +20,8 @@ from rasterlasso.plugin.map_tool import LassoTool
 from rasterlasso.plugin.preview import Preview
 
 gdal.UseExceptions()
+os.environ["RASTERLASSO_MODELS"] = tempfile.mkdtemp()  # the user's own models are no part of the tests
+CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints.py"
 
 
 @pytest.fixture
@@ -64,6 +71,16 @@ def session_engine(qgis_app, engine_python):
     engine = EngineProcess(engine_python)
     yield engine
     engine.shut_down()
+
+
+@pytest.fixture
+def added_model(engine_python, tmp_path):
+    """Name of a random SAM that was added as a user adds one."""
+    command = engine_python.with_name("rasterlasso")
+    subprocess.run([engine_python, CHECKPOINTS, "sam", tmp_path / "checkpoint"], check=True)
+    subprocess.run([command, "models", "add", tmp_path / "checkpoint", "--name", "mine"], check=True)
+    yield "mine"
+    subprocess.run([command, "models", "remove", "mine"], check=True)
 
 
 @pytest.fixture

@@ -239,3 +239,17 @@ def test_the_model_learns_from_what_is_accepted_until_that_is_switched_off(bench
     bench.digitizer.set_learning(False)
     assert answer().equals(before)
     assert bench.messages[1:] == []
+
+
+def test_another_model_answers_in_the_middle_of_a_draft(bench, added_model):
+    bench.click(*MIDDLE)
+    bench.answered()
+    bench.click(*BESIDE, Qt.MouseButton.RightButton)
+    bench.answered()
+    clicks = bench.digitizer.draft
+    bench.digitizer.set_model(added_model)
+    wait_until(lambda: bench.digitizer.progress is None, 120)  # its library loads now
+    assert bench.digitizer.draft == clicks
+    assert (bench.messages, bench.digitizer.answer.model) == ([], added_model)
+    bench.digitizer.set_model("builtin")
+    assert found_field(bench)
