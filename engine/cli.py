@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from ..models import registry, weights
+from ..models.published import PUBLISHED
 from . import api, doctor
 from .errors import BenchmarkUnavailable, NothingFound, PromptError, PromptMissing, RasterLassoError
 from .export import Record, check_output, write
@@ -81,6 +82,12 @@ def _add_models(command: argparse.ArgumentParser) -> None:
     add.add_argument("path", metavar="FOLDER", type=Path)
     add.add_argument("--name", help="what to call it (default: the folder's name)")
     add.set_defaults(run=_add_model)
+    get = actions.add_parser("get", help="download published weights and add them")
+    get.add_argument(
+        "name", metavar="NAME", choices=[each.name for each in PUBLISHED], help=", ".join(p.name for p in PUBLISHED)
+    )
+    get.add_argument("--yes", action="store_true", help="do not ask about hashes that are not known here")
+    get.set_defaults(run=_get_model)
     for name, run, description in (
         ("verify", _verify_model, "compare a model's files with the hashes noted when it was added"),
         ("remove", _remove_model, "delete an added model"),
@@ -171,6 +178,22 @@ def _add_model(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _get_model(arguments: argparse.Namespace) -> int:
+    wanted = next(each for each in PUBLISHED if each.name == arguments.name)
+    print(f"{wanted.repository}, licence: {wanted.licence}", file=sys.stderr)
+    shown = _DownloadProgress(sys.stderr)
+
+    def confirm(sha256: str) -> bool:
+        shown.clear()
+        print(f"SHA-256 of the weights: {sha256}\nIt is not known here. Compare it with the one on the hub.", file=sys.stderr)
+        return arguments.yes or (sys.stdin.isatty() and input("Install? [y/N] ").strip().lower() == "y")
+
+    added = weights.get(wanted, shown, confirm)
+    shown.clear()
+    print(f"added {added.name}")
+    return 0
+
+
 def _verify_model(arguments: argparse.Namespace) -> int:
     weights.verify(arguments.name)
     print(f"{arguments.name} is as it was added")
@@ -200,6 +223,23 @@ class _Progress:
     def __call__(self, stage: str, fraction: float) -> None:
         if self._stream:
             self._stream.write(f"\r\033[K{self._prefix} {stage} {fraction:.0%}")
+            self._stream.flush()
+
+    def clear(self) -> None:
+        if self._stream:
+            self._stream.write("\r\033[K")
+
+
+class _DownloadProgress:
+    """Megabytes on one line of a terminal."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream if stream.isatty() else None
+
+    def __call__(self, done: int, total: int | None) -> None:
+        if self._stream:
+            of = "" if total is None else f" of {total / 1e6:.0f}"
+            self._stream.write(f"\r\033[K{done / 1e6:.0f}{of} MB")
             self._stream.flush()
 
     def clear(self) -> None:

@@ -143,6 +143,21 @@ class ModelFileUnusable(RasterLassoError):
     )
 
 
+class DownloadFailed(RasterLassoError):
+    """A file can't be fetched."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "{url}: not fetched ({reason}). Try again, it goes on where it stopped; or fetch it elsewhere and add its folder.",
+    )
+
+
+class DownloadRefused(RasterLassoError):
+    """What was fetched is not what it should be, or the user did not want it."""
+
+    template = QT_TRANSLATE_NOOP("RasterLasso", "{name}: not installed, {reason}. Nothing was kept.")
+
+
 class ModelNameTaken(RasterLassoError):
     """A model of that name is there already."""
 

@@ -9,14 +9,16 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from ..engine.errors import ModelFileUnusable, ModelNameTaken, ModelUnknown
+from ..engine.errors import DownloadRefused, ModelFileUnusable, ModelNameTaken, ModelUnknown
 from . import families
+from .download import WAIT_S, Progress, fetch
+from .published import Published
 
 RECORD = "rasterlasso.json"
 WEIGHTS = "model.safetensors"
@@ -80,6 +82,34 @@ def add(source: Path, name: str | None = None) -> Installed:
         raise ModelFileUnusable(path=str(source), reason=f"{name!r} is no name: use letters, digits, dots and dashes")
     if (models_folder() / name).exists() or name == "builtin":
         raise ModelNameTaken(name=name)
+    return _install(source, name)
+
+
+def get(published: Published, progress: Progress, confirm: Callable[[str], bool], wait_s: float = WAIT_S) -> Installed:
+    """Download published weights and add them; what was fetched before a break of the connection is used again.
+
+    confirm: asked with the SHA-256 of weights whose hash we do not know. Raises `DownloadFailed`, `DownloadRefused`,
+    `ModelFileUnusable`, `ModelNameTaken`, and what `progress` raises.
+    """
+    if (models_folder() / published.name).exists():
+        raise ModelNameTaken(name=published.name)
+    fetched = models_folder() / f".fetching-{published.name}"
+    fetched.mkdir(parents=True, exist_ok=True)
+    for file in (CONFIG, WEIGHTS):
+        if not (fetched / file).exists():
+            fetch(published.url(file), fetched / file, progress, wait_s)
+    try:
+        found = _sha256(fetched / WEIGHTS)
+        if published.sha256 is not None and found != published.sha256:
+            raise DownloadRefused(name=published.name, reason=f"its SHA-256 is {found}, not {published.sha256}")
+        if published.sha256 is None and not confirm(found):
+            raise DownloadRefused(name=published.name, reason="its hash was not confirmed")
+        return _install(fetched, published.name)
+    finally:
+        shutil.rmtree(fetched)
+
+
+def _install(source: Path, name: str) -> Installed:
     kind, _ = families.read_family(source)
     parameters = _count_parameters(source / WEIGHTS)
     models_folder().mkdir(parents=True, exist_ok=True)
