@@ -38,7 +38,9 @@ class TileEmbedding:
     @property
     def nbytes(self) -> int:
         """Memory held once as many answers are kept as there may be."""
-        tensors = [t for value in self.features.values() for t in (value if isinstance(value, (list, tuple)) else [value])]
+        tensors: list[Tensor] = []
+        for value in self.features.values():
+            tensors += value if isinstance(value, (list, tuple)) else [value]
         return sum(t.nbytes for t in tensors) + self.valid.nbytes + KEPT_ANSWERS * 4 * 256 * 256
 
 

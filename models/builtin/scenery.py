@@ -37,7 +37,7 @@ def canopy(ground: Image, rng: np.random.Generator) -> tuple[Image, npt.NDArray[
 
 
 def _crown(
-    radius: float, centre_xy: npt.NDArray[np.float64], window: list[npt.NDArray[np.int_]], rng: np.random.Generator
+    radius: float, centre_xy: npt.NDArray[np.float64], window: tuple[npt.NDArray[np.int_], ...], rng: np.random.Generator
 ) -> Field:
     """Height of a dome with a ragged rim over the rows and columns of a window; 0 outside."""
     rows, cols = window

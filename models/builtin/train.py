@@ -29,7 +29,8 @@ from ..base import Mask
 from ..click_simulation import Click, first_click, next_click
 from .losses import objective
 from .network import CANDIDATES, ClickNet, Features, PromptTensors
-from .training_data import CROP_PX, MIN_VISIBLE_PX, Sampler, read_scenes
+from .scenery import CROP_PX
+from .training_data import MIN_VISIBLE_PX, Sampler, read_scenes
 
 log = logging.getLogger(__name__)
 
