@@ -11,8 +11,8 @@ from affine import Affine
 
 from rasterlasso.models.base import PixelPrompts
 from rasterlasso.models.builtin.model import BuiltinModel
-from rasterlasso.models.builtin.train import LOG_EVERY, ClickSession, Settings, Training
 from rasterlasso.models.builtin.scenery import CROP_PX
+from rasterlasso.models.builtin.train import LOG_EVERY, ClickSession, Settings, Training
 from rasterlasso.models.builtin.training_data import Sampler, read_scenes
 
 UTM = Affine(2, 0, 500_000, 0, -2, 4_500_000)
