@@ -64,8 +64,9 @@ class Radiometry:
             index = source.read(self.bands, window, resampling=Resampling.nearest)[0]
             image = self.palette[index]
         else:
-            values = np.where(valid, source.read(self.bands, window), 0).astype(np.float32)
             low = np.array(self.low, np.float32)[:, None, None]
+            values = np.where(valid, source.read(self.bands, window), 0).astype(np.float32)
+            values = np.where(np.isfinite(values), values, low)  # oversampled, a NaN reaches its neighbours
             gain = 255.0 / (np.array(self.high, np.float32)[:, None, None] - low)
             image = np.clip(np.rint((values - low) * gain), 0, 255).astype(np.uint8).transpose(1, 2, 0)
             if len(self.bands) == 1:

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 TILE_PX = 1024
 """Side of a tile in pixels of its level."""
 
-MIN_LEVEL = -3
-"""Finest level: one native pixel becomes 8 × 8."""
+MIN_LEVEL = -4
+"""Finest level: one native pixel becomes 16 × 16."""
 
 
 @dataclass(frozen=True, order=True)

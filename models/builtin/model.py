@@ -19,6 +19,7 @@ from ..base import Candidate, Embedding, FloatImage, Mask, PixelPrompts
 from ..devices import best_device
 from ..prompted import KEPT_ANSWERS, SATURATION, Answers, obedient, prompt_key, without_last_click
 from .adaptation import corrected
+from .appearance import sharpened
 from .learning import Learner, example_of
 from .network import STRIDE, ClickNet, Features, NetWindow, PromptTensors
 
@@ -196,7 +197,8 @@ class BuiltinModel:
         left, right = _span(np.flatnonzero(near.any(axis=0)), near.shape[1])
         s2 = seen.window.of(embedding.features.s2, 2)[..., 2 * top : 2 * bottom, 2 * left : 2 * right]
         fine = self._decoder.refine(seen.x4[..., top:bottom, left:right], seen.coarse[..., top:bottom, left:right], s2)
-        fine = F.interpolate(fine[:, list(order)], scale_factor=REDUCTION, mode="bilinear")[0].clamp(-SATURATION, SATURATION)
+        fine = sharpened(fine[0, list(order)], F.pixel_shuffle(s2[:, -12:], 2)[0])[None]
+        fine = F.interpolate(fine, scale_factor=REDUCTION, mode="bilinear")[0].clamp(-SATURATION, SATURATION)
         cell = 4 * REDUCTION
         first_row, first_col = REDUCTION * seen.window.top, REDUCTION * seen.window.left
         there = result[

@@ -103,6 +103,16 @@ def test_nodata_alpha_masks_and_nan_are_invalid(make_raster, field_image):
         assert (image[~valid] == 0).all()
 
 
+def test_oversampled_neighbours_of_nan_are_dark_and_without_a_warning(make_raster, field_image):
+    image = field_image.astype(np.float32)
+    image[:, 20:40, 30:50] = np.nan
+    with RasterSource(make_raster(image)) as source:
+        rendered, valid = Radiometry.of(source).render(source, Window(10, 10, 60, 60, 200, 200))
+    assert valid.any()
+    assert not valid.all()
+    assert (rendered[~valid] == 0).all()
+
+
 def test_a_band_that_holds_nodata_by_chance_stays_valid(make_raster, field_image):
     field_image[0, :50] = 0
     with RasterSource(make_raster(field_image, nodata=0)) as source:
