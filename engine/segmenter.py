@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -161,8 +161,7 @@ class Segmenter:
         while True:
             window, tile = self._encoded(scene, network, placed, level, clock)
             clock.start("decode", 0.7)
-            pixel_prompts = placed.in_window(window)
-            _refuse_nodata(scene.source, window, tile.valid, pixel_prompts)
+            pixel_prompts = _on_data(scene.source, window, tile.valid, placed.in_window(window))
             candidates = network.decode(tile.embedding, pixel_prompts)
             if not candidates:
                 raise NothingFound()
@@ -197,8 +196,7 @@ class Segmenter:
         tile = self._cache.get(key)
         if tile is None:
             return None
-        pixel_prompts = placed.in_window(window)
-        _refuse_nodata(scene.source, window, tile.valid, pixel_prompts)
+        pixel_prompts = _on_data(scene.source, window, tile.valid, placed.in_window(window))
         candidates = network.decode(tile.embedding, pixel_prompts)
         return _polygon(candidates[0].logits, pixel_prompts, window, scene.source, model) if candidates else None
 
@@ -322,13 +320,14 @@ def _level_holding(source: RasterSource, placed: _NativePrompts, level: int) -> 
     return level
 
 
-def _refuse_nodata(source: RasterSource, window: Window, valid: npt.NDArray[np.bool_], prompts: PixelPrompts) -> None:
-    rows, cols = valid.shape
-    for place in prompts.points_xy[prompts.foreground]:
-        col, row = np.minimum(place.astype(int), (cols - 1, rows - 1))
-        if not valid[row, col]:
-            [(x, y)] = _to_map(source, window, place[None])
-            raise PromptOnNodata(x=float(x), y=float(y), path=source.path)
+def _on_data(source: RasterSource, window: Window, valid: npt.NDArray[np.bool_], prompts: PixelPrompts) -> PixelPrompts:
+    """Without background on nodata, which says nothing; foreground there is refused."""
+    cols, rows = np.minimum(prompts.points_xy.astype(int), np.array(valid.shape)[::-1] - 1).T
+    there: npt.NDArray[np.bool_] = valid[rows, cols]
+    for place in prompts.points_xy[prompts.foreground & ~there]:
+        [(x, y)] = _to_map(source, window, place[None])
+        raise PromptOnNodata(x=float(x), y=float(y), path=source.path)
+    return replace(prompts, points_xy=prompts.points_xy[there], foreground=prompts.foreground[there])
 
 
 def _reaches_cut(logits: FloatImage, window: Window, source: RasterSource) -> bool:

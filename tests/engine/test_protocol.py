@@ -89,7 +89,10 @@ def all_errors(root=RasterLassoError):
 
 
 def test_every_error_crosses_the_pipe():
-    params = dict.fromkeys(("path", "reason", "name", "known", "crs", "attempts", "module"), "this") | {"x": 1.5, "y": -2.0}
+    params = dict.fromkeys(("path", "reason", "name", "known", "crs", "attempts", "module", "url", "library"), "this") | {
+        "x": 1.5,
+        "y": -2.0,
+    }
     for kind in all_errors():
         if kind.__module__ != errors.__name__ or not kind.template:
             continue

@@ -93,7 +93,7 @@ def test_prompts_too_far_apart_for_a_tile_are_seen_at_a_coarser_level(make_raste
     with rl.open(make_raster(image.astype(np.uint8))) as scene:
         found = scene.segment([(*(UTM @ (150, 150)), True), (*(UTM @ (2200, 150)), True)])
     assert found.level > 0
-    assert iou(found.polygon, to_map(UTM, shapely.box(100, 100, 2300, 200))) > 0.9
+    assert iou(found.polygon, to_map(UTM, shapely.box(100, 100, 2300, 200))) > 0.8
 
 
 def test_a_background_click_far_away_changes_neither_tile_nor_level(make_raster, field_image):
