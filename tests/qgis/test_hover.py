@@ -26,6 +26,7 @@ def test_where_nothing_is_encoded_nothing_is_shown(bench):
 
 def test_the_field_under_the_mouse_is_shown_as_a_click_would_give_it(bench):
     clicked = encode(bench)
+    bench.move(*BESIDE)  # a mouse that stays where it is moves nothing
     bench.move(*MIDDLE)
     wait_until(lambda: bench.hover.polygon is not None)
     field = QgsGeometry.fromRect(QgsRectangle(*FIELD))
