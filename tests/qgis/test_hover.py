@@ -1,6 +1,6 @@
 """What a click would give, before it is made."""
 
-from qgis.core import QgsGeometry, QgsRectangle
+from qgis.core import QgsGeometry, QgsPointXY, QgsRectangle
 from qgis.PyQt.QtCore import QEvent, Qt
 from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QApplication
@@ -28,7 +28,7 @@ def test_the_field_under_the_mouse_is_shown_as_a_click_would_give_it(bench):
     clicked = encode(bench)
     bench.move(*BESIDE)  # a mouse that stays where it is moves nothing
     bench.move(*MIDDLE)
-    wait_until(lambda: bench.hover.polygon is not None)
+    wait_until(lambda: bench.hover.polygon is not None and bench.hover.polygon.contains(QgsPointXY(*MIDDLE)))
     field = QgsGeometry.fromRect(QgsRectangle(*FIELD))
     shown = bench.hover.polygon
     assert shown.intersection(field).area() / shown.combine(field).area() > 0.85
