@@ -24,14 +24,17 @@ LIMIT = 3.0
 """Of the evidence of one pixel, in logits."""
 
 
-def sharpened(logits: Tensor, image: Tensor) -> Tensor:
-    """(k, h, w) logits with the evidence of the colours; image (3, h, w) in -0.5..0.5 at the same resolution."""
+def sharpened(logits: Tensor, image: Tensor, clicks: Tensor) -> Tensor:
+    """(k, h, w) logits with the evidence of the colours, where it contradicts no click.
+
+    image: (3, h, w) in -0.5..0.5 at the same resolution. clicks: (n, 3) row, column, 1 or 0 for foreground or background.
+    """
     bins = ((image + 0.5) * BINS).long().clamp(0, BINS - 1)
     index = ((bins[0] * BINS + bins[1]) * BINS + bins[2]).flatten()
-    return torch.stack([candidate + _evidence(candidate, index) for candidate in logits])
+    return torch.stack([candidate + _evidence(candidate, index, clicks) for candidate in logits])
 
 
-def _evidence(logits: Tensor, index: Tensor) -> Tensor:
+def _evidence(logits: Tensor, index: Tensor, clicks: Tensor) -> Tensor:
     inside = (logits > 0).float()
     near = _grown(inside)
     sure_in, sure_out = inside * logits.sigmoid(), near * (1 - inside) * (1 - logits.sigmoid())
@@ -42,6 +45,8 @@ def _evidence(logits: Tensor, index: Tensor) -> Tensor:
     apart = 1 - torch.minimum(*colours).sum()
     evidence = torch.log((colours[0] + 1e-4) / (colours[1] + 1e-4)).clamp(-LIMIT, LIMIT)[index].view_as(logits)
     mean = F.avg_pool2d(F.pad(evidence[None, None], [SMOOTH_PX] * 4, mode="replicate"), 2 * SMOOTH_PX + 1, 1)[0, 0]
+    if (mean[clicks[:, 0], clicks[:, 1]] * (2 * clicks[:, 2] - 1) < 0).any():
+        return torch.zeros_like(logits)  # the user means something else than the colours
     return WEIGHT * apart**2 * mean * near
 
 

@@ -37,6 +37,9 @@ MARGIN_CELLS = 4
 WINDOW_MARGIN_PX = 64
 """How far around the answer before the next one is looked for, in the network's pixels."""
 
+BOX_CORE = 0.8
+"""Size of the ellipse that stands for an answer before a box alone, as a share of the box."""
+
 SAME_IOU = 0.95
 """Candidates more alike than this are one."""
 
@@ -58,12 +61,13 @@ class TileEmbedding:
 
 @dataclass(frozen=True)
 class Look:
-    """What the decoder saw in a window.
+    """What the decoder saw in a window; prompts in the whole tile's coordinates.
 
     x4: its features (1, 32, h / 4, w / 4). coarse: logits (1, 3, h / 4, w / 4). quality: predicted IoUs (3,).
     """
 
     window: NetWindow
+    prompts: PromptTensors
     x4: Tensor
     coarse: Tensor
     quality: Tensor
@@ -150,22 +154,19 @@ class BuiltinModel:
     def _look_at(self, features: Features, tensors: PromptTensors, window: NetWindow) -> Look:
         there, prompts = features.window(window), tensors.window(window)
         x4, coarse, quality = self._decoder.look(there, prompts)
-        return Look(window, x4, corrected(coarse, there.e4, prompts), quality[0])
+        return Look(window, tensors, x4, corrected(coarse, there.e4, prompts), quality[0])
 
     def _tensors(self, embedding: TileEmbedding, prompts: PixelPrompts) -> PromptTensors:
         """Clicks, box, and the answer before the last click."""
         xy = torch.from_numpy(prompts.points_xy / REDUCTION).float()[None]
         kinds = torch.from_numpy(prompts.foreground.astype(np.int64))[None]
-        if not len(prompts.points_xy) and prompts.box_xyxy is not None:  # the network saw few boxes without a click
-            x0, y0, x1, y1 = prompts.box_xyxy
-            xy, kinds = torch.tensor([[[(x0 + x1) / 2, (y0 + y1) / 2]]]) / REDUCTION, torch.ones(1, 1, dtype=torch.int64)
-        elif not len(prompts.points_xy):
+        if not len(prompts.points_xy):
             xy, kinds = torch.zeros(1, 1, 2), torch.full((1, 1), -1)
         box = torch.tensor([prompts.box_xyxy or (0.0, 0.0, 0.0, 0.0)]).float() / REDUCTION
-        previous = self._previous(embedding, prompts)
+        previous = self._previous(embedding, prompts, box[0])
         return PromptTensors(xy.to(self._device), kinds.to(self._device), box.to(self._device), previous)
 
-    def _previous(self, embedding: TileEmbedding, prompts: PixelPrompts) -> Tensor:
+    def _previous(self, embedding: TileEmbedding, prompts: PixelPrompts, box: Tensor) -> Tensor:
         earlier = without_last_click(prompts)
         if earlier is not None:
             key = prompt_key(earlier, self._version)
@@ -176,6 +177,8 @@ class BuiltinModel:
             assert before is not None
             return before
         cells = embedding.features.s4.shape[-2:]
+        if prompts.prior is None and prompts.box_xyxy is not None:
+            return _ellipse(box / 4, cells).to(self._device)
         if prompts.prior is None:
             return torch.zeros(1, 1, *cells, device=self._device)
         prior = torch.from_numpy(prompts.prior).to(self._device)[None, None]
@@ -197,7 +200,9 @@ class BuiltinModel:
         left, right = _span(np.flatnonzero(near.any(axis=0)), near.shape[1])
         s2 = seen.window.of(embedding.features.s2, 2)[..., 2 * top : 2 * bottom, 2 * left : 2 * right]
         fine = self._decoder.refine(seen.x4[..., top:bottom, left:right], seen.coarse[..., top:bottom, left:right], s2)
-        fine = sharpened(fine[0, list(order)], F.pixel_shuffle(s2[:, -12:], 2)[0])[None]
+        corner = (seen.window.top + 4 * top, seen.window.left + 4 * left)
+        there = _clicks_in(seen.prompts, corner, fine.shape[-2:])
+        fine = sharpened(fine[0, list(order)], F.pixel_shuffle(s2[:, -12:], 2)[0], there)[None]
         fine = F.interpolate(fine, scale_factor=REDUCTION, mode="bilinear")[0].clamp(-SATURATION, SATURATION)
         cell = 4 * REDUCTION
         first_row, first_col = REDUCTION * seen.window.top, REDUCTION * seen.window.left
@@ -216,6 +221,15 @@ def _fuse(module: nn.Module) -> None:
                 setattr(module, name, fuse_conv_bn_eval(conv, norm))
             case _:
                 _fuse(child)
+
+
+def _ellipse(box_cells: Tensor, cells: torch.Size) -> Tensor:
+    """(1, 1, h, w) of 1 where an object of the box probably is: the network was trained on few boxes alone."""
+    x0, y0, x1, y1 = box_cells.tolist()
+    ys, xs = torch.arange(cells[0]) + 0.5, torch.arange(cells[1]) + 0.5
+    reach_x = (xs - (x0 + x1) / 2) / max(BOX_CORE * (x1 - x0) / 2, 0.5)
+    reach_y = (ys - (y0 + y1) / 2) / max(BOX_CORE * (y1 - y0) / 2, 0.5)
+    return (reach_y[:, None] ** 2 + reach_x[None] ** 2 < 1).float()[None, None]
 
 
 def _window(prompts: PromptTensors, whole: NetWindow) -> NetWindow:
@@ -241,6 +255,15 @@ def _reaches_cut(answer: Tensor, window: NetWindow, whole: NetWindow) -> bool:
         (window.right < whole.right, inside[:, -near:]),
     )
     return any(is_cut and bool(edge.any()) for is_cut, edge in cuts)
+
+
+def _clicks_in(prompts: PromptTensors, corner: tuple[int, int], shape: tuple[int, ...]) -> Tensor:
+    """(n, 3) rows, columns and kinds of the clicks within the part of a shape from a corner on, counted from there."""
+    given = prompts.kinds[0] >= 0
+    rows_cols = prompts.clicks_xy[0, given].flip(-1).long() - torch.tensor(corner, device=given.device)
+    clicks = torch.cat((rows_cols, prompts.kinds[0, given][:, None]), 1)
+    inside = (rows_cols >= 0).all(1) & (rows_cols < torch.tensor(shape, device=given.device)).all(1)
+    return clicks[inside]
 
 
 def _span(places: npt.NDArray[np.intp], length: int) -> tuple[int, int]:

@@ -99,7 +99,7 @@ def test_the_engine_is_killed_while_it_segments(clean):
         "os.kill(lasso.engine.process_id, signal.SIGKILL)\n"
     )
     assert clean.until("lasso.digitizer.answer is not None and lasso.engine.process_id") != first
-    assert area(clean) == expected
+    assert area(clean) == pytest.approx(expected, rel=0.02)  # the screen's pixels are coarser than the coordinates
     messages = clean.run("result = [item.text() for item in iface.messageBar().items()]")
     assert len(messages) == 1
     assert "clicks are kept" in messages[0]

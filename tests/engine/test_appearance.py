@@ -3,6 +3,8 @@ import torch
 
 from rasterlasso.models.builtin.appearance import sharpened
 
+NO_CLICKS = torch.zeros((0, 3), dtype=torch.int64)
+
 
 def picture(noise, contrast):
     """(3, 120, 160) in -0.5..0.5 with a brighter square at 40..80, 50..100; and where it is."""
@@ -32,17 +34,26 @@ def test_an_outline_moves_to_where_the_colours_change():
     image, truth = picture(0.03, 0.4)
     for shift in (-3, 3):
         before = soft(truth, shift)
-        assert iou(before, truth) < 0.8 < 0.9 < iou(sharpened(before, image), truth)
+        assert iou(before, truth) < 0.8 < 0.9 < iou(sharpened(before, image, NO_CLICKS), truth)
 
 
 def test_where_colours_tell_nothing_the_answer_stays():
     image, truth = picture(0.2, 0.0)
     before = soft(truth, 3)
-    assert iou(sharpened(before, image), before[0] > 0) > 0.97
+    assert iou(sharpened(before, image, NO_CLICKS), before[0] > 0) > 0.97
 
 
 def test_empty_and_full_answers_stay():
     image, _ = picture(0.03, 0.4)
     for value in (-5.0, 5.0):
         whole = torch.full((1, 120, 160), value)
-        assert torch.equal(sharpened(whole, image), whole)
+        assert torch.equal(sharpened(whole, image, NO_CLICKS), whole)
+
+
+def test_colours_that_contradict_a_click_do_not_count():
+    image, truth = picture(0.03, 0.4)
+    before = soft(truth, 3)
+    inside_but_unwanted = torch.tensor([[60, 75, 0]])
+    assert torch.equal(sharpened(before, image, inside_but_unwanted), before)
+    agreed = torch.tensor([[60, 75, 1], [20, 20, 0]])
+    assert iou(sharpened(before, image, agreed), truth) > 0.9
