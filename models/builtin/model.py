@@ -201,8 +201,8 @@ class BuiltinModel:
         s2 = seen.window.of(embedding.features.s2, 2)[..., 2 * top : 2 * bottom, 2 * left : 2 * right]
         fine = self._decoder.refine(seen.x4[..., top:bottom, left:right], seen.coarse[..., top:bottom, left:right], s2)
         corner = (seen.window.top + 4 * top, seen.window.left + 4 * left)
-        there = _clicks_in(seen.prompts, corner, fine.shape[-2:])
-        fine = sharpened(fine[0, list(order)], F.pixel_shuffle(s2[:, -12:], 2)[0], there)[None]
+        clicks = _clicks_in(seen.prompts, corner, fine.shape[-2:])
+        fine = sharpened(fine[0, list(order)], F.pixel_shuffle(s2[:, -12:], 2)[0], clicks)[None]
         fine = F.interpolate(fine, scale_factor=REDUCTION, mode="bilinear")[0].clamp(-SATURATION, SATURATION)
         cell = 4 * REDUCTION
         first_row, first_col = REDUCTION * seen.window.top, REDUCTION * seen.window.left
@@ -229,7 +229,8 @@ def _ellipse(box_cells: Tensor, cells: torch.Size) -> Tensor:
     ys, xs = torch.arange(cells[0]) + 0.5, torch.arange(cells[1]) + 0.5
     reach_x = (xs - (x0 + x1) / 2) / max(BOX_CORE * (x1 - x0) / 2, 0.5)
     reach_y = (ys - (y0 + y1) / 2) / max(BOX_CORE * (y1 - y0) / 2, 0.5)
-    return (reach_y[:, None] ** 2 + reach_x[None] ** 2 < 1).float()[None, None]
+    inside: Tensor = reach_y[:, None] ** 2 + reach_x[None] ** 2 < 1
+    return inside.float()[None, None]
 
 
 def _window(prompts: PromptTensors, whole: NetWindow) -> NetWindow:
