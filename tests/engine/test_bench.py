@@ -33,8 +33,8 @@ def scenes(make_raster, field_image, tmp_path):
     return folder.parent
 
 
-def trial(ious, cls="field"):
-    return Trial("scene", "builtin", cls, "1", ious, ious, (1.0,) * len(ious), 0.5, (0.1,) * len(ious), ())
+def trial(ious, cls="field", model="builtin"):
+    return Trial("scene", model, cls, "1", ious, ious, (1.0,) * len(ious), 0.5, (0.1,) * len(ious), ())
 
 
 def test_only_whole_and_large_enough_objects_count(scenes):
@@ -74,6 +74,27 @@ def test_the_command_writes_table_json_and_pictures(scenes, tmp_path, capsys):
         [row] = [f for f in document["figures"] if f["model"] == name and f["group"] == "class field"]
         assert 0 < row["IoU@1"] <= 1
     assert {path.name for path in pictures.iterdir()} == {"curves.png", "contact-sheet.png"}
+
+
+def test_workers_give_the_same_figures_and_learning_is_reported(scenes, tmp_path, capsys):
+    figures = []
+    for workers in ("1", "2"):
+        out = tmp_path / f"{workers}.json"
+        assert cli.main(["bench", "clicks", str(scenes), "--learn", "--workers", workers, "--json", str(out)]) == 0
+        figures.append([(f["group"], f["model"], f["IoU@1"], f["NoC@85"]) for f in json.loads(out.read_text())["figures"]])
+    assert figures[0] == figures[1]
+    assert {model for _, model, *_ in figures[0]} == {"builtin", "builtin + learning"}
+    assert "first ten" in capsys.readouterr().out
+
+
+def test_the_first_ten_objects_are_set_against_the_next_ten():
+    trials = [trial((0.9,), model=model) for model in ("builtin", "builtin + learning") for _ in range(10)]
+    slow = [trial((0.5, 0.9), model=model) for model in ("builtin", "builtin + learning") for _ in range(10)]
+    ordered = [*trials[:10], *slow[:10], *trials[10:], *slow[10:]]
+    assert report.learning_table(ordered).splitlines()[2:] == [
+        "| scene | builtin | 1.0 | 2.0 |",
+        "| scene | builtin + learning | 1.0 | 2.0 |",
+    ]
 
 
 def test_a_folder_without_scenes_is_refused(tmp_path, capsys):
