@@ -313,6 +313,11 @@ class Job:
     limit: int | None
     learn: bool
 
+    @property
+    def shown(self) -> str:
+        """The model's name in figures."""
+        return f"{self.model}{LEARNING}" if self.learn else self.model
+
 
 def _work(job: Job) -> list[Trial]:
     scene = read_scene(job.folder, job.limit)
@@ -373,14 +378,16 @@ def run(arguments: argparse.Namespace) -> int:
     from . import report
 
     jobs = _jobs(arguments)
-    trials: list[Trial] = []
-    for number, (job, own) in enumerate(zip(jobs, _results(jobs, arguments.workers), strict=True), 1):
+    trials = report.read_json(arguments.json, arguments.limit) if arguments.resume and arguments.json else []
+    done = {(trial.scene, trial.model) for trial in trials}
+    left = [job for job in jobs if (job.folder.name, job.shown) not in done]
+    for number, (job, own) in enumerate(zip(left, _results(left, arguments.workers), strict=True), 1):
         trials += own
         if own:
-            done = f"{number}/{len(jobs)} {job.folder.name} {own[0].model}: {report.line(summary(own))}"
-            print(done, file=sys.stderr, flush=True)
+            figures = report.line(summary(own))
+            print(f"{number}/{len(left)} {job.folder.name} {job.shown}: {figures}", file=sys.stderr, flush=True)
         if arguments.json:
-            report.write_json(trials, arguments.json)
+            report.write_json(trials, arguments.json, arguments.limit)
     print(report.table(trials))
     if arguments.learn:
         print("\n" + report.learning_table(trials))

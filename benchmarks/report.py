@@ -8,6 +8,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -64,12 +65,28 @@ def _cell(name: str, value: float) -> str:
     return f"{value:.1f}" if name.startswith("NoC") else f"{value:.2f}" if not name.endswith("_s") else f"{value:.3f}"
 
 
-def write_json(trials: Sequence[Trial], path: Path) -> None:
-    """All figures and trials, and what they were measured on."""
+def write_json(trials: Sequence[Trial], path: Path, limit: int | None) -> None:
+    """All figures and trials, at most `limit` of a scene, and what they were measured on."""
     machine = {"system": platform.platform(), "processor": platform.processor() or platform.machine(), "cores": os.cpu_count()}
     figures = [{"group": common, "model": model, **summary(own)} for (common, model), own in groups(trials).items()]
-    document = {"version": version(), "machine": machine, "figures": figures, "trials": [asdict(t) for t in trials]}
-    path.write_text(json.dumps(document, indent=1) + "\n")
+    document = {"version": version(), "machine": machine, "limit": limit, "figures": figures}
+    partial = path.with_suffix(".part")
+    partial.write_text(json.dumps({**document, "trials": [asdict(t) for t in trials]}, indent=1) + "\n")
+    partial.replace(path)
+
+
+def read_json(path: Path, limit: int | None) -> list[Trial]:
+    """Trials that an earlier run wrote; none where there is no such file, or it took another number of objects."""
+    if not path.exists():
+        return []
+    document = json.loads(path.read_text())
+    if document["limit"] != limit:
+        return []
+    return [Trial(**{name: _tuples(value) for name, value in trial.items()}) for trial in document["trials"]]
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
 
 
 def draw_curves(trials: Sequence[Trial], path: Path) -> None:

@@ -109,6 +109,7 @@ def _add_bench(command: argparse.ArgumentParser) -> None:
     )
     clicks.add_argument("--limit", type=int, metavar="N", help="at most N objects of each scene, for a quick look")
     clicks.add_argument("--json", type=Path, metavar="FILE", help="all trials and figures")
+    clicks.add_argument("--resume", action="store_true", help="keep what an interrupted run wrote to the --json file")
     clicks.add_argument("--pictures", type=Path, metavar="FOLDER", help="curves.png and contact-sheet.png")
     clicks.set_defaults(run=_bench_clicks)
 

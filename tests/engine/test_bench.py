@@ -87,6 +87,23 @@ def test_workers_give_the_same_figures_and_learning_is_reported(scenes, tmp_path
     assert "first ten" in capsys.readouterr().out
 
 
+def test_an_interrupted_run_is_taken_up(scenes, tmp_path, capsys):
+    out = tmp_path / "out.json"
+    assert cli.main(["bench", "clicks", str(scenes), "--json", str(out)]) == 0
+    document = json.loads(out.read_text())
+    document["trials"][0]["ious"] = [0.123]
+    out.write_text(json.dumps(document))
+    capsys.readouterr()
+    assert cli.main(["bench", "clicks", str(scenes), "--json", str(out), "--resume", "--baselines"]) == 0
+    printed = capsys.readouterr()
+    assert "builtin" not in printed.err
+    assert "grabcut" in printed.err
+    kept = [t["ious"] for t in json.loads(out.read_text())["trials"] if t["model"] == "builtin"]
+    assert [0.123] in kept
+    assert cli.main(["bench", "clicks", str(scenes), "--json", str(out), "--resume", "--limit", "1"]) == 0
+    assert "builtin" in capsys.readouterr().err
+
+
 def test_the_first_ten_objects_are_set_against_the_next_ten():
     trials = [trial((0.9,), model=model) for model in ("builtin", "builtin + learning") for _ in range(10)]
     slow = [trial((0.5, 0.9), model=model) for model in ("builtin", "builtin + learning") for _ in range(10)]
