@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from skimage.segmentation import random_walker
 
-from ..models.base import Candidate, Embedding, FloatImage, Mask, PixelPrompts
+from ..models.base import MOST_CANDIDATES, Candidate, Embedding, FloatImage, Mask, PixelPrompts
 
 Image = npt.NDArray[np.uint8]
 
@@ -56,7 +56,7 @@ class Baseline(ABC):
         size = max(1, round(valid.shape[1] * ratio)), max(1, round(valid.shape[0] * ratio))
         return ReducedTile(np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8), valid)
 
-    def decode(self, embedding: Embedding, prompts: PixelPrompts) -> tuple[Candidate, ...]:
+    def decode(self, embedding: Embedding, prompts: PixelPrompts, most: int = MOST_CANDIDATES) -> tuple[Candidate, ...]:
         """One candidate."""
         assert isinstance(embedding, ReducedTile)
         rows, cols = embedding.valid.shape

@@ -197,7 +197,7 @@ class Segmenter:
         if tile is None:
             return None
         pixel_prompts = _on_data(scene.source, window, tile.valid, placed.in_window(window))
-        candidates = network.decode(tile.embedding, pixel_prompts)
+        candidates = network.decode(tile.embedding, pixel_prompts, most=1)
         return _polygon(candidates[0].logits, pixel_prompts, window, scene.source, model) if candidates else None
 
     def learn(

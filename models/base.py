@@ -13,6 +13,9 @@ FloatImage = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
 
+MOST_CANDIDATES = 3
+
+
 class Embedding(Protocol):
     """A model's features of one tile, of a form that only the model knows."""
 
@@ -69,8 +72,8 @@ class Model(Protocol):
         """Features of a (rows, columns, 3) uint8 RGB image of 1 to 1024 px a side, with (rows, columns) valid pixels."""
         ...
 
-    def decode(self, embedding: Embedding, prompts: PixelPrompts) -> tuple[Candidate, ...]:
-        """One to three candidates, best first, or none where nothing is found."""
+    def decode(self, embedding: Embedding, prompts: PixelPrompts, most: int = MOST_CANDIDATES) -> tuple[Candidate, ...]:
+        """One to `most` candidates, best first, or none where nothing is found; the first ones do not depend on `most`."""
         ...
 
 

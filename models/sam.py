@@ -18,7 +18,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from ..engine.errors import ModelFileUnusable
-from .base import Candidate, Embedding, Mask, PixelPrompts
+from .base import MOST_CANDIDATES, Candidate, Embedding, Mask, PixelPrompts
 from .devices import best_device
 from .families import Family, read_family
 from .prompted import KEPT_ANSWERS, SATURATION, Answers, obedient, prompt_key, without_last_click
@@ -72,8 +72,8 @@ class SamModel:
         return TileEmbedding({"image_embeddings": found}, valid)
 
     @torch.inference_mode()
-    def decode(self, embedding: Embedding, prompts: PixelPrompts) -> tuple[Candidate, ...]:
-        """Three candidates; none where no prompt lies on a valid pixel."""
+    def decode(self, embedding: Embedding, prompts: PixelPrompts, most: int = MOST_CANDIDATES) -> tuple[Candidate, ...]:
+        """At most three candidates; none where no prompt lies on a valid pixel."""
         assert isinstance(embedding, TileEmbedding)
         valid = embedding.valid
         clicks = {pixel: kind for pixel, kind in prompts.pixels(valid.shape).items() if valid[pixel]}
@@ -81,11 +81,12 @@ class SamModel:
             return ()
         logits, scores = self._answer(embedding, prompts)
         rows, cols = self._resized(valid.shape)
-        whole = F.interpolate(logits[None], (self._image_px, self._image_px), mode="bilinear", align_corners=False)
+        best = scores.argsort(descending=True)[:most]
+        whole = F.interpolate(logits[best][None], (self._image_px, self._image_px), mode="bilinear", align_corners=False)
         tile = F.interpolate(whole[..., :rows, :cols], valid.shape, mode="bilinear", align_corners=False)[0]
         masks = tile.clamp(-SATURATION, SATURATION).float().cpu().numpy()
-        order = scores.argsort(descending=True).tolist()
-        return tuple(Candidate(obedient(masks[i], clicks, valid), float(scores[i].clamp(0, 1))) for i in order)
+        shown = scores[best].clamp(0, 1).tolist()
+        return tuple(Candidate(obedient(mask, clicks, valid), score) for mask, score in zip(masks, shown, strict=True))
 
     def _answer(self, embedding: TileEmbedding, prompts: PixelPrompts) -> tuple[Tensor, Tensor]:
         """Low-resolution logits (3, h, w) and predicted IoUs (3,); the best is kept for the prompts that follow."""

@@ -15,27 +15,19 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ..base import Candidate, Embedding, FloatImage, Mask, PixelPrompts
+from ..base import MOST_CANDIDATES, Candidate, Embedding, FloatImage, Mask, PixelPrompts
 from ..devices import best_device
 from ..prompted import KEPT_ANSWERS, SATURATION, Answers, obedient, prompt_key, without_last_click
 from .adaptation import corrected
 from .appearance import sharpened
 from .learning import Learner, example_of
 from .network import STRIDE, ClickNet, Features, NetWindow, PromptTensors
+from .windows import CellWindow, possible_part, reaches_cut, search_window, window_around
 
 WEIGHTS = Path(__file__).with_name("clicknet.safetensors")
 
 REDUCTION = 2
 """Pixels of the tile for each of the network's."""
-
-NEAR_LOGIT = -3.0
-"""Below this the coarse answer is taken as it is."""
-
-MARGIN_CELLS = 4
-"""How far around the coarse answer the fine one is computed, in cells of 4 pixels of the network."""
-
-WINDOW_MARGIN_PX = 64
-"""How far around the answer before the next one is looked for, in the network's pixels."""
 
 BOX_CORE = 0.8
 """Size of the ellipse that stands for an answer before a box alone, as a share of the box."""
@@ -122,7 +114,7 @@ class BuiltinModel:
         return TileEmbedding(self._encoder(pixels.contiguous(memory_format=torch.channels_last)), valid)
 
     @torch.inference_mode()
-    def decode(self, embedding: Embedding, prompts: PixelPrompts) -> tuple[Candidate, ...]:
+    def decode(self, embedding: Embedding, prompts: PixelPrompts, most: int = MOST_CANDIDATES) -> tuple[Candidate, ...]:
         """Up to three candidates; none where no prompt lies on a valid pixel."""
         assert isinstance(embedding, TileEmbedding)
         clicks = {pixel: kind for pixel, kind in prompts.pixels(embedding.valid.shape).items() if embedding.valid[pixel]}
@@ -131,7 +123,7 @@ class BuiltinModel:
             return ()
         tensors = self._tensors(embedding, prompts)
         seen = self._look(embedding, prompts, tensors)
-        order = _distinct(seen.coarse[0], seen.quality)
+        order = _distinct(seen.coarse[0], seen.quality, most)
         return tuple(
             Candidate(obedient(logits, clicks, embedding.valid), float(seen.quality[index]))
             for index, logits in zip(order, self._fine(embedding, seen, order), strict=True)
@@ -141,9 +133,9 @@ class BuiltinModel:
         """The coarse answer, adapted to the clicks, and kept for the prompts that follow."""
         rows, cols = (4 * cells for cells in embedding.features.s4.shape[-2:])
         whole = NetWindow(0, 0, rows, cols)
-        window = _window(tensors, whole)
+        window = search_window(tensors, whole)
         seen = self._look_at(embedding.features, tensors, window)
-        if window != whole and _reaches_cut(seen.answer, window, whole):
+        if window != whole and reaches_cut(seen.answer, window, whole):
             window = whole
             seen = self._look_at(embedding.features, tensors, window)
         answer = torch.zeros_like(tensors.previous)
@@ -190,26 +182,26 @@ class BuiltinModel:
         return 0 if self._learner is None else self._learner.version
 
     def _fine(self, embedding: TileEmbedding, seen: Look, order: Sequence[int]) -> FloatImage:
-        """(k, rows, columns) logits of the tile; computed only around what the coarse answer calls possible."""
-        height, width = embedding.valid.shape
-        result = np.full((len(order), height, width), -SATURATION, np.float32)
-        near: Mask = (seen.coarse[0, list(order)] > NEAR_LOGIT).any(0).cpu().numpy()
-        if not near.any():
+        """(k, rows, columns) logits of the tile; each computed only around what the coarse answer calls possible.
+
+        An answer is the same whichever others are asked for.
+        """
+        result = np.full((len(order), *embedding.valid.shape), -SATURATION, np.float32)
+        parts = {index: part for index in order if (part := possible_part(seen.coarse[0, index])) is not None}
+        if not parts:
             return result
-        top, bottom = _span(np.flatnonzero(near.any(axis=1)), near.shape[0])
-        left, right = _span(np.flatnonzero(near.any(axis=0)), near.shape[1])
-        s2 = seen.window.of(embedding.features.s2, 2)[..., 2 * top : 2 * bottom, 2 * left : 2 * right]
-        fine = self._decoder.refine(seen.x4[..., top:bottom, left:right], seen.coarse[..., top:bottom, left:right], s2)
-        corner = (seen.window.top + 4 * top, seen.window.left + 4 * left)
-        clicks = _clicks_in(seen.prompts, corner, fine.shape[-2:])
-        fine = sharpened(fine[0, list(order)], F.pixel_shuffle(s2[:, -12:], 2)[0], clicks)[None]
-        fine = F.interpolate(fine, scale_factor=REDUCTION, mode="bilinear")[0].clamp(-SATURATION, SATURATION)
-        cell = 4 * REDUCTION
-        first_row, first_col = REDUCTION * seen.window.top, REDUCTION * seen.window.left
-        there = result[
-            :, first_row + top * cell : first_row + bottom * cell, first_col + left * cell : first_col + right * cell
-        ]
-        there[:] = fine[:, : there.shape[1], : there.shape[2]].cpu().numpy()
+        shape = (seen.coarse.shape[-2], seen.coarse.shape[-1])
+        around = window_around(list(parts.values()), shape)
+        s2 = around.of(seen.window.of(embedding.features.s2, 2), 0.5)
+        fine = self._decoder.refine(around.of(seen.x4), around.of(seen.coarse), s2)
+        pixels = F.pixel_shuffle(s2[:, -12:], 2)[0]
+        for plane, index in zip(result, order, strict=True):
+            if index in parts:
+                part = parts[index]
+                own = part.within(around)
+                clicks = _clicks_in(seen, part)
+                [logits] = sharpened(own.of(fine[0, [index]], 0.25), own.of(pixels, 0.25), clicks)
+                _paint(plane, logits, seen.window, part)
         return result
 
 
@@ -233,50 +225,31 @@ def _ellipse(box_cells: Tensor, cells: torch.Size) -> Tensor:
     return inside.float()[None, None]
 
 
-def _window(prompts: PromptTensors, whole: NetWindow) -> NetWindow:
-    """Where the answer is looked for: around the one before, the box and the clicks, or everywhere for a first click."""
-    rows_cols = torch.nonzero(prompts.previous[0, 0] > 0.3).cpu().numpy() * 4
-    if not len(rows_cols) and not prompts.box.any():
-        return whole
-    clicks = prompts.clicks_xy[0][prompts.kinds[0] >= 0].cpu().numpy()[:, ::-1]
-    corners = prompts.box.reshape(2, 2).cpu().numpy()[:, ::-1] if prompts.box.any() else clicks
-    corner = (whole.bottom - 1, whole.right - 1)
-    rows, cols = np.clip(np.concatenate((rows_cols, clicks, corners)).astype(np.intp), 0, corner).T
-    return NetWindow.around(rows, cols, (whole.bottom, whole.right), WINDOW_MARGIN_PX)
+def _clicks_in(seen: Look, part: CellWindow) -> Tensor:
+    """(n, 3) rows, columns and kinds of the clicks within a part of what was looked at, counted from its corner."""
+    given = seen.prompts.kinds[0] >= 0
+    corner = torch.tensor((seen.window.top + 4 * part.top, seen.window.left + 4 * part.left), device=given.device)
+    sides = torch.tensor((part.bottom - part.top, part.right - part.left), device=given.device) * 4
+    rows_cols = seen.prompts.clicks_xy[0, given].flip(-1).long() - corner
+    inside = (rows_cols >= 0).all(1) & (rows_cols < sides).all(1)
+    return torch.cat((rows_cols, seen.prompts.kinds[0, given][:, None]), 1)[inside]
 
 
-def _reaches_cut(answer: Tensor, window: NetWindow, whole: NetWindow) -> bool:
-    """Whether an answer comes near an edge of its window that is not the tile's own."""
-    inside = answer[0, 0] > 0.5
-    near = WINDOW_MARGIN_PX // 16
-    cuts = (
-        (window.top > whole.top, inside[:near]),
-        (window.left > whole.left, inside[:, :near]),
-        (window.bottom < whole.bottom, inside[-near:]),
-        (window.right < whole.right, inside[:, -near:]),
-    )
-    return any(is_cut and bool(edge.any()) for is_cut, edge in cuts)
+def _paint(plane: FloatImage, logits: Tensor, window: NetWindow, part: CellWindow) -> None:
+    """Logits of a part, at the tile's resolution, into the tile's plane."""
+    fine = F.interpolate(logits[None, None], scale_factor=REDUCTION, mode="bilinear")[0, 0].clamp(-SATURATION, SATURATION)
+    row, col = (REDUCTION * (start + 4 * cells) for start, cells in ((window.top, part.top), (window.left, part.left)))
+    there = plane[row : row + fine.shape[0], col : col + fine.shape[1]]
+    there[:] = fine[: there.shape[0], : there.shape[1]].cpu().numpy()
 
 
-def _clicks_in(prompts: PromptTensors, corner: tuple[int, int], shape: tuple[int, ...]) -> Tensor:
-    """(n, 3) rows, columns and kinds of the clicks within the part of a shape from a corner on, counted from there."""
-    given = prompts.kinds[0] >= 0
-    rows_cols = prompts.clicks_xy[0, given].flip(-1).long() - torch.tensor(corner, device=given.device)
-    clicks = torch.cat((rows_cols, prompts.kinds[0, given][:, None]), 1)
-    inside = (rows_cols >= 0).all(1) & (rows_cols < torch.tensor(shape, device=given.device)).all(1)
-    return clicks[inside]
-
-
-def _span(places: npt.NDArray[np.intp], length: int) -> tuple[int, int]:
-    """From the first place to behind the last, with a margin."""
-    return max(int(places[0]) - MARGIN_CELLS, 0), min(int(places[-1]) + 1 + MARGIN_CELLS, length)
-
-
-def _distinct(coarse: Tensor, quality: Tensor) -> list[int]:
+def _distinct(coarse: Tensor, quality: Tensor, most: int) -> list[int]:
     """Indices of the candidates, best first, without those that repeat a better one."""
     inside = coarse > 0
     kept: list[int] = []
     for index in quality.argsort(descending=True).tolist():
+        if len(kept) == most:
+            break
         mask = inside[index]
         ious = [float((mask & inside[k]).sum() / (mask | inside[k]).sum().clamp_min(1)) for k in kept]
         if not kept or max(ious) < SAME_IOU:

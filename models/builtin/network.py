@@ -319,7 +319,8 @@ def _unit(x: Tensor) -> Tensor:
 
 def _ring(previous: Tensor) -> Tensor:
     """What lies within five cells around the mask, but outside of it."""
-    return (F.max_pool2d(previous, 11, 1, 5) - previous).clamp_min(0)
+    grown = F.max_pool2d(F.max_pool2d(previous, (11, 1), 1, (5, 0)), (1, 11), 1, (0, 5))
+    return (grown - previous).clamp_min(0)
 
 
 def _similarity_to_clicks(embedded: Tensor, places: Tensor) -> Tensor:

@@ -115,3 +115,12 @@ def test_a_tile_without_valid_pixels_finds_nothing(model):
 
 def test_bytes_are_counted(model, embedding):
     assert embedding.nbytes >= 200 * 260
+
+
+def test_the_best_does_not_depend_on_how_many_are_asked_for(model, embedding, scene):
+    asked = prompts([(90, 100, True), (50, 60, False)])
+    [alone] = model.decode(embedding, asked, most=1)
+    best = model.decode(embedding, asked)[0]
+    assert alone.score == best.score
+    np.testing.assert_allclose(alone.logits, best.logits, atol=1e-4)
+    assert len(model.decode(embedding, asked, most=2)) <= 2
