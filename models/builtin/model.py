@@ -21,6 +21,7 @@ from ..prompted import KEPT_ANSWERS, SATURATION, Answers, obedient, prompt_key, 
 from .adaptation import corrected
 from .appearance import sharpened
 from .learning import Learner, example_of
+from .merging import merged
 from .network import STRIDE, ClickNet, Features, NetWindow, PromptTensors
 from .windows import CellWindow, possible_part, reaches_cut, search_window, window_around
 
@@ -146,7 +147,8 @@ class BuiltinModel:
     def _look_at(self, features: Features, tensors: PromptTensors, window: NetWindow) -> Look:
         there, prompts = features.window(window), tensors.window(window)
         x4, coarse, quality = self._decoder.look(there, prompts)
-        return Look(window, tensors, x4, corrected(coarse, there.e4, prompts), quality[0])
+        settled = merged(corrected(coarse, there.e4, prompts), int(quality[0].argmax()), prompts)
+        return Look(window, tensors, x4, settled, quality[0])
 
     def _tensors(self, embedding: TileEmbedding, prompts: PixelPrompts) -> PromptTensors:
         """Clicks, box, and the answer before the last click."""
