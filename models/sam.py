@@ -22,6 +22,7 @@ from .base import MOST_CANDIDATES, Candidate, Embedding, Mask, PixelPrompts
 from .devices import best_device
 from .families import Family, read_family
 from .prompted import KEPT_ANSWERS, SATURATION, Answers, obedient, prompt_key, without_last_click
+from .sam_decoder import CachedDecoder, DecoderFeatures
 
 PRIOR_LOGIT = 6.0
 """A prior probability of 1 becomes this logit, and 0 its negative."""
@@ -29,19 +30,17 @@ PRIOR_LOGIT = 6.0
 
 @dataclass(frozen=True)
 class TileEmbedding:
-    """What the encoder gives for a tile, as keyword arguments of the decoder's call, and low-resolution answers."""
+    """What the encoder gives for a tile, and low-resolution answers."""
 
-    features: dict[str, Any]
+    features: DecoderFeatures
     valid: Mask
     answers: Answers[Tensor] = field(default_factory=Answers)
 
     @property
     def nbytes(self) -> int:
         """Memory held once as many answers are kept as there may be."""
-        tensors: list[Tensor] = []
-        for value in self.features.values():
-            tensors += value if isinstance(value, (list, tuple)) else [value]
-        return sum(t.nbytes for t in tensors) + self.valid.nbytes + KEPT_ANSWERS * 4 * 256 * 256
+        rows, cols = self.features.shape
+        return self.features.nbytes + self.valid.nbytes + KEPT_ANSWERS * 4 * 16 * rows * cols
 
 
 class SamModel:
@@ -53,6 +52,8 @@ class SamModel:
         self._device = device or best_device()
         self._family, self._net = _load(folder)
         self._net.to(self._device)
+        with torch.inference_mode():
+            self._decoder = CachedDecoder(self._net)
         self._image_px = int(self._net.prompt_encoder.input_image_size)
 
     @torch.inference_mode()
@@ -66,10 +67,14 @@ class SamModel:
         normal = (pixels / 255 - mean) / std
         padded = F.pad(normal, (0, self._image_px - size[1], 0, self._image_px - size[0]))
         found = self._net.get_image_embeddings(padded)
-        if isinstance(found, tuple):
-            embeddings, intermediate = found
-            return TileEmbedding({"image_embeddings": embeddings, "intermediate_embeddings": intermediate[:1]}, valid)
-        return TileEmbedding({"image_embeddings": found}, valid)
+        match found:
+            case torch.Tensor():
+                features = self._decoder.prepare(found)
+            case (embeddings, layers):  # SAM-HQ
+                features = self._decoder.prepare(embeddings, early=layers[0])
+            case _:
+                features = self._decoder.prepare(found[-1], finer=found[:-1])
+        return TileEmbedding(features, valid)
 
     @torch.inference_mode()
     def decode(self, embedding: Embedding, prompts: PixelPrompts, most: int = MOST_CANDIDATES) -> tuple[Candidate, ...]:
@@ -104,8 +109,7 @@ class SamModel:
         before = self._before(embedding, prompts)
         if before is not None:
             given["input_masks"] = before[None, None]
-        found = self._net(**embedding.features, **given, multimask_output=True)
-        logits, scores = found.pred_masks[0, 0], found.iou_scores[0, 0]
+        logits, scores = self._decoder.decode(embedding.features, given)
         embedding.answers.put(prompt_key(prompts), logits[scores.argmax()])
         return logits, scores
 
