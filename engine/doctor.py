@@ -41,6 +41,7 @@ def examine() -> Iterator[Finding]:
     for name in PACKAGES:
         yield _package(name)
     yield _attempt("GDAL and PROJ", _check_projection)
+    yield _attempt("networks", _hardware)
     yield _attempt("built-in model", _check_model)
 
 
@@ -56,6 +57,12 @@ def _attempt(name: str, check: Callable[[], str]) -> Finding:
         return Finding(name, True, check())
     except Exception as error:  # noqa: BLE001 - whatever breaks is what the doctor is asked to report
         return Finding(name, False, f"{type(error).__name__}: {error}")
+
+
+def _hardware() -> str:
+    from ..models.devices import best_hardware
+
+    return best_hardware().explanation
 
 
 def _check_projection() -> str:

@@ -6,10 +6,11 @@ points, box and the low-resolution logits of the answer before go to the decoder
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +18,16 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from ..engine.errors import ModelFileUnusable
+from ..engine.errors import ModelFailed, ModelFileUnusable
 from .base import MOST_CANDIDATES, Candidate, Embedding, Mask, PixelPrompts
-from .devices import best_device
+from .devices import CPU, Hardware, best_hardware
 from .families import Family, read_family
 from .prompted import KEPT_ANSWERS, SATURATION, Answers, obedient, prompt_key, without_last_click
 from .sam_decoder import CachedDecoder, DecoderFeatures
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 PRIOR_LOGIT = 6.0
 """A prior probability of 1 becomes this logit, and 0 its negative."""
@@ -46,35 +51,58 @@ class TileEmbedding:
 class SamModel:
     """One of the family. Answers depend on the prompts and their order alone."""
 
-    def __init__(self, name: str, folder: Path, device: torch.device | None = None) -> None:
+    def __init__(self, name: str, folder: Path, hardware: Hardware | None = None) -> None:
         """Raises `ModelFileUnusable`."""
         self.name = name
-        self._device = device or best_device()
+        self._hardware = hardware or best_hardware()
         self._family, self._net = _load(folder)
-        self._net.to(self._device)
-        with torch.inference_mode():
-            self._decoder = CachedDecoder(self._net)
+        self._with_room(self._settle)
         self._image_px = int(self._net.prompt_encoder.input_image_size)
+
+    @torch.inference_mode()
+    def _settle(self) -> None:
+        """Move to the device."""
+        self._net.to(self._hardware.device)
+        self._decoder = CachedDecoder(self._net)
+
+    @property
+    def _device(self) -> torch.device:
+        return self._hardware.device
+
+    def _with_room(self, work: Callable[[], Result]) -> Result:
+        """Do it on the CPU, from now on, where the GPU's memory is too small; raises `ModelFailed`."""
+        try:
+            return work()
+        except torch.OutOfMemoryError as error:
+            if self._hardware == CPU:
+                raise ModelFailed(name=self.name, reason="the memory is full") from error
+            log.warning("%s does not fit into the GPU's memory: it runs on the CPU from now on, slower", self.name)
+            self._hardware = CPU
+            self._settle()
+            torch.cuda.empty_cache()
+            return self._with_room(work)
 
     @torch.inference_mode()
     def encode(self, image: npt.NDArray[np.uint8], valid: Mask) -> TileEmbedding:
         """The encoder's output for a tile."""
+        return TileEmbedding(self._with_room(lambda: self._features(image)), valid)
+
+    def _features(self, image: npt.NDArray[np.uint8]) -> DecoderFeatures:
         pixels = torch.from_numpy(image).to(self._device).permute(2, 0, 1)[None].float()
-        size = self._resized(valid.shape)
+        size = self._resized(image.shape[:2])
         if tuple(pixels.shape[-2:]) != size:
             pixels = F.interpolate(pixels, size, mode="bilinear", antialias=True, align_corners=False).round().clamp(0, 255)
         mean, std = (torch.tensor(v, device=self._device).view(1, 3, 1, 1) for v in (self._family.mean, self._family.std))
-        normal = (pixels / 255 - mean) / std
-        padded = F.pad(normal, (0, self._image_px - size[1], 0, self._image_px - size[0]))
-        found = self._net.get_image_embeddings(padded)
+        padded = F.pad((pixels / 255 - mean) / std, (0, self._image_px - size[1], 0, self._image_px - size[0]))
+        with self._hardware.autocast():
+            found = self._net.get_image_embeddings(padded)
         match found:
             case torch.Tensor():
-                features = self._decoder.prepare(found)
+                return self._decoder.prepare(found.float())
             case (embeddings, layers):  # SAM-HQ
-                features = self._decoder.prepare(embeddings, early=layers[0])
+                return self._decoder.prepare(embeddings.float(), early=layers[0].float())
             case _:
-                features = self._decoder.prepare(found[-1], finer=found[:-1])
-        return TileEmbedding(features, valid)
+                return self._decoder.prepare(found[-1].float(), finer=[maps.float() for maps in found[:-1]])
 
     @torch.inference_mode()
     def decode(self, embedding: Embedding, prompts: PixelPrompts, most: int = MOST_CANDIDATES) -> tuple[Candidate, ...]:
@@ -84,7 +112,7 @@ class SamModel:
         clicks = {pixel: kind for pixel, kind in prompts.pixels(valid.shape).items() if valid[pixel]}
         if not valid.any() or (not clicks and prompts.box_xyxy is None and prompts.prior is None):
             return ()
-        logits, scores = self._answer(embedding, prompts)
+        logits, scores = self._with_room(lambda: self._answer(embedding, prompts))
         rows, cols = self._resized(valid.shape)
         best = scores.argsort(descending=True)[:most]
         whole = F.interpolate(logits[best][None], (self._image_px, self._image_px), mode="bilinear", align_corners=False)
@@ -108,8 +136,8 @@ class SamModel:
             given["input_boxes"] = torch.from_numpy(box).float()[None, None].to(self._device)
         before = self._before(embedding, prompts)
         if before is not None:
-            given["input_masks"] = before[None, None]
-        logits, scores = self._decoder.decode(embedding.features, given)
+            given["input_masks"] = before.to(self._device)[None, None]
+        logits, scores = self._decoder.decode(embedding.features.to(self._device), given)
         embedding.answers.put(prompt_key(prompts), logits[scores.argmax()])
         return logits, scores
 

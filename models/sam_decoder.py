@@ -36,10 +36,20 @@ class DecoderFeatures:
     stride4: Tensor | None = None
     fine: Tensor | None = None
 
+    def to(self, device: torch.device) -> DecoderFeatures:
+        """The same on a device."""
+        if self.cells.device == device:
+            return self
+        return DecoderFeatures(self.shape, *(None if t is None else t.to(device) for t in self._maps))  # type: ignore[arg-type]
+
     @property
     def nbytes(self) -> int:
         """Memory held."""
-        return sum(t.nbytes for t in (self.cells, self.stride8, self.stride4, self.fine) if t is not None)
+        return sum(t.nbytes for t in self._maps if t is not None)
+
+    @property
+    def _maps(self) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
+        return self.cells, self.stride8, self.stride4, self.fine
 
 
 class CachedDecoder:

@@ -12,11 +12,12 @@ import torch.nn.functional as F  # noqa: N812
 import transformers
 
 from rasterlasso.engine import cli
-from rasterlasso.engine.errors import ModelFileUnusable, ModelNameTaken, ModelUnknown
+from rasterlasso.engine.errors import ModelFailed, ModelFileUnusable, ModelNameTaken, ModelUnknown
 from rasterlasso.engine.protocol import Point, Prompts
 from rasterlasso.engine.segmenter import Segmenter
 from rasterlasso.models import registry, weights
 from rasterlasso.models.base import PixelPrompts
+from rasterlasso.models.devices import CPU, Hardware
 from rasterlasso.models.families import FAMILIES
 from rasterlasso.models.sam import SamModel
 
@@ -57,7 +58,7 @@ def reference(kind, folder, image, **prompts):
 
 def test_logits_are_the_librarys(kind, sam_folder):
     folder = sam_folder(kind)
-    model = SamModel(kind, folder)
+    model = SamModel(kind, folder, CPU)
     side = 1008 if kind == "sam3_tracker" else 1024
     image = np.random.default_rng(4).integers(0, 255, (side, side, 3)).astype(np.uint8)
     embedding = model.encode(image, np.ones((side, side), np.bool_))
@@ -92,7 +93,7 @@ def test_a_tile_of_another_size_is_prepared_as_the_library_does(sam_folder):
     image = np.random.default_rng(4).integers(0, 255, (300, 420, 3)).astype(np.uint8)
     image = np.repeat(np.repeat(image[::20, ::20], 20, 0), 20, 1)
     pixels = processor(image, return_tensors="pt")["pixel_values"]
-    model = SamModel("sam", sam_folder("sam"))
+    model = SamModel("sam", sam_folder("sam"), CPU)
     with torch.inference_mode():
         expected = model._net.get_image_embeddings(pixels)[0].flatten(1).T
     found = model.encode(image, np.ones((300, 420), np.bool_)).features.cells
@@ -154,3 +155,36 @@ def test_what_is_no_model_is_refused_and_leaves_nothing(store, sam_folder, tmp_p
     with pytest.raises(ModelFileUnusable, match="bad"):
         weights.add(folder)
     assert not store.exists() or list(store.iterdir()) == []
+
+
+def test_bfloat16_encoders_give_nearly_the_same(sam_folder):
+    image = np.random.default_rng(4).integers(0, 255, (256, 256, 3)).astype(np.uint8)
+    valid = np.ones((256, 256), np.bool_)
+    half = SamModel("sam", sam_folder("sam"), Hardware(torch.device("cpu"), torch.bfloat16)).encode(image, valid).features.cells
+    full = SamModel("sam", sam_folder("sam"), CPU).encode(image, valid).features.cells
+    assert half.dtype == torch.float32
+    assert 0 < (half - full).abs().mean() < 0.02 * full.abs().mean()
+
+
+def test_what_does_not_fit_the_gpu_runs_on_the_cpu_with_one_message(sam_folder, monkeypatch, caplog):
+    """A device that is no GPU here, whose memory is said to be full."""
+    model = SamModel("mine", sam_folder("sam"), Hardware(torch.device("cpu"), explanation="a small GPU"))
+    image, valid = np.full((64, 64, 3), 90, np.uint8), np.ones((64, 64), np.bool_)
+    asked = PixelPrompts(np.array([[30.5, 30.5]]), np.array([True]))
+    before = model.decode(model.encode(image, valid), asked)[0]
+    encoder, failures = model._net.get_image_embeddings, [torch.OutOfMemoryError("CUDA out of memory")]
+
+    def sometimes(pixels):
+        if failures:
+            raise failures.pop()
+        return encoder(pixels)
+
+    monkeypatch.setattr(model._net, "get_image_embeddings", sometimes)
+    assert np.array_equal(model.decode(model.encode(image, valid), asked)[0].logits, before.logits)
+    model.encode(image, valid)
+    assert [record.message for record in caplog.records] == [
+        "mine does not fit into the GPU's memory: it runs on the CPU from now on, slower"
+    ]
+    failures.append(torch.OutOfMemoryError("full"))
+    with pytest.raises(ModelFailed, match="memory is full"):
+        model.encode(image, valid)
