@@ -78,9 +78,11 @@ def _add_models(command: argparse.ArgumentParser) -> None:
     command.set_defaults(run=_list_models)
     actions = command.add_subparsers(metavar="ACTION")
     actions.add_parser("list", help="what there is (this is also what `models` alone does)")
-    add = actions.add_parser("add", help="copy a model's folder (config.json, model.safetensors) among ours")
-    add.add_argument("path", metavar="FOLDER", type=Path)
-    add.add_argument("--name", help="what to call it (default: the folder's name)")
+    add = actions.add_parser("add", help="copy a model among ours")
+    add.add_argument(
+        "path", metavar="PATH", type=Path, help="a folder with config.json and model.safetensors, or the authors' .pt or .pth"
+    )
+    add.add_argument("--name", help="what to call it (default: the name of the folder or file)")
     add.set_defaults(run=_add_model)
     get = actions.add_parser("get", help="download published weights and add them")
     get.add_argument(

@@ -139,7 +139,8 @@ class ModelFileUnusable(RasterLassoError):
 
     template = QT_TRANSLATE_NOOP(
         "RasterLasso",
-        "{path}: not a usable model ({reason}). Give a folder with config.json and model.safetensors, downloaded whole.",
+        "{path}: not a usable model ({reason}). "
+        "Give a folder with config.json and model.safetensors, or the authors' .pt or .pth, downloaded whole.",
     )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from ..engine.errors import DownloadRefused, ModelFileUnusable, ModelNameTaken, ModelUnknown
+from ..engine.errors import DownloadRefused, ModelFileUnusable, ModelLibraryMissing, ModelNameTaken, ModelUnknown
 from . import families
 from .download import WAIT_S, Progress, fetch
 from .published import Published
@@ -73,16 +73,28 @@ def find(name: str) -> Installed:
 
 
 def add(source: Path, name: str | None = None) -> Installed:
-    """Copy a model's folder among ours, whole or not at all; raises `ModelFileUnusable`, `ModelNameTaken`.
+    """Copy a model among ours, whole or not at all; raises `ModelFileUnusable`, `ModelNameTaken`, `ModelLibraryMissing`.
 
-    source: holds `config.json` and `model.safetensors`. name: by default the folder's.
+    source: a folder with `config.json` and `model.safetensors`, or an author's own checkpoint of SAM, SAM-HQ or SAM 2
+    (.pt, .pth). name: by default that of the folder or file.
     """
-    name = name or source.resolve().name
+    name = name or (source.stem if source.is_file() else source.resolve().name)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise ModelFileUnusable(path=str(source), reason=f"{name!r} is no name: use letters, digits, dots and dashes")
     if (models_folder() / name).exists() or name == "builtin":
         raise ModelNameTaken(name=name)
-    return _install(source, name)
+    if not source.is_file():
+        return _install(source, name)
+    try:
+        from . import original
+    except ModuleNotFoundError as error:
+        raise ModelLibraryMissing(name=name, library=error.name) from error
+    if source.suffix not in original.SUFFIXES:
+        raise ModelFileUnusable(path=str(source), reason=f"files of models end with {', '.join(original.SUFFIXES)}")
+    models_folder().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=models_folder(), prefix=".converting-") as folder:
+        original.convert(source, Path(folder))
+        return _install(Path(folder), name)
 
 
 def get(published: Published, progress: Progress, confirm: Callable[[str], bool], wait_s: float = WAIT_S) -> Installed:
