@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from ..models import registry, weights
-from ..models.published import PUBLISHED
+from ..models.published import PUBLISHED, published
 from . import api, doctor
 from .errors import BenchmarkUnavailable, NothingFound, PromptError, PromptMissing, RasterLassoError
 from .export import Record, check_output, write
@@ -182,7 +182,7 @@ def _add_model(arguments: argparse.Namespace) -> int:
 
 
 def _get_model(arguments: argparse.Namespace) -> int:
-    wanted = next(each for each in PUBLISHED if each.name == arguments.name)
+    wanted = published(arguments.name)
     print(f"{wanted.repository}, licence: {wanted.licence}", file=sys.stderr)
     shown = _DownloadProgress(sys.stderr)
 

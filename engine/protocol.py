@@ -106,7 +106,7 @@ class Ready:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a request is: `fraction` in 0..1, `stage` one of `read`, `encode`, `decode`, `vectorize`."""
+    """How far a request is: `fraction` in 0..1, `stage` one of `read`, `encode`, `decode`, `vectorize`, `download`."""
 
     id: int
     stage: str
@@ -215,6 +215,32 @@ class LearnParams:
             return cls(str(value["image"]), str(value["wkb_hex"]), str(value["model"]), int(value["level"]))
         except (KeyError, TypeError, ValueError) as error:
             raise ProtocolError(reason=f"bad learn parameters, {error!r}") from error
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """A model in the answer to the op `models`. state: `built-in`, `added`, or `published` where it can be downloaded."""
+
+    name: str
+    title: str
+    family: str
+    licence: str
+    parameters: int
+    state: str
+    on_gpu: bool
+    """Whether it would run on a GPU here."""
+
+    def to_wire(self) -> dict[str, Any]:
+        """JSON form."""
+        return asdict(self)
+
+    @classmethod
+    def from_wire(cls, value: Mapping[str, Any]) -> ModelInfo:
+        """Inverse of `to_wire`; raises `ProtocolError`."""
+        try:
+            return cls(**value)
+        except TypeError as error:
+            raise ProtocolError(reason=f"bad model, {error}") from error
 
 
 @dataclass(frozen=True)

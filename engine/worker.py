@@ -12,6 +12,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from . import protocol
@@ -119,7 +120,12 @@ class Worker:
             "glance": self._glance,
             "learn": self._learn,
             "forget": self._forget,
-            "models": self._models,
+            "models": lambda request: model_requests().list_models(),
+            "fetch_model": lambda request: model_requests().fetch_model(request.params, self._checkpoint(request)),
+            "install_model": lambda request: model_requests().install_model(request.params),
+            "discard_model": lambda request: model_requests().discard_model(request.params),
+            "add_model": lambda request: model_requests().add_model(request.params),
+            "remove_model": lambda request: model_requests().remove_model(request.params),
         }
 
     def read(self, lines: Iterable[bytes]) -> None:
@@ -173,19 +179,13 @@ class Worker:
 
         params = SegmentParams.from_wire(request.params)
         segmenter = self._warm_segmenter()
-
-        def checkpoint(stage: str, fraction: float) -> None:
-            if self._inbox.stop_current:
-                raise RequestCancelled
-            self._send(Progress(request.id, stage, fraction))
-
         found = segmenter.segment(
             params.image,
             params.prompts,
             model=params.model,
             level=params.level,
             learned=params.learned,
-            checkpoint=checkpoint,
+            checkpoint=self._checkpoint(request),
         )
         wkb_hex = shapely.to_wkb(found.polygon, hex=True)
         return SegmentResult(wkb_hex, found.score, found.model, found.level, found.seconds).to_wire()
@@ -235,10 +235,22 @@ class Worker:
             self._segmenter.model(DEFAULT_MODEL)
         return self._segmenter
 
-    def _models(self, request: Request) -> dict[str, Any]:
-        from ..models import registry
+    def _checkpoint(self, request: Request) -> Callable[[str, float], None]:
+        """Tells how far a request is, and stops it where nobody waits any more."""
 
-        return {"models": [{"name": e.name, "title": e.title, "description": e.description} for e in registry.entries()]}
+        def checkpoint(stage: str, fraction: float) -> None:
+            if self._inbox.stop_current:
+                raise RequestCancelled
+            self._send(Progress(request.id, stage, fraction))
+
+        return checkpoint
+
+
+def model_requests() -> ModuleType:
+    """Imported when first asked for: it needs torch, and `Ready` must not wait for that."""
+    from . import model_requests as found
+
+    return found
 
 
 def _take_stdout() -> BinaryIO:

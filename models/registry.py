@@ -18,7 +18,9 @@ class ModelEntry:
 
     name: str
     title: str
+    family: str
     licence: str
+    parameters: int
     description: str
     load: Callable[[], Model]
 
@@ -32,7 +34,9 @@ def _load_builtin() -> Model:
 _BUILTIN = ModelEntry(
     name=DEFAULT_MODEL,
     title="Built-in",
+    family="Raster Lasso",
     licence="GPL-3.0-or-later",
+    parameters=3_200_000,
     description="A small network trained on aerial imagery. No download, no GPU.",
     load=_load_builtin,
 )
@@ -45,7 +49,9 @@ def entries() -> tuple[ModelEntry, ...]:
         family = families.FAMILIES.get(each.kind)
         if family is not None:
             description = f"{family.title}, {each.parameters / 1e6:.0f} million parameters. A GPU helps."
-            added.append(ModelEntry(each.name, each.name, family.licence, description, _loader(each)))
+            added.append(
+                ModelEntry(each.name, each.name, family.title, family.licence, each.parameters, description, _loader(each))
+            )
     return (_BUILTIN, *added)
 
 

@@ -103,22 +103,44 @@ def get(published: Published, progress: Progress, confirm: Callable[[str], bool]
     confirm: asked with the SHA-256 of weights whose hash we do not know. Raises `DownloadFailed`, `DownloadRefused`,
     `ModelFileUnusable`, `ModelNameTaken`, and what `progress` raises.
     """
+    found = fetch_published(published, progress, wait_s)
+    if published.sha256 is None and not confirm(found):
+        discard_fetched(published)
+        raise DownloadRefused(name=published.name, reason="its hash was not confirmed")
+    return install_fetched(published)
+
+
+def fetch_published(published: Published, progress: Progress, wait_s: float = WAIT_S) -> str:
+    """Download, for `install_fetched` or `discard_fetched`; returns the SHA-256 of the weights. Raises as `get`."""
     if (models_folder() / published.name).exists():
         raise ModelNameTaken(name=published.name)
-    fetched = models_folder() / f".fetching-{published.name}"
-    fetched.mkdir(parents=True, exist_ok=True)
+    folder = _fetched(published)
+    folder.mkdir(parents=True, exist_ok=True)
     for file in (CONFIG, WEIGHTS):
-        if not (fetched / file).exists():
-            fetch(published.url(file), fetched / file, progress, wait_s)
+        if not (folder / file).exists():
+            fetch(published.url(file), folder / file, progress, wait_s)
+    found = _sha256(folder / WEIGHTS)
+    if published.sha256 not in (None, found):
+        discard_fetched(published)
+        raise DownloadRefused(name=published.name, reason=f"its SHA-256 is {found}, not {published.sha256}")
+    return found
+
+
+def install_fetched(published: Published) -> Installed:
+    """Add what was downloaded whole; raises `ModelFileUnusable` where it is no model, and then keeps nothing."""
     try:
-        found = _sha256(fetched / WEIGHTS)
-        if published.sha256 is not None and found != published.sha256:
-            raise DownloadRefused(name=published.name, reason=f"its SHA-256 is {found}, not {published.sha256}")
-        if published.sha256 is None and not confirm(found):
-            raise DownloadRefused(name=published.name, reason="its hash was not confirmed")
-        return _install(fetched, published.name)
+        return _install(_fetched(published), published.name)
     finally:
-        shutil.rmtree(fetched)
+        discard_fetched(published)
+
+
+def discard_fetched(published: Published) -> None:
+    """Delete what was downloaded."""
+    shutil.rmtree(_fetched(published), ignore_errors=True)
+
+
+def _fetched(published: Published) -> Path:
+    return models_folder() / f".fetching-{published.name}"
 
 
 def _install(source: Path, name: str) -> Installed:

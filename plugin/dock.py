@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from qgis.core import QgsMapLayerProxyModel
 from qgis.gui import QgsDockWidget, QgsMapLayerComboBox
-from qgis.PyQt.QtCore import pyqtSignal
+from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -22,15 +23,18 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
+from ..engine.protocol import ModelInfo
 from .digitizer import Digitizer
 from .engine_process import EngineProcess, EngineState
 from .hover import Hover
+from .models_dialog import quality_text, speed_text
 from .translation import tr
 
 
 class LassoDock(QgsDockWidget):
     """Shows the digitizer and passes on what the user chooses."""
 
+    models_requested = pyqtSignal()
     install_requested = pyqtSignal()
     install_cancelled = pyqtSignal()
 
@@ -49,6 +53,9 @@ class LassoDock(QgsDockWidget):
         self.target.setAllowEmptyLayer(True, tr("New scratch layer"))
         self.target.setLayer(None)
         self.model = QComboBox()
+        self.models_button = QToolButton()
+        self.models_button.setText(tr("Models…"))
+        self.models_button.setToolTip(tr("What each model is like; download, add and remove"))
         self.class_name = QComboBox()
         self.class_name.setEditable(True)
         self.show_hover = QCheckBox(tr("Show what a click would give"))
@@ -73,14 +80,19 @@ class LassoDock(QgsDockWidget):
         self._connect()
         self.refresh()
 
-    def set_models(self, models: tuple[tuple[str, str], ...], current: str) -> None:
-        """Offer models as (name, title)."""
+    def set_models(self, models: Sequence[ModelInfo]) -> None:
+        """Offer models; where the current one is gone, the first takes its place."""
+        current = self._digitizer.model
         self.model.blockSignals(True)
         self.model.clear()
-        for name, title in models:
-            self.model.addItem(title, name)
+        for each in models:
+            self.model.addItem(each.title, each.name)
+            words = f"{quality_text(each)}\n{speed_text(each)}\n{each.licence}"
+            self.model.setItemData(self.model.count() - 1, words, Qt.ItemDataRole.ToolTipRole)
         self.model.setCurrentIndex(max(0, self.model.findData(current)))
         self.model.blockSignals(False)
+        if self.model.currentData() != current:
+            self._digitizer.set_model(self.model.currentData())
 
     def show_install_progress(self, line: str | None) -> None:
         """A line of the installation, or None when it is over."""
@@ -135,7 +147,10 @@ class LassoDock(QgsDockWidget):
         form = QFormLayout()
         form.addRow(tr("Imagery"), self.imagery)
         form.addRow(tr("Target"), target_row)
-        form.addRow(tr("Model"), self.model)
+        model_row = QHBoxLayout()
+        model_row.addWidget(self.model, 1)
+        model_row.addWidget(self.models_button)
+        form.addRow(tr("Model"), model_row)
         form.addRow(tr("Class"), self.class_name)
         form.addRow(self.show_hover)
         form.addRow(self.learn)
@@ -162,6 +177,7 @@ class LassoDock(QgsDockWidget):
         self.target.layerChanged.connect(digitizer.set_target)
         self.model.currentIndexChanged.connect(lambda index: digitizer.set_model(self.model.itemData(index)))
         self.class_name.editTextChanged.connect(self._set_class)
+        self.models_button.clicked.connect(lambda: self.models_requested.emit())
         self.show_hover.toggled.connect(self._set_hover)
         self.learn.toggled.connect(digitizer.set_learning)
         self.accept_button.clicked.connect(lambda: digitizer.accept())

@@ -12,12 +12,14 @@ from qgis.PyQt.QtGui import QIcon
 
 from ..engine.client import Replies
 from ..engine.errors import RasterLassoError
+from ..engine.protocol import ModelInfo
 from .digitizer import Digitizer
 from .dock import LassoDock
 from .engine_process import EngineProcess
 from .environment import EngineInstaller, engine_python, managed_folder
 from .hover import Hover
 from .map_tool import LassoTool
+from .models_dialog import ModelsDialog
 from .preview import Preview
 from .processing import LassoProvider
 from .settings import Settings
@@ -60,7 +62,7 @@ class RasterLassoPlugin:
         self.digitizer.set_learning(self._settings.learn)
         self.tool = LassoTool(canvas, self.digitizer, self.preview, self.hover)
         self.dock = LassoDock(self.digitizer, self.hover, self.engine, iface.mainWindow())
-        self.dock.set_models(((self._settings.model, self._settings.model),), self._settings.model)
+        self.dock.model.addItem(self._settings.model, self._settings.model)  # until the engine tells all
         self.dock.class_name.setEditText(self._settings.class_name)
         self.dock.hide()
         iface.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self.dock)
@@ -77,6 +79,7 @@ class RasterLassoPlugin:
         self.hover.changed.connect(self._refresh_hint)
         self.digitizer.message.connect(self._show_message)
         canvas.destinationCrsChanged.connect(self._refresh_preview)
+        self.dock.models_requested.connect(self._manage_models)
         self.dock.install_requested.connect(self._install_engine)
         self.dock.install_cancelled.connect(self._cancel_installation)
 
@@ -129,8 +132,15 @@ class RasterLassoPlugin:
         self.engine.request("models", {}, Replies(result=self._show_models, failure=self._show_error), "models")
 
     def _show_models(self, value: dict[str, Any]) -> None:
-        models = tuple((each["name"], each["title"]) for each in value["models"])
-        self.dock.set_models(models, self.digitizer.model)
+        models = [ModelInfo.from_wire(each) for each in value["models"]]
+        self.dock.set_models([model for model in models if model.state != "published"])
+
+    def _manage_models(self) -> None:
+        assert self._iface is not None
+        dialog = ModelsDialog(engine_python(self._settings), self._iface.mainWindow())
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.finished.connect(lambda result: self._ask_for_models())
+        dialog.open()
 
     def _install_engine(self) -> None:
         self._installer = EngineInstaller(managed_folder())

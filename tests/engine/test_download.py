@@ -136,7 +136,9 @@ def hub(server, sam_folder, tmp_path, monkeypatch):
 
 
 def install(confirm=lambda sha256: True, **more):
-    return weights.get(Published("mine", "org/mine", "Apache-2.0", **more), lambda done, total: None, confirm, wait_s=0.01)
+    return weights.get(
+        Published("mine", "org/mine", "sam", "Apache-2.0", 4_000_000, **more), lambda done, total: None, confirm, wait_s=0.01
+    )
 
 
 def left(tmp_path):

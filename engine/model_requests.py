@@ -1,0 +1,70 @@
+"""What the plugin asks about models: list, download, add, remove."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..models import families, registry, weights
+from ..models.devices import best_hardware
+from ..models.published import PUBLISHED, published
+from .errors import ProtocolError
+from .protocol import ModelInfo
+
+Params = dict[str, Any]
+
+
+def list_models() -> Params:
+    """Those that are ready, then those that can be downloaded, as `ModelInfo`s."""
+    on_gpu = best_hardware().device.type != "cpu"
+    found = []
+    for each in registry.entries():
+        state = "built-in" if each.name == registry.DEFAULT_MODEL else "added"
+        found.append(ModelInfo(each.name, each.title, each.family, each.licence, each.parameters, state, on_gpu))
+    names = {each.name for each in found}
+    for other in PUBLISHED:
+        if other.name not in names:
+            family = families.FAMILIES[other.kind].title
+            found.append(ModelInfo(other.name, other.name, family, other.licence, other.parameters, "published", on_gpu))
+    return {"models": [each.to_wire() for each in found]}
+
+
+def fetch_model(params: Params, checkpoint: Callable[[str, float], None]) -> Params:
+    """Download published weights; answers with their SHA-256 and whether it is the one that we know."""
+    wanted = published(_name(params))
+
+    def progress(done: int, total: int | None) -> None:
+        checkpoint("download", done / total if total else 0.0)
+
+    found = weights.fetch_published(wanted, progress)
+    return {"sha256": found, "known": wanted.sha256 is not None}
+
+
+def install_model(params: Params) -> Params:
+    """Add what `fetch_model` downloaded."""
+    return {"name": weights.install_fetched(published(_name(params))).name}
+
+
+def discard_model(params: Params) -> Params:
+    """Delete what `fetch_model` downloaded."""
+    weights.discard_fetched(published(_name(params)))
+    return {}
+
+
+def add_model(params: Params) -> Params:
+    """Add a folder or a file."""
+    return {"name": weights.add(Path(str(params.get("path", "")))).name}
+
+
+def remove_model(params: Params) -> Params:
+    """Delete an added model."""
+    weights.remove(_name(params))
+    return {}
+
+
+def _name(params: Params) -> str:
+    name = params.get("name")
+    if not isinstance(name, str):
+        raise ProtocolError(reason="a request about a model without its name")
+    return name

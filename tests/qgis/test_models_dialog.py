@@ -1,0 +1,104 @@
+"""The dialog of models, against a server of the test's own."""
+
+import subprocess
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from conftest import CHECKPOINTS
+from qgis.PyQt.QtWidgets import QMessageBox
+
+from helpers import wait_until
+from rasterlasso.engine.protocol import ModelInfo
+from rasterlasso.plugin.models_dialog import ModelsDialog, speed_text, state_text
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def hub(tmp_path, engine_python, monkeypatch):
+    """A hub that has SAM with a narrow random checkpoint."""
+    folder = tmp_path / "hub" / "facebook" / "sam-vit-base" / "resolve" / "main"
+    folder.mkdir(parents=True)
+    subprocess.run([engine_python, CHECKPOINTS, "sam", folder], check=True)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=tmp_path / "hub"))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("RASTERLASSO_MODELS", str(tmp_path / "models"))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    yield folder
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def dialog(qgis_app, engine_python, hub):
+    made = ModelsDialog(engine_python)
+    made.show()
+    wait_until(lambda: made.table.topLevelItemCount() > 5)
+    yield made
+    made.reject()
+
+
+def answer(monkeypatch, button):
+    asked = []
+    monkeypatch.setattr(QMessageBox, "question", lambda parent, title, text: asked.append(text) or button)
+    return asked
+
+
+def names(tmp_path):
+    return [path.name for path in (tmp_path / "models").iterdir()]
+
+
+def idle(dialog):
+    wait_until(lambda: not dialog._busy)
+
+
+def test_a_model_is_downloaded_confirmed_and_removed(dialog, monkeypatch, tmp_path):
+    asked = answer(monkeypatch, QMessageBox.StandardButton.Yes)
+    assert not dialog.download_button.isEnabled()
+    dialog.select("sam-base")
+    assert dialog.download_button.isEnabled()
+    dialog.download_button.click()
+    assert dialog.download_button.text() == "Cancel"
+    wait_until(lambda: dialog.selected is not None and dialog.selected.state == "added")
+    idle(dialog)
+    assert "SHA-256" in asked[0]
+    assert names(tmp_path) == ["sam-base"]
+    dialog.remove_button.click()
+    wait_until(lambda: dialog.selected is not None and dialog.selected.state == "published")
+    assert names(tmp_path) == []
+
+
+def test_what_is_not_confirmed_is_not_kept(dialog, monkeypatch, tmp_path):
+    answer(monkeypatch, QMessageBox.StandardButton.No)
+    dialog.select("sam-base")
+    dialog.download_button.click()
+    wait_until(lambda: not dialog._busy and dialog._downloading is None)
+    assert names(tmp_path) == []
+    assert dialog.selected.state == "published"
+
+
+def test_what_fails_is_said_and_the_dialog_goes_on(dialog, hub, tmp_path):
+    dialog.select("sam-huge")
+    dialog.download_button.click()
+    idle(dialog)
+    assert "404" in dialog.status.text()
+    (tmp_path / "bad.pth").write_text("nothing")
+    dialog.add(tmp_path / "bad.pth")
+    idle(dialog)
+    assert "bad.pth: not a usable model" in dialog.status.text()
+    dialog.add(hub / "model.safetensors")
+    wait_until(lambda: "main" in dialog._models)
+
+
+def test_words_tell_speed_and_size():
+    tiny = ModelInfo("sam2.1-tiny", "sam2.1-tiny", "SAM 2", "Apache-2.0", 39_000_000, "published", False)
+    assert speed_text(tiny) == "about 3 s for each new place without a GPU, then fast"
+    assert state_text(tiny) == "to download, 0.2 GB"
+    assert "GPU" in speed_text(ModelInfo("a", "a", "SAM", "", 90_000_000, "added", True))
+    assert "at once" in speed_text(ModelInfo("builtin", "Built-in", "", "", 3_200_000, "built-in", False))
