@@ -43,19 +43,17 @@ def speed_text(model: ModelInfo) -> str:
     if model.state == "built-in":
         return tr("at once, also without a GPU")
     if model.on_gpu:
-        return tr("fast on this machine's GPU")
+        return tr("fast, on this machine's GPU")
     seconds = model.parameters / 1e6 * MS_PER_MILLION / 1000
-    return tr("about {seconds:.0f} s for each new place without a GPU, then fast").format(seconds=max(1.0, seconds))
+    return tr("about {seconds:.0f} s for a new place, then fast").format(seconds=max(1.0, seconds))
 
 
 def quality_text(model: ModelInfo) -> str:
-    """What it is good for, in words."""
+    """What to expect of it, in words."""
     if model.state == "built-in":
-        return tr("Small. Trained on aerial imagery: fields, roofs, water, trees.")
-    size = tr("large") if model.parameters > 250e6 else tr("medium") if model.parameters > 60e6 else tr("small")
-    return tr("{family}, {size}. Trained on photographs of all kinds; the larger, the better its authors' figures.").format(
-        family=model.family, size=size
-    )
+        return tr("small, trained on aerial imagery")
+    size = tr("large") if model.parameters > 200e6 else tr("medium") if model.parameters > 60e6 else tr("small")
+    return tr("{family}, {size}").format(family=model.family, size=size)
 
 
 def state_text(model: ModelInfo) -> str:
@@ -82,6 +80,7 @@ class ModelsDialog(QDialog):
         self.add_button.setToolTip(tr("The authors' .pt or .pth, or model.safetensors with config.json beside it"))
         self.remove_button = QPushButton(tr("Remove"))
         self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
         self.status = QLabel()
         self.status.setWordWrap(True)
         self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
@@ -127,7 +126,7 @@ class ModelsDialog(QDialog):
         self._finish("")
 
     def _reload(self, value: dict[str, Any]) -> None:
-        self._ask("models", {}, self._show_models, tr("Done."))
+        self._ask("models", {}, self._show_models, "")
 
     def _download_or_cancel(self) -> None:
         model = self.selected
@@ -165,6 +164,7 @@ class ModelsDialog(QDialog):
 
     def _ask(self, op: str, params: dict[str, Any], then: Callable[[dict[str, Any]], None], text: str) -> None:
         self._busy = True
+        self.bar.show()
         self.bar.setRange(0, 0)
         self.status.setText(text)
         self._refresh_buttons()
@@ -181,10 +181,8 @@ class ModelsDialog(QDialog):
     def _finish(self, text: str) -> None:
         self._busy = False
         self._downloading = None
-        self.bar.setRange(0, 100)
-        self.bar.setValue(0)
-        if text:
-            self.status.setText(text)
+        self.bar.hide()
+        self.status.setText(text)
         self._refresh_buttons()
 
     def _refresh_buttons(self) -> None:
@@ -204,7 +202,15 @@ class ModelsDialog(QDialog):
         row.addWidget(self._buttons)
         column = QVBoxLayout(self)
         column.addWidget(self.table, 1)
+        note = QLabel(
+            tr(
+                "SAM and its kin were trained on photographs of all kinds. By their authors' figures the larger ones are better; "
+                "without a GPU they take longer wherever you click first."
+            )
+        )
+        note.setWordWrap(True)
+        column.addWidget(note)
         column.addWidget(self.status)
         column.addWidget(self.bar)
         column.addLayout(row)
-        self.resize(960, 420)
+        self.resize(1150, 480)

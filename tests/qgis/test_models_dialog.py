@@ -98,7 +98,7 @@ def test_what_fails_is_said_and_the_dialog_goes_on(dialog, hub, tmp_path):
 
 def test_words_tell_speed_and_size():
     tiny = ModelInfo("sam2.1-tiny", "sam2.1-tiny", "SAM 2", "Apache-2.0", 39_000_000, "published", False)
-    assert speed_text(tiny) == "about 3 s for each new place without a GPU, then fast"
+    assert speed_text(tiny) == "about 3 s for a new place, then fast"
     assert state_text(tiny) == "to download, 0.2 GB"
     assert "GPU" in speed_text(ModelInfo("a", "a", "SAM", "", 90_000_000, "added", True))
     assert "at once" in speed_text(ModelInfo("builtin", "Built-in", "", "", 3_200_000, "built-in", False))
