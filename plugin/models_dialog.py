@@ -204,8 +204,8 @@ class ModelsDialog(QDialog):
         column.addWidget(self.table, 1)
         note = QLabel(
             tr(
-                "SAM and its kin were trained on photographs of all kinds. By their authors' figures the larger ones are better; "
-                "without a GPU they take longer wherever you click first."
+                "SAM and its kin were trained on photographs of all kinds. By their authors' figures the larger ones are "
+                "better; without a GPU they take longer wherever you click first."
             )
         )
         note.setWordWrap(True)
