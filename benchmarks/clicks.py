@@ -378,7 +378,7 @@ def run(arguments: argparse.Namespace) -> int:
     from . import report
 
     jobs = _jobs(arguments)
-    trials = report.read_json(arguments.json, arguments.limit) if arguments.resume and arguments.json else []
+    trials = report.read_json(arguments.json, arguments.limit) if arguments.resume else []
     done = {(trial.scene, trial.model) for trial in trials}
     left = [job for job in jobs if (job.folder.name, job.shown) not in done]
     for number, (job, own) in enumerate(zip(left, _results(left, arguments.workers), strict=True), 1):

@@ -2,7 +2,8 @@
 
 The true architectures (SAM and SAM-HQ with ViT-B, SAM 2.1 tiny, SAM 3's tracker) with random weights, which take as long as
 trained ones. Each runs in a process of its own: one 1024 × 1024 tile, encoded a few times, then one new click after another.
-Ours and the library's take turns. `peak` is the share of what a large matrix product reaches in the encoder's precision.
+Ours and the library's take turns, so the memory is that of both. `peak` is the share of what a large matrix product reaches in
+the encoder's precision.
 """
 
 from __future__ import annotations

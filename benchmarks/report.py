@@ -14,6 +14,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 
+from ..engine.errors import RunNotResumable
 from ..engine.version import version
 from ..models.base import Model
 from .clicks import LEARNING, MAX_CLICKS, Trial, replay, summary
@@ -75,14 +76,23 @@ def write_json(trials: Sequence[Trial], path: Path, limit: int | None) -> None:
     partial.replace(path)
 
 
-def read_json(path: Path, limit: int | None) -> list[Trial]:
-    """Trials that an earlier run wrote; none where there is no such file, or it took another number of objects."""
+def read_json(path: Path | None, limit: int | None) -> list[Trial]:
+    """Trials that an earlier run of this version wrote; none where there is no such file.
+
+    Raises `RunNotResumable` where it took another number of objects or was made by another version.
+    """
+    if path is None:
+        raise RunNotResumable(path="--resume", reason="without --json there is nothing to go on from")
     if not path.exists():
         return []
-    document = json.loads(path.read_text())
-    if document["limit"] != limit:
-        return []
-    return [Trial(**{name: _tuples(value) for name, value in trial.items()}) for trial in document["trials"]]
+    try:
+        document = json.loads(path.read_text())
+        found = [Trial(**{name: _tuples(value) for name, value in trial.items()}) for trial in document["trials"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunNotResumable(path=str(path), reason="it is no result of this benchmark") from error
+    if document.get("version") != version() or document.get("limit") != limit:
+        raise RunNotResumable(path=str(path), reason="it was made by another version, or with another --limit")
+    return found
 
 
 def _tuples(value: Any) -> Any:

@@ -57,6 +57,11 @@ class TileCache:
             self._entries.move_to_end(key)
         return tile
 
+    def drop(self, model: str) -> None:
+        """Forget a model's tiles."""
+        for key in [key for key in self._entries if key.model == model]:
+            self._nbytes -= self._entries.pop(key).nbytes
+
     def put(self, key: TileKey, tile: EncodedTile) -> None:
         """Keep a tile; the newest is kept even where it alone passes the budget."""
         former = self._entries.pop(key, None)

@@ -144,6 +144,15 @@ class ModelFileUnusable(RasterLassoError):
     )
 
 
+class ModelFolderUnwritable(RasterLassoError):
+    """The folder of added models can't take one more."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "{path}: the model can't be written ({reason}). Make room there, or name another folder in RASTERLASSO_MODELS.",
+    )
+
+
 class DownloadFailed(RasterLassoError):
     """A file can't be fetched."""
 
@@ -177,6 +186,12 @@ class ModelFailed(RasterLassoError):
     """A model broke its contract."""
 
     template = QT_TRANSLATE_NOOP("RasterLasso", "The model {name} gave no usable answer ({reason}). Choose another model.")
+
+
+class RunNotResumable(RasterLassoError):
+    """A benchmark can't go on from what was given."""
+
+    template = QT_TRANSLATE_NOOP("RasterLasso", "{path}: can't be resumed, {reason}. Leave --resume out, or name another file.")
 
 
 class ScenesMissing(RasterLassoError):
@@ -231,6 +246,11 @@ def _tree(root: type[RasterLassoError]) -> dict[str, type[RasterLassoError]]:
     for child in root.__subclasses__():
         found.update(_tree(child))
     return found
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of a library says, in one line; its name where it says nothing."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def error_from_wire(code: str, params: Mapping[str, Any]) -> RasterLassoError:

@@ -100,6 +100,7 @@ class Segmenter:
         self._cache = TileCache() if cache is None else cache
         self._scenes: OrderedDict[str, Scene] = OrderedDict()
         self._models: dict[str, Model] = {model.name: model for model in models}
+        self._versions: dict[str, str] = {}
         self._learners: dict[tuple[str, str], LearningModel] = {}
 
     def close(self) -> None:
@@ -110,8 +111,18 @@ class Segmenter:
     def model(self, name: str) -> Model:
         """A loaded model; raises `ModelUnknown`."""
         if name not in self._models:
-            self._models[name] = registry.entry(name).load()
+            entry = registry.entry(name)
+            self._models[name], self._versions[name] = entry.load(), entry.version
         return self._models[name]
+
+    def drop_changed_models(self) -> None:
+        """Let go of models that were removed, or replaced by others of their names."""
+        current = {entry.name: entry.version for entry in registry.entries()}
+        for name in [name for name, version in self._versions.items() if current.get(name) != version]:
+            del self._models[name], self._versions[name]
+            self._cache.drop(name)
+            for key in [key for key in self._learners if key[1] == name]:
+                del self._learners[key]
 
     def _network(self, path: str, model: str, learned: bool) -> Model:
         own = self._learners.get((path, model)) if learned else None

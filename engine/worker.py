@@ -120,7 +120,7 @@ class Worker:
             "glance": self._glance,
             "learn": self._learn,
             "forget": self._forget,
-            "models": lambda request: model_requests().list_models(),
+            "models": self._models,
             "fetch_model": lambda request: model_requests().fetch_model(request.params, self._checkpoint(request)),
             "install_model": lambda request: model_requests().install_model(request.params),
             "discard_model": lambda request: model_requests().discard_model(request.params),
@@ -234,6 +234,11 @@ class Worker:
             self._segmenter = Segmenter()
             self._segmenter.model(DEFAULT_MODEL)
         return self._segmenter
+
+    def _models(self, request: Request) -> dict[str, Any]:
+        self._warm_segmenter().drop_changed_models()
+        found: dict[str, Any] = model_requests().list_models()
+        return found
 
     def _checkpoint(self, request: Request) -> Callable[[str, float], None]:
         """Tells how far a request is, and stops it where nobody waits any more."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +22,11 @@ class Hardware:
     encoder_dtype: torch.dtype = torch.float32
     explanation: str = ""
 
+    @property
+    def name(self) -> str:
+        """For the user."""
+        return self.explanation.split(",")[0] or self.device.type
+
     def autocast(self) -> AbstractContextManager[None]:
         """Within it encoders run in their precision."""
         enabled = self.encoder_dtype is not torch.float32
@@ -35,20 +39,40 @@ class Hardware:
 CPU = Hardware(torch.device("cpu"))
 
 
+def best_device() -> torch.device:
+    """CUDA, else Apple's GPU, else the CPU; nothing is measured."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """CUDA has a class for it; Apple's GPU and the CPU say it in words."""
+    words = ("MPS backend out of memory", "DefaultCPUAllocator", "not enough memory", "can't allocate memory")
+    return isinstance(error, torch.OutOfMemoryError) or any(each in str(error) for each in words)
+
+
 @cache
 def best_hardware() -> Hardware:
-    """CUDA, else Apple's GPU, else the CPU; bfloat16 where a measurement says that it pays."""
-    if torch.cuda.is_available():
-        dtype = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    """The best device; half precision on CUDA, and on a CPU where a measurement says that it pays."""
+    device = best_device()
+    if device.type == "cuda":
+        dtype = torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
         free, total = (size / 2**30 for size in torch.cuda.mem_get_info())
         memory = f"{free:.1f} of {total:.1f} GiB free"
-        return Hardware(torch.device("cuda"), dtype, f"{torch.cuda.get_device_name()}, {memory}, {_short(dtype)} encoders")
-    if torch.backends.mps.is_available():
-        return Hardware(torch.device("mps"), torch.float32, "Apple GPU, float32")
-    ratio = _time_product(torch.float32) / _time_product(torch.bfloat16)
+        return Hardware(device, dtype, f"{torch.cuda.get_device_name()}, {memory}, {_short(dtype)} encoders")
+    if device.type == "mps":
+        return Hardware(device, torch.float32, "Apple GPU, float32")
+    full = min(_time_product(torch.float32) for _ in range(8))
+    half = _time_product(torch.bfloat16)
+    for _ in range(7):
+        if half > 3 * full:  # emulated, and slow to measure
+            break
+        half = min(half, _time_product(torch.bfloat16))
+    ratio = full / half
     dtype = torch.bfloat16 if ratio >= WORTH else torch.float32
     measured = f"bfloat16 takes {1 / ratio:.2f} of float32's time, so downloaded encoders run in {_short(dtype)}"
-    return Hardware(torch.device("cpu"), dtype, f"CPU, since {_why_no_gpu()}; {measured}")
+    return Hardware(device, dtype, f"CPU, since {_why_no_gpu()}; {measured}")
 
 
 def _why_no_gpu() -> str:
@@ -62,12 +86,8 @@ def _short(dtype: torch.dtype) -> str:
 
 
 def _time_product(dtype: torch.dtype) -> float:
-    """Seconds of a matrix product of a size that encoders have, undisturbed: the least of several."""
+    """Seconds of a matrix product of a size that encoders have."""
     a, b = torch.randn(512, 768).to(dtype), torch.randn(768, 768).to(dtype)
-    return min(_seconds(lambda: a @ b) for _ in range(8))
-
-
-def _seconds(work: Callable[[], object]) -> float:
     start = time.perf_counter()
-    work()
+    a @ b
     return time.perf_counter() - start

@@ -31,6 +31,7 @@ def fetch(url: str, target: Path, progress: Progress, wait_s: float = WAIT_S) ->
     reason = ""
     for attempt in range(ATTEMPTS):
         if attempt:
+            progress(part.stat().st_size if part.exists() else 0, None)
             time.sleep(wait_s * 2 ** (attempt - 1))
         try:
             if _fetch_rest(url, part, progress):
@@ -62,7 +63,7 @@ def _fetch_rest(url: str, part: Path, progress: Progress) -> bool:
         length = response.headers.get("Content-Length")
         total = None if length is None else done + int(length)
         with part.open("ab" if done else "wb") as stream:
-            while chunk := response.read(CHUNK_BYTES):
+            while chunk := response.read1(CHUNK_BYTES):  # what has come, without waiting for more
                 stream.write(chunk)
                 done += len(chunk)
                 progress(done, total)

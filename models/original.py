@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ..engine.errors import ModelFileUnusable
+from ..engine.errors import ModelFileUnusable, first_line
 
 Weights = dict[str, Tensor]
 
@@ -131,11 +130,13 @@ def _read(file: Path) -> Weights:
     except pickle.UnpicklingError as error:
         reason = "it is cut off, no checkpoint, or holds more than tensors; code is never run"
         raise ModelFileUnusable(path=str(file), reason=reason) from error
-    except (OSError, RuntimeError, EOFError, ValueError, SafetensorError) as error:
-        raise ModelFileUnusable(path=str(file), reason=f"cut off, or no checkpoint: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # a damaged pickle makes torch raise whatever there is
+        raise ModelFileUnusable(path=str(file), reason=f"cut off, or no checkpoint: {first_line(error)}") from error
     if isinstance(found, dict) and isinstance(found.get("model"), dict):
         found = found["model"]
-    if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
+    if not isinstance(found, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in found.items()
+    ):
         raise ModelFileUnusable(path=str(file), reason="it holds no named tensors")
     return found
 
@@ -158,14 +159,17 @@ def _sam_config(weights: Weights, file: Path) -> Any:
         count = _count_blocks(weights, "image_encoder.blocks.")
         reaches = [weights[f"image_encoder.blocks.{k}.attn.rel_pos_h"].shape for k in range(count)]
         mlp_dim = weights["image_encoder.blocks.0.mlp.lin1.weight"].shape[0]
+        _, cells, _, hidden = positions.shape
+        heads = hidden // reaches[0][1]
     except KeyError as error:
         raise ModelFileUnusable(path=str(file), reason=f"it lacks {error}") from error
-    cells, hidden = positions.shape[1], positions.shape[-1]
+    except (ValueError, IndexError, ZeroDivisionError) as error:
+        raise ModelFileUnusable(path=str(file), reason="the shapes of its encoder's tensors are not SAM's") from error
     windows = [reach[0] for reach in reaches if reach[0] < 2 * cells - 1]
     vision = {
         "hidden_size": hidden,
         "num_hidden_layers": count,
-        "num_attention_heads": hidden // reaches[0][1],
+        "num_attention_heads": heads,
         "mlp_dim": mlp_dim,
         "global_attn_indexes": [k for k, reach in enumerate(reaches) if reach[0] == 2 * cells - 1],
         "window_size": (windows[0] + 1) // 2 if windows else 14,

@@ -22,6 +22,9 @@ class ModelEntry:
     licence: str
     parameters: int
     description: str
+    version: str
+    """Changes with the weights."""
+
     load: Callable[[], Model]
 
 
@@ -38,6 +41,7 @@ _BUILTIN = ModelEntry(
     licence="GPL-3.0-or-later",
     parameters=3_200_000,
     description="A small network trained on aerial imagery. No download, no GPU.",
+    version="",
     load=_load_builtin,
 )
 
@@ -50,7 +54,16 @@ def entries() -> tuple[ModelEntry, ...]:
         if family is not None:
             description = f"{family.title}, {each.parameters / 1e6:.0f} million parameters. A GPU helps."
             added.append(
-                ModelEntry(each.name, each.name, family.title, family.licence, each.parameters, description, _loader(each))
+                ModelEntry(
+                    name=each.name,
+                    title=each.name,
+                    family=family.title,
+                    licence=family.licence,
+                    parameters=each.parameters,
+                    description=description,
+                    version=each.sha256[weights.WEIGHTS],
+                    load=_loader(each),
+                )
             )
     return (_BUILTIN, *added)
 

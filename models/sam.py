@@ -18,9 +18,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from ..engine.errors import ModelFailed, ModelFileUnusable
+from ..engine.errors import ModelFailed, ModelFileUnusable, first_line
 from .base import MOST_CANDIDATES, Candidate, Embedding, Mask, PixelPrompts
-from .devices import CPU, Hardware, best_hardware
+from .devices import CPU, Hardware, best_hardware, is_out_of_memory
 from .families import Family, read_family
 from .prompted import KEPT_ANSWERS, SATURATION, Answers, obedient, prompt_key, without_last_click
 from .sam_decoder import CachedDecoder, DecoderFeatures
@@ -73,10 +73,12 @@ class SamModel:
         """Do it on the CPU, from now on, where the GPU's memory is too small; raises `ModelFailed`."""
         try:
             return work()
-        except torch.OutOfMemoryError as error:
-            if self._hardware == CPU:
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            if self._hardware is CPU:
                 raise ModelFailed(name=self.name, reason="the memory is full") from error
-            log.warning("%s does not fit into the GPU's memory: it runs on the CPU from now on, slower", self.name)
+            log.warning("%s does not fit into the memory of %s: it runs on the CPU, slower", self.name, self._hardware.name)
             self._hardware = CPU
             self._settle()
             torch.cuda.empty_cache()
@@ -174,7 +176,9 @@ def _load(folder: Path) -> tuple[Family, Any]:
     try:
         net, report = load(folder, local_files_only=True, use_safetensors=True, output_loading_info=True, dtype=torch.float32)
     except (OSError, RuntimeError, ValueError) as error:
-        raise ModelFileUnusable(path=str(folder), reason=str(error).splitlines()[0]) from error
+        if is_out_of_memory(error):
+            raise ModelFailed(name=folder.name, reason="the memory is full") from error
+        raise ModelFileUnusable(path=str(folder), reason=first_line(error)) from error
     if report["missing_keys"]:
         missing = sorted(report["missing_keys"])
         raise ModelFileUnusable(path=str(folder), reason=f"{len(missing)} weights are missing, {missing[0]} for one")

@@ -9,13 +9,23 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from ..engine.errors import DownloadRefused, ModelFileUnusable, ModelLibraryMissing, ModelNameTaken, ModelUnknown
+from ..engine.errors import (
+    DownloadFailed,
+    DownloadRefused,
+    ModelFileUnusable,
+    ModelFolderUnwritable,
+    ModelLibraryMissing,
+    ModelNameTaken,
+    ModelUnknown,
+)
 from . import families
 from .download import WAIT_S, Progress, fetch
 from .published import Published
@@ -23,7 +33,11 @@ from .published import Published
 RECORD = "rasterlasso.json"
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
+FILES = (CONFIG, WEIGHTS)
 CHUNK_BYTES = 1 << 20
+WORKPLACE = ".adding-"
+STALE_S = 3600.0
+"""So old a workplace is nobody's any more."""
 
 
 @dataclass(frozen=True)
@@ -78,23 +92,25 @@ def add(source: Path, name: str | None = None) -> Installed:
     source: a folder with `config.json` and `model.safetensors`, or an author's own checkpoint of SAM, SAM-HQ or SAM 2
     (.pt, .pth). name: by default that of the folder or file.
     """
-    name = name or (source.stem if source.is_file() else source.resolve().name)
+    name = name or _name_of(source)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise ModelFileUnusable(path=str(source), reason=f"{name!r} is no name: use letters, digits, dots and dashes")
     if (models_folder() / name).exists() or name == "builtin":
         raise ModelNameTaken(name=name)
     if not source.is_file():
         return _install(source, name)
-    try:
-        from . import original
-    except ModuleNotFoundError as error:
-        raise ModelLibraryMissing(name=name, library=error.name) from error
+    from . import original
+
     if source.suffix not in original.SUFFIXES:
         raise ModelFileUnusable(path=str(source), reason=f"files of models end with {', '.join(original.SUFFIXES)}")
-    models_folder().mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=models_folder(), prefix=".converting-") as folder:
-        original.convert(source, Path(folder))
-        return _install(Path(folder), name)
+    with _workplace() as folder:
+        try:
+            original.convert(source, folder)
+        except ModuleNotFoundError as error:
+            raise ModelLibraryMissing(name=name, library=error.name) from error
+        except OSError as error:
+            raise ModelFolderUnwritable(path=str(models_folder()), reason=error.strerror or str(error)) from error
+        return _install(folder, name)
 
 
 def get(published: Published, progress: Progress, confirm: Callable[[str], bool], wait_s: float = WAIT_S) -> Installed:
@@ -116,9 +132,14 @@ def fetch_published(published: Published, progress: Progress, wait_s: float = WA
         raise ModelNameTaken(name=published.name)
     folder = _fetched(published)
     folder.mkdir(parents=True, exist_ok=True)
-    for file in (CONFIG, WEIGHTS):
-        if not (folder / file).exists():
-            fetch(published.url(file), folder / file, progress, wait_s)
+    try:
+        for file in FILES:
+            if not (folder / file).exists():
+                fetch(published.url(file), folder / file, progress, wait_s)
+    except DownloadFailed:
+        if not any(folder.iterdir()):
+            folder.rmdir()
+        raise
     found = _sha256(folder / WEIGHTS)
     if published.sha256 not in (None, found):
         discard_fetched(published)
@@ -130,8 +151,9 @@ def install_fetched(published: Published) -> Installed:
     """Add what was downloaded whole; raises `ModelFileUnusable` where it is no model, and then keeps nothing."""
     try:
         return _install(_fetched(published), published.name)
-    finally:
+    except ModelFileUnusable:
         discard_fetched(published)
+        raise
 
 
 def discard_fetched(published: Published) -> None:
@@ -143,19 +165,41 @@ def _fetched(published: Published) -> Path:
     return models_folder() / f".fetching-{published.name}"
 
 
+def _name_of(source: Path) -> str:
+    """A name that the rules allow, after a folder or a file."""
+    plain = source.stem if source.is_file() else source.resolve().name
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-._")
+
+
+@contextmanager
+def _workplace() -> Iterator[Path]:
+    """An empty folder beside the models; those that a killed process left are swept away."""
+    models_folder().mkdir(parents=True, exist_ok=True)
+    for left in models_folder().glob(f"{WORKPLACE}*"):
+        if time.time() - left.stat().st_mtime > STALE_S:
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=models_folder(), prefix=WORKPLACE, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
 def _install(source: Path, name: str) -> Installed:
+    """Move a folder of ours, copy another; whole or not at all."""
     kind, _ = families.read_family(source)
     parameters = _count_parameters(source / WEIGHTS)
-    models_folder().mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=models_folder(), prefix=".adding-") as temporary:
-        whole = Path(temporary) / "model"
-        whole.mkdir()
-        for file in (CONFIG, WEIGHTS):
-            shutil.copyfile(source / file, whole / file)
-        made = Installed(name, kind, parameters, {file: _sha256(whole / file) for file in (CONFIG, WEIGHTS)})
-        record = {key: value for key, value in asdict(made).items() if key != "name"}
-        (whole / RECORD).write_text(json.dumps(record, indent=2) + "\n")
-        whole.rename(made.folder)
+    try:
+        with _workplace() as temporary:
+            whole = temporary / "model"
+            whole.mkdir()
+            ready = source if source.parent == models_folder() else whole
+            for file in FILES:
+                if ready is whole:
+                    shutil.copyfile(source / file, whole / file)
+            made = Installed(name, kind, parameters, {file: _sha256(ready / file) for file in FILES})
+            record = {key: value for key, value in asdict(made).items() if key != "name"}
+            (ready / RECORD).write_text(json.dumps(record, indent=2) + "\n")
+            ready.rename(made.folder)
+    except OSError as error:
+        raise ModelFolderUnwritable(path=str(models_folder()), reason=error.strerror or str(error)) from error
     return made
 
 

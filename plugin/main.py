@@ -41,6 +41,7 @@ class RasterLassoPlugin:
         self._iface = iface
         self._provider: LassoProvider | None = None
         self._installer: EngineInstaller | None = None
+        self._models_dialog: ModelsDialog | None = None
 
     def initProcessing(self) -> None:
         """The algorithms; all there is under qgis_process."""
@@ -97,6 +98,7 @@ class RasterLassoPlugin:
         self._settings.hover, self._settings.learn = self.hover.enabled, self.digitizer.learns
         self._settings.save()
         self._cancel_installation()
+        self._close_models_dialog()
         canvas.destinationCrsChanged.disconnect(self._refresh_preview)
         canvas.unsetMapTool(self.tool)
         iface.removePluginRasterMenu(MENU, self.action)
@@ -137,10 +139,22 @@ class RasterLassoPlugin:
 
     def _manage_models(self) -> None:
         assert self._iface is not None
-        dialog = ModelsDialog(engine_python(self._settings), self._iface.mainWindow())
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.finished.connect(lambda result: self._ask_for_models())
-        dialog.open()
+        if self._models_dialog is None:
+            self._models_dialog = ModelsDialog(engine_python(self._settings), self._iface.mainWindow())
+            self._models_dialog.finished.connect(self._on_models_managed)
+        self._models_dialog.show()
+        self._models_dialog.raise_()
+
+    def _on_models_managed(self, result: int) -> None:
+        self._close_models_dialog()
+        self._ask_for_models()
+
+    def _close_models_dialog(self) -> None:
+        dialog, self._models_dialog = self._models_dialog, None
+        if dialog is not None:
+            dialog.finished.disconnect(self._on_models_managed)
+            dialog.reject()
+            dialog.deleteLater()
 
     def _install_engine(self) -> None:
         self._installer = EngineInstaller(managed_folder())

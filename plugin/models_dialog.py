@@ -70,6 +70,7 @@ class ModelsDialog(QDialog):
     def __init__(self, python: Path | None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr("Models"))
+        self._python = python
         self._engine = EngineProcess(python, self)
         self._models: dict[str, ModelInfo] = {}
         self.table = QTreeWidget()
@@ -90,7 +91,7 @@ class ModelsDialog(QDialog):
         self.add_button.clicked.connect(self._choose_file)
         self.remove_button.clicked.connect(self._remove)
         self._buttons.rejected.connect(self.reject)
-        self.finished.connect(lambda result: self._engine.shut_down())
+        self.finished.connect(lambda result: self._engine.shut_down())  # what was downloaded so far is used next time
         self._downloading: str | None = None
         self._busy = False
         self._ask("models", {}, self._show_models, tr("Starting the engine…"))
@@ -108,8 +109,8 @@ class ModelsDialog(QDialog):
 
     def add(self, path: Path) -> None:
         """Add a checkpoint, or the folder of a `model.safetensors`."""
-        beside = path.with_name("config.json")
-        source = path.parent if path.suffix == ".safetensors" and beside.exists() else path
+        is_folder = path.name == "model.safetensors" and path.with_name("config.json").exists()
+        source = path.parent if is_folder else path
         self._ask("add_model", {"path": str(source)}, self._reload, tr("Reading {path}…").format(path=source))
 
     def _show_models(self, value: dict[str, Any]) -> None:
@@ -132,6 +133,7 @@ class ModelsDialog(QDialog):
         model = self.selected
         if self._downloading is not None:
             self._engine.cancel_channel(CHANNEL)
+            self._engine.use_python(self._python)  # ends it at once, also where it waits for a server
         elif model is not None:
             self._downloading = model.name
             text = tr("Downloading {name}, licence: {licence}").format(name=model.name, licence=model.licence)

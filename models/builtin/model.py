@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..base import MOST_CANDIDATES, Candidate, Embedding, FloatImage, Mask, PixelPrompts
-from ..devices import best_hardware
+from ..devices import best_device
 from ..prompted import KEPT_ANSWERS, SATURATION, Answers, obedient, prompt_key, without_last_click
 from .adaptation import corrected
 from .appearance import sharpened
@@ -77,7 +77,7 @@ class BuiltinModel:
     name = "builtin"
 
     def __init__(self, weights: Path = WEIGHTS, device: torch.device | None = None) -> None:
-        self._device = device or best_hardware().device
+        self._device = device or best_device()
         net = ClickNet()
         net.load_state_dict({name: value.float() for name, value in load_file(weights).items()})
         _fuse(net.eval())

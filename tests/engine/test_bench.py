@@ -100,8 +100,10 @@ def test_an_interrupted_run_is_taken_up(scenes, tmp_path, capsys):
     assert "grabcut" in printed.err
     kept = [t["ious"] for t in json.loads(out.read_text())["trials"] if t["model"] == "builtin"]
     assert [0.123] in kept
-    assert cli.main(["bench", "clicks", str(scenes), "--json", str(out), "--resume", "--limit", "1"]) == 0
-    assert "builtin" in capsys.readouterr().err
+    assert cli.main(["bench", "clicks", str(scenes), "--json", str(out), "--resume", "--limit", "1"]) == 2
+    assert "another --limit" in capsys.readouterr().err
+    assert cli.main(["bench", "clicks", str(scenes), "--resume"]) == 2
+    assert "nothing to go on from" in capsys.readouterr().err
 
 
 def test_the_first_ten_objects_are_set_against_the_next_ten():

@@ -3,7 +3,7 @@
 import torch
 
 from rasterlasso.models.builtin.merging import FROM_CLICK, merged
-from rasterlasso.models.builtin.network import PromptTensors
+from rasterlasso.models.builtin.network import NetWindow, PromptTensors
 
 CELLS = 40
 
@@ -54,3 +54,20 @@ def test_early_clicks_may_change_everything():
         assert merged(coarse, 0, asked(count, (80.0, 80.0), before)) is coarse
     coarse = answers(after)
     assert merged(coarse, 0, asked(FROM_CLICK, (80.0, 80.0), torch.zeros(CELLS, CELLS))) is coarse
+
+
+def test_in_a_window_it_is_what_it_is_on_the_whole_tile():
+    """Neither is square, so that rows, columns and corners can't be mixed up."""
+    before = torch.zeros(32, 56)
+    before[12:18, 30:40] = 1
+    after = before.clone()
+    after[8:12, 36:40] = 1  # at the click
+    after[12:18, 20:24] = 1  # elsewhere
+    clicks = torch.tensor([[(4 * 35.0, 4 * 15.0)] * (FROM_CLICK - 1) + [(4 * 38.0, 4 * 9.0)]])
+    kinds = torch.ones(1, FROM_CLICK, dtype=torch.int64)
+    prompts = PromptTensors(clicks, kinds, torch.zeros(1, 4), before[None, None])
+    whole = merged(answers(after), 0, prompts)
+    assert torch.equal(whole[0, 0] > 0, (after > 0) & ~((after > before) & (torch.arange(56) < 30)))
+    window = NetWindow(32, 64, 96, 192)
+    part = merged(window.of(answers(after), 4), 0, prompts.window(window))
+    assert torch.equal(part, window.of(whole, 4))

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from rasterlasso.engine import cli
-from rasterlasso.engine.errors import ModelFileUnusable
+from rasterlasso.engine.errors import ModelFileUnusable, ModelFolderUnwritable
 from rasterlasso.models import registry, weights
 from rasterlasso.models.base import PixelPrompts
 from rasterlasso.models.original import convert
@@ -116,35 +116,62 @@ DAMAGES = {
     "wrong shape": "1 shapes are wrong, mask_decoder.iou_token.weight",
     "unknown size": "a SAM 2 of 1 blocks",
     "another suffix": "end with .pt, .pth",
+    "empty": "cut off, or no checkpoint: EOFError",
+    "numbered": "no named tensors",
+    "wrong rank": "not SAM's",
+    "nonsense": "bad.pth",
 }
+
+
+BYTES = {"empty": b"", "nonsense": b"\x80\x02}q\x00.....", "text": b"<html>404</html>"}
+
+
+def damaged(damage, folder):
+    """What a bad file holds."""
+    good = random_weights("sam")
+    return {
+        "code": {**good, "code": Code(str(folder / "ran"))},
+        "a list": [1, 2],
+        "another model": {"conv.weight": torch.zeros(3)},
+        "tensor missing": {name: t for name, t in good.items() if name != "mask_decoder.iou_token.weight"},
+        "tensor too many": {**good, "extra": torch.zeros(1)},
+        "wrong shape": {**good, "mask_decoder.iou_token.weight": torch.zeros(1, 128)},
+        "wrong rank": {**good, "image_encoder.pos_embed": torch.zeros(4)},
+        "unknown size": {"image_encoder.trunk.blocks.0.norm1.weight": torch.zeros(96)},
+        "numbered": {0: torch.zeros(1)},
+    }.get(damage, good)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_what_is_no_checkpoint_is_refused_and_leaves_nothing(damage, store, tmp_path):
     file = tmp_path / ("bad.bin" if damage == "another suffix" else "bad.pth")
-    given = random_weights("sam")
-    match damage:
-        case "code":
-            given["code"] = Code(str(tmp_path / "ran"))
-        case "a list":
-            given = [1, 2]
-        case "another model":
-            given = {"conv.weight": torch.zeros(3)}
-        case "tensor missing":
-            del given["mask_decoder.iou_token.weight"]
-        case "tensor too many":
-            given["extra"] = torch.zeros(1)
-        case "wrong shape":
-            given["mask_decoder.iou_token.weight"] = torch.zeros(1, 128)
-        case "unknown size":
-            given = {"image_encoder.trunk.blocks.0.norm1.weight": torch.zeros(96)}
-    torch.save(given, file)
+    torch.save(damaged(damage, tmp_path), file)
     if damage == "cut off":
         file.write_bytes(file.read_bytes()[:-1000])
-    elif damage == "text":
-        file.write_text("<html>404</html>")
+    elif damage in BYTES:
+        file.write_bytes(BYTES[damage])
     with pytest.raises(ModelFileUnusable, match=DAMAGES[damage]) as raised:
         weights.add(file)
     assert str(file) in str(raised.value)
     assert not (tmp_path / "ran").exists()
     assert not store.exists() or list(store.iterdir()) == []
+
+
+def test_a_file_with_an_odd_name_gets_a_plain_one(original, store, tmp_path):
+    copy = tmp_path / "sam vit_b (1).pth"
+    copy.write_bytes(original.read_bytes())
+    assert weights.add(copy).name == "sam-vit_b-1"
+
+
+def test_a_full_disk_is_said_and_what_a_killed_process_left_is_swept_away(store, sam_folder, monkeypatch):
+    left = store / ".adding-old"
+    left.mkdir(parents=True)
+    os.utime(left, (0, 0))
+
+    def full(source, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.copyfile", full)
+    with pytest.raises(ModelFolderUnwritable, match="No space left"):
+        weights.add(sam_folder("sam"), "mine")
+    assert list(store.iterdir()) == []

@@ -14,7 +14,17 @@ from rasterlasso.engine.protocol import ModelInfo
 from rasterlasso.plugin.models_dialog import ModelsDialog, speed_text, state_text
 
 
-class Quiet(SimpleHTTPRequestHandler):
+class Hub(SimpleHTTPRequestHandler):
+    """Sends files; where the server is told to stall, half of the weights and then nothing."""
+
+    def copyfile(self, source, target):
+        if self.server.stalls.is_set() and self.path.endswith(".safetensors"):
+            target.write(source.read(100_000))
+            target.flush()
+            self.server.released.wait(60)
+            return
+        super().copyfile(source, target)
+
     def log_message(self, *arguments):
         pass
 
@@ -25,18 +35,21 @@ def hub(tmp_path, engine_python, monkeypatch):
     folder = tmp_path / "hub" / "facebook" / "sam-vit-base" / "resolve" / "main"
     folder.mkdir(parents=True)
     subprocess.run([engine_python, CHECKPOINTS, "sam", folder], check=True)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=tmp_path / "hub"))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Hub, directory=tmp_path / "hub"))
+    server.stalls, server.released = threading.Event(), threading.Event()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
     monkeypatch.setenv("RASTERLASSO_MODELS", str(tmp_path / "models"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    yield folder
+    yield server
+    server.released.set()
     server.shutdown()
     server.server_close()
 
 
 @pytest.fixture
 def dialog(qgis_app, engine_python, hub):
+    """Shown, its list filled."""
     made = ModelsDialog(engine_python)
     made.show()
     wait_until(lambda: made.table.topLevelItemCount() > 5)
@@ -83,7 +96,23 @@ def test_what_is_not_confirmed_is_not_kept(dialog, monkeypatch, tmp_path):
     assert dialog.selected.state == "published"
 
 
-def test_what_fails_is_said_and_the_dialog_goes_on(dialog, hub, tmp_path):
+def test_a_download_from_a_server_that_stalls_can_be_cancelled_and_taken_up(dialog, hub, monkeypatch, tmp_path):
+    answer(monkeypatch, QMessageBox.StandardButton.Yes)
+    hub.stalls.set()
+    dialog.select("sam-base")
+    dialog.download_button.click()
+    part = tmp_path / "models" / ".fetching-sam-base" / "model.safetensors.part"
+    wait_until(lambda: part.exists() and part.stat().st_size > 0)
+    dialog.download_button.click()
+    assert dialog.status.text() == "Stopped. It can be resumed."
+    assert part.stat().st_size == 100_000
+    hub.stalls.clear()
+    hub.released.set()
+    dialog.download_button.click()
+    wait_until(lambda: dialog.selected is not None and dialog.selected.state == "added")
+
+
+def test_what_fails_is_said_and_the_dialog_goes_on(dialog, tmp_path):
     dialog.select("sam-huge")
     dialog.download_button.click()
     idle(dialog)
@@ -92,7 +121,7 @@ def test_what_fails_is_said_and_the_dialog_goes_on(dialog, hub, tmp_path):
     dialog.add(tmp_path / "bad.pth")
     idle(dialog)
     assert "bad.pth: not a usable model" in dialog.status.text()
-    dialog.add(hub / "model.safetensors")
+    dialog.add(tmp_path / "hub" / "facebook" / "sam-vit-base" / "resolve" / "main" / "model.safetensors")
     wait_until(lambda: "main" in dialog._models)
 
 

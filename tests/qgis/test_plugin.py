@@ -19,6 +19,7 @@ from qgis.PyQt.QtWidgets import QDockWidget
 
 import rasterlasso
 from helpers import MIDDLE, wait_until
+from rasterlasso.engine.protocol import ModelInfo
 from rasterlasso.plugin.engine_process import EngineProcess, EngineState
 from rasterlasso.plugin.environment import COMPLETE, EngineInstaller, base_pythons, engine_python, python_in
 from rasterlasso.plugin.errors import EngineInstallFailed, EngineMissing, PythonMissing
@@ -70,6 +71,28 @@ def test_unload_leaves_nothing_behind(qgis_iface, configured, project, imagery):
         dock for dock in qgis_iface.mainWindow().findChildren(QDockWidget) if dock.isVisible() and "Lasso" in dock.objectName()
     ]
     project.removeAllMapLayers()
+
+
+def test_the_dialog_of_models_opens_beside_the_map_and_goes_with_the_plugin(plugin):
+    plugin.dock.models_button.click()
+    first = plugin._models_dialog
+    plugin.dock.models_button.click()
+    assert plugin._models_dialog is first
+    assert first.isVisible()
+    assert not first.isModal()
+    first.reject()
+    assert plugin._models_dialog is None
+    wait_until(lambda: plugin.dock.model.currentText() == "Built-in")
+    plugin.dock.models_button.click()
+    plugin.unload()
+    assert plugin._models_dialog is None
+
+
+def test_where_the_chosen_model_is_gone_the_built_in_one_takes_its_place(plugin):
+    plugin.digitizer.set_model("mine")
+    plugin.dock.set_models([ModelInfo("builtin", "Built-in", "Raster Lasso", "GPL", 3_200_000, "built-in", False)])
+    assert plugin.digitizer.model == "builtin"
+    assert plugin.dock.model.currentData() == "builtin"
 
 
 def test_it_can_be_loaded_again(qgis_iface, configured, project):
