@@ -14,19 +14,27 @@ from .protocol import ModelInfo
 
 Params = dict[str, Any]
 
+SECONDS_PER_MILLION = 0.08
+"""Encoding in bfloat16 on two server cores, for each million parameters (docs/BENCHMARKS.md)."""
+
+FLOAT32_SLOWER = 1.8
+"""How many times as long float32 takes (the same)."""
+
 
 def list_models() -> Params:
     """Those that are ready, then those that can be downloaded, as `ModelInfo`s."""
-    on_gpu = best_hardware().device.type != "cpu"
     found = []
     for each in registry.entries():
         state = "built-in" if each.name == registry.DEFAULT_MODEL else "added"
-        found.append(ModelInfo(each.name, each.title, each.family, each.licence, each.parameters, state, on_gpu))
+        found.append(
+            ModelInfo(each.name, each.title, each.family, each.licence, each.parameters, state, _tile_seconds(each.parameters))
+        )
     names = {each.name for each in found}
     for other in PUBLISHED:
         if other.name not in names:
             family = families.FAMILIES[other.kind].title
-            found.append(ModelInfo(other.name, other.name, family, other.licence, other.parameters, "published", on_gpu))
+            seconds = _tile_seconds(other.parameters)
+            found.append(ModelInfo(other.name, other.name, family, other.licence, other.parameters, "published", seconds))
     return {"models": [each.to_wire() for each in found]}
 
 
@@ -61,6 +69,14 @@ def remove_model(params: Params) -> Params:
     """Delete an added model."""
     weights.remove(_name(params))
     return {}
+
+
+def _tile_seconds(parameters: int) -> float | None:
+    hardware = best_hardware()
+    if hardware.device.type != "cpu":
+        return None
+    slower = 1.0 if hardware.is_half else FLOAT32_SLOWER
+    return parameters / 1e6 * SECONDS_PER_MILLION * slower
 
 
 def _name(params: Params) -> str:

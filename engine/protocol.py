@@ -227,8 +227,8 @@ class ModelInfo:
     licence: str
     parameters: int
     state: str
-    on_gpu: bool
-    """Whether it would run on a GPU here."""
+    tile_seconds: float | None
+    """How long a new tile takes, roughly; None on a GPU, for which nothing was measured."""
 
     def to_wire(self) -> dict[str, Any]:
         """JSON form."""

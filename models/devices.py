@@ -23,16 +23,19 @@ class Hardware:
     explanation: str = ""
 
     @property
+    def is_half(self) -> bool:
+        """Whether encoders run in half precision."""
+        return self.encoder_dtype is not torch.float32
+
+    @property
     def name(self) -> str:
         """For the user."""
         return self.explanation.split(",")[0] or self.device.type
 
     def autocast(self) -> AbstractContextManager[None]:
         """Within it encoders run in their precision."""
-        enabled = self.encoder_dtype is not torch.float32
-        context: AbstractContextManager[None] = torch.autocast(
-            self.device.type, torch.bfloat16 if not enabled else self.encoder_dtype, enabled=enabled
-        )
+        dtype = self.encoder_dtype if self.is_half else torch.bfloat16
+        context: AbstractContextManager[None] = torch.autocast(self.device.type, dtype, enabled=self.is_half)
         return context
 
 

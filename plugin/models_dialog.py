@@ -32,9 +32,6 @@ from .engine_process import EngineProcess
 from .translation import error_text, tr
 
 CHANNEL = "model"
-MS_PER_MILLION = 80
-"""Encoding time of SAM and SAM 2 on two server cores, for each million parameters (docs/BENCHMARKS.md)."""
-
 BYTES_PER_PARAMETER = 4
 
 
@@ -42,10 +39,9 @@ def speed_text(model: ModelInfo) -> str:
     """How long a new place takes, in words."""
     if model.state == "built-in":
         return tr("at once, also without a GPU")
-    if model.on_gpu:
-        return tr("fast, on this machine's GPU")
-    seconds = model.parameters / 1e6 * MS_PER_MILLION / 1000
-    return tr("about {seconds:.0f} s for a new place, then fast").format(seconds=max(1.0, seconds))
+    if model.tile_seconds is None:
+        return tr("fast, where the GPU's memory holds it")
+    return tr("about {seconds:.0f} s for a new place, then fast").format(seconds=max(1.0, model.tile_seconds))
 
 
 def quality_text(model: ModelInfo) -> str:

@@ -126,8 +126,8 @@ def test_what_fails_is_said_and_the_dialog_goes_on(dialog, tmp_path):
 
 
 def test_words_tell_speed_and_size():
-    tiny = ModelInfo("sam2.1-tiny", "sam2.1-tiny", "SAM 2", "Apache-2.0", 39_000_000, "published", False)
+    tiny = ModelInfo("sam2.1-tiny", "sam2.1-tiny", "SAM 2", "Apache-2.0", 39_000_000, "published", 3.1)
     assert speed_text(tiny) == "about 3 s for a new place, then fast"
     assert state_text(tiny) == "to download, 0.2 GB"
-    assert "GPU" in speed_text(ModelInfo("a", "a", "SAM", "", 90_000_000, "added", True))
-    assert "at once" in speed_text(ModelInfo("builtin", "Built-in", "", "", 3_200_000, "built-in", False))
+    assert "GPU" in speed_text(ModelInfo("a", "a", "SAM", "", 90_000_000, "added", None))
+    assert "at once" in speed_text(ModelInfo("builtin", "Built-in", "", "", 3_200_000, "built-in", 0.3))

@@ -90,7 +90,7 @@ def test_the_dialog_of_models_opens_beside_the_map_and_goes_with_the_plugin(plug
 
 def test_where_the_chosen_model_is_gone_the_built_in_one_takes_its_place(plugin):
     plugin.digitizer.set_model("mine")
-    plugin.dock.set_models([ModelInfo("builtin", "Built-in", "Raster Lasso", "GPL", 3_200_000, "built-in", False)])
+    plugin.dock.set_models([ModelInfo("builtin", "Built-in", "Raster Lasso", "GPL", 3_200_000, "built-in", 0.3)])
     assert plugin.digitizer.model == "builtin"
     assert plugin.dock.model.currentData() == "builtin"
 
