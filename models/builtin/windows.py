@@ -25,6 +25,9 @@ HALO_CELLS = 2
 WINDOW_MARGIN_PX = 64
 """How far around the answer before the next one is looked for, in the network's pixels."""
 
+FIRST_MARGIN_PX = 160
+"""How far around clicks the first answer is looked for: what training crops showed."""
+
 
 @dataclass(frozen=True)
 class CellWindow:
@@ -46,15 +49,17 @@ class CellWindow:
 
 
 def search_window(prompts: PromptTensors, whole: NetWindow) -> NetWindow:
-    """Where the answer is looked for: around the one before, the box and the clicks, or everywhere for a first click."""
+    """Where the answer is looked for: around the one before, the box and the clicks, further for a first click."""
     rows_cols = torch.nonzero(prompts.previous[0, 0] > 0.3).cpu().numpy() * 4
-    if not len(rows_cols) and not prompts.box.any():
-        return whole
+    is_first = not len(rows_cols) and not prompts.box.any()
     clicks = prompts.clicks_xy[0][prompts.kinds[0] >= 0].cpu().numpy()[:, ::-1]
     corners = prompts.box.reshape(2, 2).cpu().numpy()[:, ::-1] if prompts.box.any() else clicks
     corner = (whole.bottom - 1, whole.right - 1)
-    rows, cols = np.clip(np.concatenate((rows_cols, clicks, corners)).astype(np.intp), 0, corner).T
-    return NetWindow.around(rows, cols, (whole.bottom, whole.right), WINDOW_MARGIN_PX)
+    places = np.concatenate((rows_cols, clicks, corners))
+    if not len(places):
+        return whole
+    rows, cols = np.clip(places.astype(np.intp), 0, corner).T
+    return NetWindow.around(rows, cols, (whole.bottom, whole.right), FIRST_MARGIN_PX if is_first else WINDOW_MARGIN_PX)
 
 
 def reaches_cut(answer: Tensor, window: NetWindow, whole: NetWindow) -> bool:
