@@ -21,7 +21,8 @@ from pyproj.exceptions import CRSError
 from ..models.registry import DEFAULT_MODEL
 from .errors import CrsMissing, CrsUnknown, PromptNotANumber
 from .protocol import Box, Point, Prompts
-from .segmenter import Checkpoint, Segmentation, Segmenter
+from .query import Checkpoint
+from .segmenter import Segmentation, Segmenter
 
 __all__ = ["Scene", "Segmentation", "open"]
 

@@ -1,14 +1,46 @@
-"""Encoded tiles in memory: least recently used, limited by bytes."""
+"""What is kept in memory: encoded tiles, limited by bytes, and the newest of other things, limited by count."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from ..models.base import Embedding, Mask
 from .tiling import Tile
 
 DEFAULT_BUDGET_BYTES = 1 << 30
+
+
+Value = TypeVar("Value")
+
+
+class Recent(Generic[Value]):
+    """The last few values by their keys."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._values: OrderedDict[Hashable, Value] = OrderedDict()
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._values
+
+    def get(self, key: Hashable) -> Value:
+        """A value that is there, which counts as used now."""
+        self._values.move_to_end(key)
+        return self._values[key]
+
+    def put(self, key: Hashable, value: Value) -> None:
+        """Keep a value."""
+        self._values[key] = value
+        self._values.move_to_end(key)
+        if len(self._values) > self._count:
+            self._values.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._values.clear()
 
 
 @dataclass(frozen=True)

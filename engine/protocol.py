@@ -48,6 +48,11 @@ class Prompts:
         """Whether anything says where the object is."""
         return self.box is not None or any(point.foreground for point in self.points)
 
+    @property
+    def without_last_point(self) -> Prompts:
+        """As they were before the newest click."""
+        return Prompts(self.points[:-1], self.box)
+
     def to_wire(self) -> dict[str, Any]:
         """JSON form: `{"points": [[x, y, foreground], ...], "box": [x0, y0, x1, y1] or null}`."""
         box = self.box
@@ -106,11 +111,15 @@ class Ready:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a request is: `fraction` in 0..1, `stage` one of `read`, `encode`, `decode`, `vectorize`, `download`."""
+    """How far a request is: `fraction` in 0..1, `stage` one of `read`, `encode`, `decode`, `vectorize`, `refine`, `download`.
+
+    part: of an object larger than a tile what is found so far, as the answer would be.
+    """
 
     id: int
     stage: str
     fraction: float
+    part: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

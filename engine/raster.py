@@ -26,7 +26,7 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
 from .errors import RasterNotFound, RasterUnreadable, RasterUnsupported
-from .tiling import TileGrid, Window
+from .tiling import TILE_PX, TileGrid, Window
 
 logging.getLogger("rasterio").setLevel(logging.ERROR)
 
@@ -38,7 +38,7 @@ class RasterSource:
     georeference get QGIS's coordinates for them: x right, y up, the top left corner at (0, 0).
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], tile_px: int = TILE_PX) -> None:
         """Open `path`; raises `RasterNotFound`, `RasterUnreadable` or `RasterUnsupported`."""
         self.path = str(path)
         self._base, has_georeference = _open(self.path)
@@ -52,7 +52,7 @@ class RasterSource:
         self.crs_wkt: str | None = self._dataset.crs.to_wkt() if self._dataset.crs else None
         self.width_px: int = self._dataset.width
         self.height_px: int = self._dataset.height
-        self.grid = TileGrid(self.width_px, self.height_px)
+        self.grid = TileGrid(self.width_px, self.height_px, tile_px)
 
     def __enter__(self) -> RasterSource:
         return self

@@ -1,46 +1,27 @@
-"""The use case: prompts on a raster become a polygon.
-
-Prompts → native pixels → tile of the grid → embedding (cached) → logits → polygon in the raster's CRS. Where the object
-does not fit the tile, the next coarser level is tried.
-"""
+"""The use case: prompts on a raster become a polygon in its CRS."""
 
 from __future__ import annotations
 
-import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 import shapely
 from shapely import MultiPolygon, Polygon
 
 from ..models import registry
-from ..models.base import Adaptable, FloatImage, LearningModel, Model, PixelPrompts
-from .cache import EncodedTile, TileCache, TileKey
-from .errors import ModelFailed, NothingFound, PromptMissing, PromptNotANumber, PromptOnNodata, PromptOutsideRaster
+from ..models.base import Adaptable, Candidate, LearningModel, Model
+from .cache import Recent, TileCache
+from .errors import NothingFound
+from .placement import NativePrompts, place, to_map, to_tile
 from .protocol import Prompts
-from .radiometry import Radiometry
-from .raster import RasterSource, fingerprint
-from .tiling import Window
-from .vectorize import burnt, outline, polygonal
-
-OPEN_RASTERS = 8
-"""Rasters kept open; the least recently used is closed."""
-
-Checkpoint = Callable[[str, float], None]
-"""Told the stage (`read`, `encode`, `decode`, `vectorize`) and the fraction done; may raise to stop the work."""
-
-
-@dataclass(frozen=True)
-class Scene:
-    """An open raster with its radiometry."""
-
-    source: RasterSource
-    radiometry: Radiometry
-    fingerprint: str
+from .query import Checkpoint, Clock, FirstLook, Found, Query
+from .raster import RasterSource
+from .refine import Spread
+from .scene import Scene, Scenes
+from .tiling import TILE_PX
+from .vectorize import burnt, outline, outline_of_mosaic, polygonal
 
 
 @dataclass(frozen=True)
@@ -56,7 +37,8 @@ class Segmentation:
     """The answer to prompts.
 
     polygon: valid, in the raster's CRS (`crs_wkt`, None where it has none). score: predicted IoU. candidates: all answers,
-    best first. level: the level that was segmented. seconds: duration of the whole; stages: of its parts.
+    best first; of an object larger than a tile the others are as coarse as the first look. level: the level of the polygon.
+    seconds: duration of the whole; stages: of its parts.
     """
 
     polygon: Polygon | MultiPolygon
@@ -69,44 +51,39 @@ class Segmentation:
     stages: dict[str, float]
 
 
+OnPart = Callable[[Callable[[], Segmentation]], None]
+"""Offered what is found so far of an object larger than a tile, after each tile; calling the offer makes its polygon."""
+
+
+ANSWERS_KEPT = 32
+"""Earlier answers that a further click goes on from."""
+
+
 @dataclass(frozen=True)
-class _NativePrompts:
-    """Prompts in native pixel coordinates: (n, 2) points, (n,) foreground, box as x0, y0, x1, y1."""
+class _Ask:
+    """What is asked beside the prompts."""
 
-    points: npt.NDArray[np.float64]
-    foreground: npt.NDArray[np.bool_]
-    box: tuple[float, float, float, float] | None
-
-    @property
-    def bounds(self) -> tuple[float, float, float, float]:
-        """What the prompts of the foreground span: the tile is chosen by them alone."""
-        on_object = self.points[self.foreground]
-        corners = on_object if self.box is None else np.vstack((on_object, np.reshape(self.box, (2, 2))))
-        return (*corners.min(axis=0), *corners.max(axis=0))
-
-    def in_window(self, window: Window) -> PixelPrompts:
-        """In the tile's pixel coordinates; background off the tile is left out."""
-        there = np.array([window.contains(x, y) for x, y in self.points], np.bool_)
-        points = np.array([window.to_tile(x, y) for x, y in self.points[there]]).reshape(-1, 2)
-        box = None if self.box is None else (*window.to_tile(*self.box[:2]), *window.to_tile(*self.box[2:]))
-        return PixelPrompts(points, self.foreground[there], box)
+    path: str
+    model: str
+    learned: bool
+    level: int
 
 
 class Segmenter:
     """Holds what lives from click to click: open rasters, loaded models, encoded tiles."""
 
-    def __init__(self, cache: TileCache | None = None, models: Iterable[Model] = ()) -> None:
+    def __init__(self, cache: TileCache | None = None, models: Iterable[Model] = (), tile_px: int = TILE_PX) -> None:
         """models: ready ones, taken before those of the registry."""
         self._cache = TileCache() if cache is None else cache
-        self._scenes: OrderedDict[str, Scene] = OrderedDict()
+        self._scenes = Scenes(tile_px)
         self._models: dict[str, Model] = {model.name: model for model in models}
         self._versions: dict[str, str] = {}
         self._learners: dict[tuple[str, str], LearningModel] = {}
+        self._answered: Recent[Found | None] = Recent(ANSWERS_KEPT)
 
     def close(self) -> None:
         """Let all files go."""
-        while self._scenes:
-            self._scenes.popitem()[1].source.close()
+        self._scenes.close()
 
     def model(self, name: str) -> Model:
         """A loaded model; raises `ModelUnknown`."""
@@ -121,31 +98,13 @@ class Segmenter:
         for name in [name for name, version in self._versions.items() if current.get(name) != version]:
             del self._models[name], self._versions[name]
             self._cache.drop(name)
+            self._answered.clear()
             for key in [key for key in self._learners if key[1] == name]:
                 del self._learners[key]
 
-    def _network(self, path: str, model: str, learned: bool) -> Model:
-        own = self._learners.get((path, model)) if learned else None
-        return own or self.model(model)
-
     def scene(self, path: str) -> Scene:
         """The raster at `path`, opened again if the file has changed; raises `RasterError`s."""
-        current = fingerprint(path)
-        scene = self._scenes.pop(path, None)
-        if scene is not None and scene.fingerprint != current:
-            scene.source.close()
-            scene = None
-        if scene is None:
-            source = RasterSource(path)
-            try:
-                scene = Scene(source, Radiometry.of(source), current)
-            except BaseException:
-                source.close()
-                raise
-        self._scenes[path] = scene
-        if len(self._scenes) > OPEN_RASTERS:
-            self._scenes.popitem(last=False)[1].source.close()
-        return scene
+        return self._scenes.at(path)
 
     def segment(
         self,
@@ -156,42 +115,55 @@ class Segmenter:
         level: int | None = None,
         learned: bool = False,
         checkpoint: Checkpoint = lambda stage, fraction: None,
+        on_part: OnPart = lambda offer: None,
     ) -> Segmentation:
         """The object that the prompts (in the raster's CRS) mean.
 
-        level: where to look first, None for native resolution; coarser ones follow while the object does not fit a tile.
-        learned: ask the copy of the model that has learnt on this raster, if there is one.
-        Raises `RasterError`s, `PromptError`s, `ModelUnknown`, `ModelFailed`, `NothingFound`, and what `checkpoint` raises.
+        level: the level of the answer, None for native resolution; what does not fit a tile there is found at a coarser one
+        and refined. learned: ask the copy of the model that has learnt on this raster, if there is one. Raises `RasterError`s,
+        `PromptError`s, `ModelUnknown`, `ModelFailed`, `NothingFound`, and what `checkpoint` and `on_part` raise.
         """
-        clock = _Clock(checkpoint)
-        clock.start("read", 0.0)
-        network = self._network(path, model, learned)
-        scene = self.scene(path)
-        placed = _place(scene.source, prompts)
-        level = _level_holding(scene.source, placed, level or 0)
-        while True:
-            window, tile = self._encoded(scene, network, placed, level, clock)
-            clock.start("decode", 0.7)
-            pixel_prompts = _on_data(scene.source, window, tile.valid, placed.in_window(window))
-            candidates = network.decode(tile.embedding, pixel_prompts)
-            if not candidates:
-                raise NothingFound()
-            if level >= scene.source.grid.max_level or not _reaches_cut(candidates[0].logits, window, scene.source):
-                break
-            level += 1
-        clock.start("vectorize", 0.9)
-        polygons = tuple(
-            PolygonCandidate(polygon, candidate.score)
-            for candidate in candidates
-            if (polygon := _polygon(candidate.logits, pixel_prompts, window, scene.source, model)) is not None
-        )
-        if not polygons:
-            raise NothingFound()
-        stages = clock.stop()
-        best = polygons[0]
-        return Segmentation(
-            best.polygon, best.score, polygons, scene.source.crs_wkt, model, level, sum(stages.values()), stages
-        )
+        ask = _Ask(path, model, learned, level or 0)
+        former = self._former(ask, prompts, checkpoint)
+        query = self._query(ask, prompts, checkpoint)
+        wanted = query.scene.source.grid.clamp_level(ask.level)
+        first = query.look_again(former.first) if former else query.first_look(wanted)
+        query.clock.start("vectorize", 0.9)
+        polygons = _polygons(query, first)
+        answer = _answer(query, polygons, first.tile.level)
+        if first.tile.level == wanted and not query.is_cut(first):
+            self._remember(ask, prompts, None)
+            return answer
+        on_part(lambda: answer)
+        found = Found(query.placed, first)
+        self._remember(ask, prompts, found)  # now: what is found until the user has enough of it counts, too
+        for state in query.spread(found, wanted, former):
+            on_part(partial(_spread_answer, query, state, polygons))
+        query.clock.start("vectorize", 0.95)
+        return _spread_answer(query, found.spreads[-1], polygons)
+
+    def _former(self, ask: _Ask, prompts: Prompts, checkpoint: Checkpoint) -> Found | None:
+        """How the same prompts, or all but the newest, were answered, where the object was larger than a tile.
+
+        Found out now where it was forgotten, so that a set of prompts has one answer.
+        """
+        key, shorter = self._key(ask, prompts), prompts.without_last_point
+        if key in self._answered:
+            return self._answered.get(key)
+        if ask.learned or not prompts.points or not shorter.has_foreground:
+            return None
+        key = self._key(ask, shorter)
+        if key not in self._answered:
+            self.segment(ask.path, shorter, model=ask.model, level=ask.level, checkpoint=checkpoint)
+        return self._answered.get(key)
+
+    def _remember(self, ask: _Ask, prompts: Prompts, found: Found | None) -> None:
+        if not ask.learned:  # what was learnt since would change the answer
+            self._answered.put(self._key(ask, prompts), found)
+
+    def _key(self, ask: _Ask, prompts: Prompts) -> tuple[str, str, _Ask, Prompts]:
+        scene = self.scene(ask.path)
+        return scene.fingerprint, scene.radiometry.key, ask, prompts
 
     def glance(
         self, path: str, prompts: Prompts, *, model: str, level: int, learned: bool = False
@@ -200,16 +172,13 @@ class Segmenter:
 
         Raises `RasterError`s, `PromptError`s, `ModelUnknown`, `ModelFailed`.
         """
-        network = self._network(path, model, learned)
-        scene = self.scene(path)
-        placed = _place(scene.source, prompts)
-        window, key = _tile_of(scene, network, placed, _level_holding(scene.source, placed, level))
-        tile = self._cache.get(key)
-        if tile is None:
+        query = self._query(_Ask(path, model, learned, level), prompts)
+        tile = query.tile(query.level_holding(level))
+        encoded = self._cache.get(query.key(tile))
+        if encoded is None:
             return None
-        pixel_prompts = _on_data(scene.source, window, tile.valid, placed.in_window(window))
-        candidates = network.decode(tile.embedding, pixel_prompts, most=1)
-        return _polygon(candidates[0].logits, pixel_prompts, window, scene.source, model) if candidates else None
+        found = query.look(tile, encoded, most=1)
+        return _polygon(found.candidates[0], found, query.scene.source) if found.candidates else None
 
     def learn(
         self,
@@ -228,144 +197,64 @@ class Segmenter:
         network = self.model(model)
         if polygon.is_empty or not isinstance(network, Adaptable):
             return False
-        clock = _Clock(checkpoint)
         scene = self.scene(path)
         x0, y0, x1, y1 = shapely.bounds(shapely.transform(polygon, scene.source.to_pixel))
-        placed = _NativePrompts(np.empty((0, 2)), np.empty(0, np.bool_), (x0, y0, x1, y1))
-        window, tile = self._encoded(scene, network, placed, _level_holding(scene.source, placed, level), clock)
+        placed = NativePrompts(np.empty((0, 2)), np.empty(0, np.bool_), (x0, y0, x1, y1))
+        query = Query(scene, network, placed, self._cache, Clock(checkpoint))
+        tile = query.tile(query.level_holding(level))
+        encoded, window = query.encoded(tile), scene.source.grid.window(tile)
         if (path, model) not in self._learners:
             self._learners[path, model] = network.learner()
-        accepted = burnt(shapely.transform(polygon, lambda xy: _to_tile(scene.source, window, xy)), tile.valid.shape)
-        self._learners[path, model].learn(tile.embedding, accepted & tile.valid, lambda: checkpoint("learn", 0.5))
+        accepted = burnt(shapely.transform(polygon, lambda xy: to_tile(scene.source, window, xy)), encoded.valid.shape)
+        self._learners[path, model].learn(encoded.embedding, accepted & encoded.valid, lambda: checkpoint("learn", 0.5))
         return True
 
     def forget(self) -> None:
         """Forget what was learnt from accepted objects."""
         self._learners.clear()
 
-    def _encoded(
-        self, scene: Scene, network: Model, placed: _NativePrompts, level: int, clock: _Clock
-    ) -> tuple[Window, EncodedTile]:
-        window, key = _tile_of(scene, network, placed, level)
-        tile = self._cache.get(key)
-        if tile is None:
-            clock.start("read", 0.05)
-            image, valid = scene.radiometry.render(scene.source, window)
-            clock.start("encode", 0.1)
-            tile = EncodedTile(network.encode(image, valid), valid)
-            self._cache.put(key, tile)
-        return window, tile
+    def _query(self, ask: _Ask, prompts: Prompts, checkpoint: Checkpoint = lambda stage, fraction: None) -> Query:
+        clock = Clock(checkpoint)
+        clock.start("read", 0.0)
+        own = self._learners.get((ask.path, ask.model)) if ask.learned else None
+        network = own or self.model(ask.model)
+        scene = self.scene(ask.path)
+        return Query(scene, network, place(scene.source, prompts), self._cache, clock)
 
 
-def _tile_of(scene: Scene, network: Model, placed: _NativePrompts, level: int) -> tuple[Window, TileKey]:
-    """What the tile covers on which the prompts' middle is least near to an edge, and its key in the cache."""
-    x0, y0, x1, y1 = placed.bounds
-    grid = scene.source.grid
-    address = grid.tile_at(level, (x0 + x1) / 2, (y0 + y1) / 2)
-    return grid.window(address), TileKey(scene.fingerprint, scene.radiometry.key, network.name, address)
+def _answer(query: Query, polygons: list[PolygonCandidate], level: int) -> Segmentation:
+    stages = query.clock.stages()
+    best, crs = polygons[0], query.scene.source.crs_wkt
+    return Segmentation(best.polygon, best.score, tuple(polygons), crs, query.network.name, level, sum(stages.values()), stages)
 
 
-class _Clock:
-    """Times the stages and passes them on to the checkpoint."""
-
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        self._checkpoint = checkpoint
-        self._marks: list[tuple[str, float]] = []
-
-    def start(self, stage: str, fraction: float) -> None:
-        self._checkpoint(stage, fraction)
-        self._marks.append((stage, time.perf_counter()))
-
-    def stop(self) -> dict[str, float]:
-        self._marks.append(("", time.perf_counter()))
-        stages = dict.fromkeys(("read", "encode", "decode", "vectorize"), 0.0)
-        for (stage, start), (_, end) in pairwise(self._marks):
-            stages[stage] += end - start
-        return stages
+def _spread_answer(query: Query, state: Spread, looked: list[PolygonCandidate]) -> Segmentation:
+    """Of an object larger than a tile; raises `NothingFound`."""
+    source, placed, level = query.scene.source, query.placed, state.mosaic.level
+    native = 2.0**level
+    clicks, kinds = placed.points / native, placed.foreground
+    found = outline_of_mosaic(source.grid, state.mosaic, state.outlined, clicks[kinds], clicks[~kinds])
+    polygon = None if found is None else polygonal(shapely.transform(found, lambda xy: source.to_map(xy * native)))
+    if polygon is None:
+        raise NothingFound()
+    return _answer(query, [PolygonCandidate(polygon, looked[0].score), *looked[1:]], level)
 
 
-def _place(source: RasterSource, prompts: Prompts) -> _NativePrompts:
-    """Prompts in native pixels: background off the raster is dropped, a box is clipped, other things off it are refused."""
-    if not prompts.has_foreground:
-        raise PromptMissing()
-    points, foreground = [], []
-    for point in prompts.points:
-        [(x, y)] = _to_pixel(source, [(point.x, point.y)])
-        if 0 <= x < source.width_px and 0 <= y < source.height_px:
-            points.append((x, y))
-            foreground.append(point.foreground)
-        elif point.foreground:
-            raise PromptOutsideRaster(x=point.x, y=point.y, path=source.path)
-    box = None
-    if prompts.box is not None:
-        box = _place_box(source, (prompts.box.x0, prompts.box.y0, prompts.box.x1, prompts.box.y1))
-    return _NativePrompts(np.array(points, np.float64).reshape(-1, 2), np.array(foreground, np.bool_), box)
+def _polygons(query: Query, found: FirstLook) -> list[PolygonCandidate]:
+    """Raises `NothingFound`."""
+    polygons = [
+        PolygonCandidate(polygon, candidate.score)
+        for candidate in found.candidates
+        if (polygon := _polygon(candidate, found, query.scene.source)) is not None
+    ]
+    if not polygons:
+        raise NothingFound()
+    return polygons
 
 
-def _place_box(source: RasterSource, box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
-    x0, y0, x1, y1 = box
-    corners = _to_pixel(source, [(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
-    left, top = np.clip(corners.min(axis=0), 0, (source.width_px, source.height_px))
-    right, bottom = np.clip(corners.max(axis=0), 0, (source.width_px, source.height_px))
-    if right <= left or bottom <= top:
-        raise PromptOutsideRaster(x=(x0 + x1) / 2, y=(y0 + y1) / 2, path=source.path)
-    return float(left), float(top), float(right), float(bottom)
-
-
-def _to_pixel(source: RasterSource, xy_map: list[tuple[float, float]]) -> npt.NDArray[np.float64]:
-    for x, y in xy_map:
-        if not np.isfinite((x, y)).all():
-            raise PromptNotANumber(x=x, y=y)
-    return source.to_pixel(np.array(xy_map, np.float64))
-
-
-def _level_holding(source: RasterSource, placed: _NativePrompts, level: int) -> int:
-    """The first level from `level` on at which one tile holds all that is said of the foreground."""
-    level = source.grid.clamp_level(level)
-    x0, y0, x1, y1 = placed.bounds
-    while level < source.grid.max_level:
-        window = source.grid.window(source.grid.tile_at(level, (x0 + x1) / 2, (y0 + y1) / 2))
-        if window.contains(x0, y0) and window.contains(x1, y1):
-            break
-        level += 1
-    return level
-
-
-def _on_data(source: RasterSource, window: Window, valid: npt.NDArray[np.bool_], prompts: PixelPrompts) -> PixelPrompts:
-    """Without background on nodata, which says nothing; foreground there is refused."""
-    cols, rows = np.minimum(prompts.points_xy.astype(int), np.array(valid.shape)[::-1] - 1).T
-    there: npt.NDArray[np.bool_] = valid[rows, cols]
-    for place in prompts.points_xy[prompts.foreground & ~there]:
-        [(x, y)] = _to_map(source, window, place[None])
-        raise PromptOnNodata(x=float(x), y=float(y), path=source.path)
-    return replace(prompts, points_xy=prompts.points_xy[there], foreground=prompts.foreground[there])
-
-
-def _reaches_cut(logits: FloatImage, window: Window, source: RasterSource) -> bool:
-    """Whether the mask runs into an edge of the tile that is not the raster's own."""
-    cuts = (
-        (window.x0 > 0, logits[:, 0]),
-        (window.y0 > 0, logits[0]),
-        (window.x1 < source.width_px, logits[:, -1]),
-        (window.y1 < source.height_px, logits[-1]),
-    )
-    return any(is_cut and bool((edge > 0).any()) for is_cut, edge in cuts)
-
-
-def _polygon(
-    logits: FloatImage, prompts: PixelPrompts, window: Window, source: RasterSource, model: str
-) -> Polygon | MultiPolygon | None:
-    if not np.isfinite(logits).all():
-        raise ModelFailed(name=model, reason="logits that are not finite")
-    found = outline(logits, prompts.points_xy[prompts.foreground], prompts.points_xy[~prompts.foreground])
-    if found is None:
+def _polygon(candidate: Candidate, found: FirstLook, source: RasterSource) -> Polygon | MultiPolygon | None:
+    foreground = found.prompts.foreground
+    shape = outline(candidate.logits, found.prompts.points_xy[foreground], found.prompts.points_xy[~foreground])
+    if shape is None:
         return None
-    return polygonal(shapely.transform(found, lambda xy: _to_map(source, window, xy)))
-
-
-def _to_map(source: RasterSource, window: Window, xy_tile: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return source.to_map(np.array((window.x0, window.y0)) + xy_tile * window.scale_xy)
-
-
-def _to_tile(source: RasterSource, window: Window, xy_map: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return (source.to_pixel(xy_map) - (window.x0, window.y0)) / window.scale_xy
+    return polygonal(shapely.transform(shape, lambda xy: to_map(source, found.window, xy)))

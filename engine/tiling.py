@@ -60,6 +60,41 @@ class Window:
 
 
 @dataclass(frozen=True)
+class PixelBox:
+    """Rows and columns of a level, from the raster's first; `bottom` and `right` are behind the last."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    def __and__(self, other: PixelBox) -> PixelBox:
+        """What both hold."""
+        return PixelBox(
+            max(self.top, other.top), max(self.left, other.left), min(self.bottom, other.bottom), min(self.right, other.right)
+        )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        return max(self.bottom - self.top, 0), max(self.right - self.left, 0)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no pixel is in it."""
+        return 0 in self.shape
+
+    def grown(self, margin_px: int) -> PixelBox:
+        """With a margin on all sides."""
+        return PixelBox(self.top - margin_px, self.left - margin_px, self.bottom + margin_px, self.right + margin_px)
+
+    def within(self, outer: PixelBox) -> tuple[slice, slice]:
+        """Rows and columns of an array that holds `outer`."""
+        top, left = outer.top, outer.left
+        return slice(self.top - top, self.bottom - top), slice(self.left - left, self.right - left)
+
+
+@dataclass(frozen=True)
 class TileGrid:
     """The tiles of a raster of `width_px` × `height_px` native pixels."""
 
@@ -95,6 +130,38 @@ class TileGrid:
         x0, x1, width_px = self._span(tile.col, self.width_px, scale)
         y0, y1, height_px = self._span(tile.row, self.height_px, scale)
         return Window(x0, y0, x1, y1, width_px, height_px)
+
+    def frame(self, level: int) -> PixelBox:
+        """All pixels of a level; the last ones may reach beyond the raster."""
+        scale = 2.0**level
+        return PixelBox(0, 0, math.ceil(self.height_px / scale), math.ceil(self.width_px / scale))
+
+    def box(self, tile: Tile) -> PixelBox:
+        """The pixels of a tile."""
+        window = self.window(tile)
+        top, left = tile.row * self.tile_px // 2, tile.col * self.tile_px // 2
+        return PixelBox(top, left, top + window.height_px, left + window.width_px)
+
+    def core(self, tile: Tile) -> PixelBox:
+        """The pixels to which a tile is the nearest. The cores of all tiles of a level cover it, none twice."""
+        rows, cols = self.shape(tile.level)
+        frame = self.frame(tile.level)
+        top, bottom = self._core(tile.row, rows, frame.bottom)
+        left, right = self._core(tile.col, cols, frame.right)
+        return PixelBox(top, left, bottom, right)
+
+    def tiles_near(self, level: int, box: PixelBox) -> list[Tile]:
+        """The tiles whose cores a box touches."""
+        rows, cols = self.shape(level)
+        first_row, last_row = (self._nearest(place * 2.0**level, level, rows) for place in (box.top, box.bottom - 1))
+        first_col, last_col = (self._nearest(place * 2.0**level, level, cols) for place in (box.left, box.right - 1))
+        return [Tile(level, r, c) for r in range(first_row, last_row + 1) for c in range(first_col, last_col + 1)]
+
+    def _core(self, index: int, count: int, length_px: int) -> tuple[int, int]:
+        quarter = self.tile_px // 4
+        start = 0 if index == 0 else quarter * (2 * index + 1)
+        end = length_px if index == count - 1 else quarter * (2 * index + 3)
+        return start, end
 
     def _count(self, length_px: int, level: int) -> int:
         step = self.tile_px * 2.0**level / 2

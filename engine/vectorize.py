@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Iterator
+from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,17 @@ from rasterio.features import rasterize
 from shapely import MultiPolygon, Polygon
 
 from ..models.base import FloatImage, Mask
+from .mosaic import LogitField
+from .tiling import PixelBox, Tile, TileGrid
 
 LOGIT_LIMIT = 8.0
 """Logits are cut here, so that one extreme pixel does not pull the contour to its neighbour's middle."""
 
 TOLERANCE_PX = 0.5
 """Simplification: no vertex moves the outline by more, in pixels of the tile."""
+
+SEAM_GRID_PX = 1 / 1024
+"""Pieces of a contour are joined on this grid: their ends, computed twice, differ by rounding."""
 
 MIN_HOLE_PX = 16.0
 """Smaller holes are closed unless a background click is in them."""
@@ -35,7 +41,51 @@ def outline(
     Marching squares between pixel middles; the tile's frame closes what reaches it. Of several parts those with a
     foreground click (n, 2) stay, without any click those that are not specks.
     """
-    parts = _contours(logits)
+    return _cleaned(_contours(logits), foreground_xy, background_xy)
+
+
+def outline_of_mosaic(
+    grid: TileGrid,
+    field: LogitField,
+    outlined: set[Tile],
+    foreground_xy: npt.NDArray[np.float64],
+    background_xy: npt.NDArray[np.float64],
+) -> Polygon | MultiPolygon | None:
+    """As `outline`, of a whole level: contours in the cores of the tiles that hold them, and what those enclose."""
+    scale = 2.0**field.level
+    frame = shapely.box(0, 0, grid.width_px / scale, grid.height_px / scale)
+    pieces = [piece for tile in sorted(outlined) for piece in _contours_in_core(grid.core(tile), field, frame)]
+    pieces.extend(shapely.intersection(box, frame) for box in _inside_boxes(grid, field, outlined))
+    if not pieces:
+        return None
+    whole = shapely.union_all(pieces, grid_size=SEAM_GRID_PX)
+    parts = [part for part in shapely.get_parts(polygonal(whole)) if part is not None]
+    return _cleaned(parts, foreground_xy, background_xy)
+
+
+def _contours_in_core(core: PixelBox, field: LogitField, frame: Polygon) -> list[Polygon]:
+    rows, cols = core.shape
+    corner = np.array((core.left, core.top))
+    found = _contours_within(field.read(core.grown(1)), shapely.box(0, 0, cols, rows))
+    return [shapely.intersection(shapely.transform(piece, lambda xy: xy + corner), frame) for piece in found]
+
+
+def _inside_boxes(grid: TileGrid, field: LogitField, outlined: set[Tile]) -> Iterator[Polygon]:
+    """What lies inside without holding any outline: runs of cores along each row."""
+    rows, cols = grid.shape(field.level)
+    for row in range(rows):
+        in_row = [Tile(field.level, row, col) for col in range(cols)]
+        for is_outlined, run in groupby(in_row, outlined.__contains__):
+            tiles = list(run)
+            first, last = grid.core(tiles[0]), grid.core(tiles[-1])
+            here = PixelBox(first.top, first.left, first.top + 1, first.left + 1)
+            if not is_outlined and field.read(here)[0, 0] > 0:
+                yield shapely.box(first.left, first.top, last.right, last.bottom)
+
+
+def _cleaned(
+    parts: list[Polygon], foreground_xy: npt.NDArray[np.float64], background_xy: npt.NDArray[np.float64]
+) -> Polygon | MultiPolygon | None:
     if not parts:
         return None
     parts = _keep_meant(parts, shapely.points(foreground_xy))
@@ -76,13 +126,17 @@ def _contours(logits: FloatImage) -> list[Polygon]:
 
 
 def _contours_of(logits: FloatImage) -> list[Polygon]:
+    # Continued beyond the frame, then cut there: the contour meets the frame at a right angle and keeps its corners.
+    rows, cols = logits.shape
+    return _contours_within(np.pad(logits, 1, mode="edge"), shapely.box(0, 0, cols, rows))
+
+
+def _contours_within(logits: FloatImage, frame: Polygon) -> list[Polygon]:
+    """What is inside, of logits that reach one pixel beyond a frame, whose first pixel has its outer corner at (0, 0)."""
     clipped = np.clip(logits, -LOGIT_LIMIT, LOGIT_LIMIT).astype(np.float64)
     clipped[clipped == 0.0] = -1e-9  # zero is outside; the contour must not run through pixel middles
-    # Continued beyond the frame, then cut there: the contour meets the frame at a right angle and keeps its corners.
-    padded = np.pad(clipped, 1, mode="edge")
-    rows, cols = padded.shape
-    frame = shapely.box(0, 0, cols - 2, rows - 2)
-    generator = contour_generator(np.arange(cols) - 0.5, np.arange(rows) - 0.5, padded, fill_type=FillType.OuterOffset)
+    rows, cols = clipped.shape
+    generator = contour_generator(np.arange(cols) - 0.5, np.arange(rows) - 0.5, clipped, fill_type=FillType.OuterOffset)
     points, offsets = generator.filled(0.0, LOGIT_LIMIT + 1)
     polygons: list[Polygon] = []
     for xy, offset in zip(points, offsets, strict=True):

@@ -10,13 +10,15 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from . import protocol
-from .errors import InternalError, PromptError, ProtocolError, RasterLassoError
+from .errors import InternalError, NothingFound, PromptError, ProtocolError, RasterLassoError
 from .protocol import (
     Cancel,
     Cancelled,
@@ -33,9 +35,14 @@ from .protocol import (
 from .version import version
 
 if TYPE_CHECKING:
-    from .segmenter import Segmenter
+    from .segmenter import Segmentation, Segmenter
 
 log = logging.getLogger(__name__)
+
+
+MIN_PART_SECONDS = 0.5
+PART_PAUSE = 5
+"""Between two parts of an answer lie at least so many seconds, and so many times what the last one took."""
 
 
 class RequestCancelled(Exception):
@@ -175,8 +182,6 @@ class Worker:
             return Failure(request.id, internal.code, internal.params, str(internal))
 
     def _segment(self, request: Request) -> dict[str, Any]:
-        import shapely
-
         params = SegmentParams.from_wire(request.params)
         segmenter = self._warm_segmenter()
         found = segmenter.segment(
@@ -186,9 +191,25 @@ class Worker:
             level=params.level,
             learned=params.learned,
             checkpoint=self._checkpoint(request),
+            on_part=self._part_sender(request),
         )
-        wkb_hex = shapely.to_wkb(found.polygon, hex=True)
-        return SegmentResult(wkb_hex, found.score, found.model, found.level, found.seconds).to_wire()
+        return _to_wire(found)
+
+    def _part_sender(self, request: Request) -> Callable[[Callable[[], Segmentation]], None]:
+        """Sends what is found so far, as often as that takes a small share of the time."""
+        due = 0.0
+
+        def send(offer: Callable[[], Segmentation]) -> None:
+            nonlocal due
+            start = time.monotonic()
+            if start < due:
+                return
+            with suppress(NothingFound):  # the next tiles may find it again
+                self._send(Progress(request.id, "refine", 0.0, _to_wire(offer())))
+            end = time.monotonic()
+            due = end + max(MIN_PART_SECONDS, PART_PAUSE * (end - start))
+
+        return send
 
     def _glance(self, request: Request) -> dict[str, Any]:
         """What a click would give, where that costs nothing; no polygon elsewhere."""
@@ -249,6 +270,13 @@ class Worker:
             self._send(Progress(request.id, stage, fraction))
 
         return checkpoint
+
+
+def _to_wire(found: Segmentation) -> dict[str, Any]:
+    import shapely
+
+    wkb_hex = shapely.to_wkb(found.polygon, hex=True)
+    return SegmentResult(wkb_hex, found.score, found.model, found.level, found.seconds).to_wire()
 
 
 def model_requests() -> ModuleType:

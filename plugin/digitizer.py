@@ -54,6 +54,7 @@ class Digitizer(QObject):
         self._level = 0
         self._answer: SegmentResult | None = None
         self._progress: Progress | None = None
+        self._is_growing = False
         self._accept_on_answer = False
         self._told_without_crs: set[str] = set()
         self._model = model
@@ -81,6 +82,11 @@ class Digitizer(QObject):
     def progress(self) -> Progress | None:
         """How far the request under way is; None when none is."""
         return self._progress
+
+    @property
+    def is_growing(self) -> bool:
+        """Whether the polygon is part of one that is still being found: `stop` keeps it as it is."""
+        return self._is_growing
 
     @property
     def crs(self) -> QgsCoordinateReferenceSystem:
@@ -171,6 +177,16 @@ class Digitizer(QObject):
         if not self._draft.is_empty:
             self._replace_draft(self._draft.without_last())
 
+    def stop(self) -> None:
+        """Let what is found so far be the polygon."""
+        if self._is_growing:
+            self._engine.cancel_channel(CHANNEL)
+            self._is_growing, self._progress = False, None
+            self.message.emit(
+                tr("Stopped: the polygon is as far as it was found. Click on to correct it."), Qgis.MessageLevel.Info
+            )
+            self.changed.emit()
+
     def clear(self) -> None:
         """Forget the draft."""
         self._replace_draft(Draft())
@@ -248,7 +264,7 @@ class Digitizer(QObject):
 
     def _replace_draft(self, draft: Draft) -> None:
         self._draft = draft
-        self._accept_on_answer = False
+        self._accept_on_answer = self._is_growing = False
         if draft.prompts.has_foreground:
             self._ask()
         else:
@@ -272,7 +288,7 @@ class Digitizer(QObject):
         self._engine.request("learn", params.to_wire(), Replies(result=lambda value: None, failure=self._tell))
 
     def _on_result(self, value: dict[str, Any]) -> None:
-        self._answer, self._progress = SegmentResult.from_wire(value), None
+        self._answer, self._progress, self._is_growing = SegmentResult.from_wire(value), None, False
         self.changed.emit()
         if self._accept_on_answer:
             self._accept_on_answer = False
@@ -280,7 +296,7 @@ class Digitizer(QObject):
 
     def _on_failure(self, error: RasterLassoError) -> None:
         self._progress = None
-        self._accept_on_answer = False
+        self._accept_on_answer = self._is_growing = False
         self._tell(error)
         if isinstance(error, PromptError):
             self.undo()  # the prompt can't be used, those before it can
@@ -288,7 +304,10 @@ class Digitizer(QObject):
             self.changed.emit()
 
     def _on_progress(self, progress: Progress) -> None:
-        self._progress = progress
+        if progress.part is None:
+            self._progress = progress
+        else:
+            self._answer, self._is_growing = SegmentResult.from_wire(progress.part), True
         self.changed.emit()
 
     def _on_restarted(self) -> None:

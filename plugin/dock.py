@@ -126,6 +126,10 @@ class LassoDock(QgsDockWidget):
             return tr("Engine: starting…")
         if progress is not None:
             stages = {"read": tr("reading"), "encode": tr("encoding"), "decode": tr("segmenting"), "vectorize": tr("outlining")}
+            if self._digitizer.is_growing:
+                return tr(
+                    "Larger than a tile: refining, {percent:.0f} % of what is known of it. Esc keeps what is found."
+                ).format(percent=100 * progress.fraction)
             return tr("Engine: {stage}…").format(stage=stages.get(progress.stage, progress.stage))
         if answer is not None:
             return tr("Score {score:.2f}, level {level}, {milliseconds:.0f} ms").format(

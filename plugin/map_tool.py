@@ -18,7 +18,8 @@ from .preview import Preview
 class LassoTool(QgsMapTool):
     """Left click foreground, right or Shift + click background, drag a box.
 
-    Backspace or Ctrl+Z takes the last prompt back, Enter accepts, Esc clears. While there is no draft these keys are QGIS's.
+    Backspace or Ctrl+Z takes the last prompt back, Enter accepts, Esc clears, or stops a
+    polygon that grows. While there is no draft these keys are QGIS's.
     """
 
     def __init__(self, canvas: QgsMapCanvas, digitizer: Digitizer, preview: Preview, hover: Hover) -> None:
@@ -99,7 +100,7 @@ class LassoTool(QgsMapTool):
             Qt.Key.Key_Backspace: self._digitizer.undo,
             Qt.Key.Key_Return: self._digitizer.accept,
             Qt.Key.Key_Enter: self._digitizer.accept,
-            Qt.Key.Key_Escape: self._digitizer.clear,
+            Qt.Key.Key_Escape: self._digitizer.stop if self._digitizer.is_growing else self._digitizer.clear,
         }
         return actions.get(event.key())
 

@@ -1,0 +1,92 @@
+"""Prompts on a raster: from map coordinates to its pixels, and to those of a tile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from ..models.base import Mask, PixelPrompts
+from .errors import PromptMissing, PromptNotANumber, PromptOnNodata, PromptOutsideRaster
+from .protocol import Prompts
+from .raster import RasterSource
+from .tiling import Window
+
+
+@dataclass(frozen=True)
+class NativePrompts:
+    """Prompts in native pixel coordinates: (n, 2) points, (n,) foreground, box as x0, y0, x1, y1."""
+
+    points: npt.NDArray[np.float64]
+    foreground: npt.NDArray[np.bool_]
+    box: tuple[float, float, float, float] | None
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """What the prompts of the foreground span: the tile is chosen by them alone."""
+        on_object = self.points[self.foreground]
+        corners = on_object if self.box is None else np.vstack((on_object, np.reshape(self.box, (2, 2))))
+        return (*corners.min(axis=0), *corners.max(axis=0))
+
+    def in_window(self, window: Window) -> PixelPrompts:
+        """In the tile's pixel coordinates; background off the tile is left out."""
+        there = np.array([window.contains(x, y) for x, y in self.points], np.bool_)
+        points = np.array([window.to_tile(x, y) for x, y in self.points[there]]).reshape(-1, 2)
+        box = None if self.box is None else (*window.to_tile(*self.box[:2]), *window.to_tile(*self.box[2:]))
+        return PixelPrompts(points, self.foreground[there], box)
+
+
+def place(source: RasterSource, prompts: Prompts) -> NativePrompts:
+    """Prompts in native pixels: background off the raster is dropped, a box is clipped, other things off it are refused."""
+    if not prompts.has_foreground:
+        raise PromptMissing()
+    points, foreground = [], []
+    for point in prompts.points:
+        [(x, y)] = _to_pixel(source, [(point.x, point.y)])
+        if 0 <= x < source.width_px and 0 <= y < source.height_px:
+            points.append((x, y))
+            foreground.append(point.foreground)
+        elif point.foreground:
+            raise PromptOutsideRaster(x=point.x, y=point.y, path=source.path)
+    box = None
+    if prompts.box is not None:
+        box = _place_box(source, (prompts.box.x0, prompts.box.y0, prompts.box.x1, prompts.box.y1))
+    return NativePrompts(np.array(points, np.float64).reshape(-1, 2), np.array(foreground, np.bool_), box)
+
+
+def _place_box(source: RasterSource, box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    x0, y0, x1, y1 = box
+    corners = _to_pixel(source, [(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
+    left, top = np.clip(corners.min(axis=0), 0, (source.width_px, source.height_px))
+    right, bottom = np.clip(corners.max(axis=0), 0, (source.width_px, source.height_px))
+    if right <= left or bottom <= top:
+        raise PromptOutsideRaster(x=(x0 + x1) / 2, y=(y0 + y1) / 2, path=source.path)
+    return float(left), float(top), float(right), float(bottom)
+
+
+def _to_pixel(source: RasterSource, xy_map: list[tuple[float, float]]) -> npt.NDArray[np.float64]:
+    for x, y in xy_map:
+        if not np.isfinite((x, y)).all():
+            raise PromptNotANumber(x=x, y=y)
+    return source.to_pixel(np.array(xy_map, np.float64))
+
+
+def on_data(source: RasterSource, window: Window, valid: Mask, prompts: PixelPrompts) -> PixelPrompts:
+    """Without background on nodata, which says nothing; foreground there is refused."""
+    cols, rows = np.minimum(prompts.points_xy.astype(int), np.array(valid.shape)[::-1] - 1).T
+    there: npt.NDArray[np.bool_] = valid[rows, cols]
+    for place in prompts.points_xy[prompts.foreground & ~there]:
+        [(x, y)] = to_map(source, window, place[None])
+        raise PromptOnNodata(x=float(x), y=float(y), path=source.path)
+    return replace(prompts, points_xy=prompts.points_xy[there], foreground=prompts.foreground[there])
+
+
+def to_map(source: RasterSource, window: Window, xy_tile: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """(n, 2) pixel coordinates of a tile in map coordinates."""
+    return source.to_map(np.array((window.x0, window.y0)) + xy_tile * window.scale_xy)
+
+
+def to_tile(source: RasterSource, window: Window, xy_map: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Inverse of `to_map`."""
+    return (source.to_pixel(xy_map) - (window.x0, window.y0)) / window.scale_xy
