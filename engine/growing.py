@@ -122,8 +122,7 @@ def _cells(mask: Mask) -> Mask:
     """Cells of which all is in the mask."""
     rows, cols = (side // CELL_PX for side in mask.shape)
     whole = mask[: rows * CELL_PX, : cols * CELL_PX].reshape(rows, CELL_PX, cols, CELL_PX)
-    inside: Mask = whole.all(axis=(1, 3))
-    return inside
+    return np.asarray(whole.all(axis=(1, 3)), np.bool_)
 
 
 def is_band(mask: Mask) -> bool:
@@ -139,10 +138,10 @@ def is_band(mask: Mask) -> bool:
 def _depth(cells: Mask) -> npt.NDArray[np.intp]:
     """Cells to the nearest one outside, counted along rows and columns; the frame is outside."""
     depth = np.zeros(cells.shape, np.intp)
-    left = cells.copy()
+    left = cells
     while left.any():
         depth += left
         padded = np.pad(left, 1)
         beside = (padded[1:-1, :-2], padded[1:-1, 2:], padded[:-2, 1:-1], padded[2:, 1:-1])
-        left &= np.all(beside, axis=0)
+        left = left & np.all(beside, axis=0)
     return depth
