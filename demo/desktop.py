@@ -195,6 +195,7 @@ class Desktop:
             "PYQGIS_STARTUP": str(HERE / "startup.py"),
             "XDG_RUNTIME_DIR": str(self._folder / "runtime"),
             "XDG_DATA_HOME": str(self._folder / "data"),
+            "XDG_CACHE_HOME": str(self._folder / "cache"),
         }
         self._environment.pop("QT_QPA_PLATFORM", None)
         if not self._environment.get("DISPLAY"):

@@ -11,7 +11,8 @@ with rl.open("image.tif") as scene:
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 
 import numpy as np
@@ -23,6 +24,7 @@ from .errors import CrsMissing, CrsUnknown, PromptNotANumber
 from .protocol import Box, Point, Prompts
 from .query import Checkpoint
 from .segmenter import Segmentation, Segmenter
+from .tile_store import TileStore, default_folder, default_limit_bytes
 
 __all__ = ["Scene", "Segmentation", "open"]
 
@@ -76,6 +78,12 @@ class Scene:
             self._path, prompts, model=self._model, level=self._level, learned=self._learned, checkpoint=checkpoint
         )
 
+    def encode(
+        self, levels: Iterable[int] | None = None, area: tuple[float, float, float, float] | None = None
+    ) -> Iterator[tuple[int, int]]:
+        """Encode tiles ahead and keep them on disk: (done, all) after each. See `Segmenter.encode`."""
+        return self._segmenter.encode(self._path, model=self._model, levels=levels, area=area)
+
     def learn(self, accepted: Segmentation) -> bool:
         """Let the model learn from an object that came out right, for the next ones; returns whether it can learn."""
         self._learned = self._segmenter.learn(self._path, accepted.polygon, model=self._model, level=accepted.level)
@@ -88,7 +96,8 @@ def open(path: str | os.PathLike[str], model: str = DEFAULT_MODEL, level: int | 
     level: 0 is native resolution, each next one half of it, negative ones oversampled; None starts at 0 and goes coarser
     where the object does not fit a tile.
     """
-    return Scene(str(path), Segmenter(), model, level)
+    store = TileStore(default_folder(), default_limit_bytes(), lambda error: warnings.warn(str(error), stacklevel=2))
+    return Scene(str(path), Segmenter(store=store), model, level)
 
 
 def _reproject(prompts: Prompts, crs: str, raster_wkt: str | None, path: str) -> Prompts:

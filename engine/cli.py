@@ -21,7 +21,7 @@ from .version import version
 EXIT_FAILED = 2
 EXIT_INTERRUPTED = 130
 
-COORDINATE_OPTIONS = ("--point", "--not", "--box")
+COORDINATE_OPTIONS = ("--point", "--not", "--box", "--area", "--levels")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"rasterlasso {version()}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_segment(commands.add_parser("segment", help="clicks or boxes on a raster to polygons in a file"))
+    _add_encode(commands.add_parser("encode", help="encode a raster's tiles ahead, so that no click waits for it"))
     _add_bench(commands.add_parser("bench", help="measure models on labelled scenes"))
     _add_models(commands.add_parser("models", help="list, add and remove models"))
     commands.add_parser("doctor", help="look whether the engine can work here").set_defaults(run=_doctor)
@@ -72,6 +73,38 @@ def _add_segment(command: argparse.ArgumentParser) -> None:
         "-o", "--output", metavar="OUT", type=Path, required=True, help=".gpkg, .shp, .geojson, .fgb or .parquet"
     )
     command.set_defaults(run=_segment)
+
+
+def _add_encode(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Encode tiles and keep them on disk, where QGIS and the other commands find them. Interrupted, it goes on where it "
+        "stopped. The folder is RASTERLASSO_CACHE, or one of your caches; it can be copied to another machine."
+    )
+    command.add_argument("image", metavar="IMAGE", help="a raster that GDAL opens")
+    command.add_argument("--model", default=registry.DEFAULT_MODEL, help="see `rasterlasso models` (default: %(default)s)")
+    command.add_argument(
+        "--levels",
+        metavar="A,B,…",
+        type=_levels,
+        help="0 is native resolution, each next one half of it (default: 0 and coarser)",
+    )
+    command.add_argument("--area", metavar="X0,Y0,X1,Y1", type=_numbers(4), help="in the raster's CRS (default: all)")
+    command.set_defaults(run=_encode)
+
+
+def _encode(arguments: argparse.Namespace) -> int:
+    with api.open(arguments.image, arguments.model) as scene:
+        done = total = 0
+        shown = _Progress(sys.stderr, 1, 1)
+        for done, total in scene.encode(arguments.levels, arguments.area):
+            shown(f"tile {done} of {total}", done / total)
+        shown.clear()
+    print(f"{arguments.image}: {total} tiles are encoded")
+    return 0
+
+
+def _levels(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
 
 
 def _add_models(command: argparse.ArgumentParser) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Callable
 
 from . import protocol
 from .errors import EngineCrashed, ProtocolError, RasterLassoError, error_from_wire
-from .protocol import Cancel, Cancelled, Failure, Progress, Ready, Request, Result
+from .protocol import Cancel, Cancelled, Failure, Notice, Progress, Ready, Request, Result
 
 MAX_ATTEMPTS = 3
 """An engine that ends so often on one request won't be given it again."""
@@ -38,9 +38,15 @@ class _Pending:
 class EngineClient:
     """Sends requests, matches replies, keeps what is not answered yet."""
 
-    def __init__(self, write: Callable[[bytes], None], on_ready: Callable[[Ready], None]) -> None:
+    def __init__(
+        self,
+        write: Callable[[bytes], None],
+        on_ready: Callable[[Ready], None],
+        on_notice: Callable[[RasterLassoError], None] = lambda error: None,
+    ) -> None:
         self._write = write
         self._on_ready = on_ready
+        self._on_notice = on_notice
         self._pending: dict[int, _Pending] = {}
         self._revisions: dict[str, int] = {}
         self._next_id = 1
@@ -122,6 +128,8 @@ class EngineClient:
             self._on_ready(message)
             for pending in list(self._pending.values()):
                 self._send(pending)
+        elif isinstance(message, Notice):
+            self._on_notice(error_from_wire(message.code, message.params))
         elif isinstance(message, (Progress, Result, Failure, Cancelled)):
             self._dispatch(message)
         else:

@@ -120,6 +120,16 @@ class CrsMissing(RasterLassoError):
     )
 
 
+class CacheUnwritable(RasterLassoError):
+    """Encoded tiles can't be kept on disk."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "{path}: encoded tiles can't be kept there ({reason}); they stay in memory until QGIS ends. "
+        "Make room, or name another folder in RASTERLASSO_CACHE.",
+    )
+
+
 class NothingFound(RasterLassoError):
     """The model gave an empty mask."""
 

@@ -1,6 +1,6 @@
 """What crosses the pipe: JSON lines, one message a line, UTF-8.
 
-Client to engine: `Request`, `Cancel`. Engine to client: `Ready`, `Progress`, `Result`, `Failure`, `Cancelled`.
+Client to engine: `Request`, `Cancel`. Engine to client: `Ready`, `Progress`, `Result`, `Failure`, `Cancelled`, `Notice`.
 Geometry crosses as hexadecimal WKB in the raster's CRS; pixels never cross.
 """
 
@@ -141,16 +141,25 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Notice:
+    """An error of `errors` that stopped nothing, but that the user should know of."""
+
+    code: str
+    params: dict[str, Any]
+    message: str
+
+
+@dataclass(frozen=True)
 class Cancelled:
     """A request ended because it was cancelled or a newer one of its channel came."""
 
     id: int
 
 
-Message = Union[Request, Cancel, Ready, Progress, Result, Failure, Cancelled]
+Message = Union[Request, Cancel, Ready, Progress, Result, Failure, Cancelled, Notice]
 
 _TYPES: dict[str, type[Any]] = {
-    kind.__name__.lower(): kind for kind in (Request, Cancel, Ready, Progress, Result, Failure, Cancelled)
+    kind.__name__.lower(): kind for kind in (Request, Cancel, Ready, Progress, Result, Failure, Cancelled, Notice)
 }
 
 
@@ -224,6 +233,35 @@ class LearnParams:
             return cls(str(value["image"]), str(value["wkb_hex"]), str(value["model"]), int(value["level"]))
         except (KeyError, TypeError, ValueError) as error:
             raise ProtocolError(reason=f"bad learn parameters, {error!r}") from error
+
+
+@dataclass(frozen=True)
+class PrefetchParams:
+    """Parameters of the op `prefetch`: a view and the cursor in the raster's CRS.
+
+    Its tiles are encoded while nothing else is asked. A new one takes the place of the one before; without an image nothing is
+    prefetched any more.
+    """
+
+    image: str = ""
+    model: str = ""
+    level: int = 0
+    center_xy: tuple[float, float] = (0.0, 0.0)
+    view: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+
+    def to_wire(self) -> dict[str, Any]:
+        """JSON form."""
+        return asdict(self)
+
+    @classmethod
+    def from_wire(cls, value: Mapping[str, Any]) -> PrefetchParams:
+        """Inverse of `to_wire`; raises `ProtocolError`."""
+        try:
+            x, y = (_finite(each) for each in value["center_xy"])
+            x0, y0, x1, y1 = (_finite(each) for each in value["view"])
+            return cls(str(value["image"]), str(value["model"]), int(value["level"]), (x, y), (x0, y0, x1, y1))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ProtocolError(reason=f"bad prefetch parameters, {error!r}") from error
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..models.base import MOST_CANDIDATES, Candidate, FloatImage, Model, PixelPrompts
+from ..models.base import MOST_CANDIDATES, Candidate, FloatImage, Model, PixelPrompts, StorableEmbedding, Storing
 from .cache import EncodedTile, TileCache, TileKey
 from .errors import ModelFailed, NothingFound
 from .growing import grown, is_band, lengthened, refined
@@ -21,6 +21,7 @@ from .mosaic import UNKNOWN_LOGIT, LogitField, Mosaic, OneTile, Unknown
 from .placement import NativePrompts, on_data
 from .refine import Spread, iou, refinement, run
 from .scene import Scene
+from .tile_store import StoredTile, TileStore
 from .tiling import PixelBox, Tile, Window
 
 MIN_KNOWN_SHARE = 0.98
@@ -86,6 +87,9 @@ class Query:
     placed: NativePrompts
     cache: TileCache
     clock: Clock
+    store: TileStore
+    group: str | None
+    """Of the tiles on disk; None where they are not kept."""
 
     @property
     def middle(self) -> tuple[float, float]:
@@ -114,14 +118,30 @@ class Query:
         return TileKey(self.scene.fingerprint, self.scene.radiometry.key, self.network.name, tile)
 
     def encoded(self, tile: Tile) -> EncodedTile:
-        """From the cache, or read and encoded now."""
-        found = self.cache.get(self.key(tile))
+        """As it was kept, else read and encoded now."""
+        found = self.kept(tile)
         if found is None:
             self.clock.start("read", 0.05)
             image, valid = self.scene.radiometry.render(self.scene.source, self.scene.source.grid.window(tile))
             self.clock.start("encode", 0.1)
             found = EncodedTile(self.network.encode(image, valid), valid)
             self.cache.put(self.key(tile), found)
+            if self.group is not None and isinstance(found.embedding, StorableEmbedding):
+                self.store.put(self.group, tile, StoredTile(found.embedding.features(), valid))
+        return found
+
+    def is_kept(self, tile: Tile) -> bool:
+        """On disk, or in memory where nothing is kept on disk."""
+        return self.cache.get(self.key(tile)) is not None if self.group is None else self.store.has(self.group, tile)
+
+    def kept(self, tile: Tile) -> EncodedTile | None:
+        """From memory, or from disk."""
+        found = self.cache.get(self.key(tile))
+        if found is None and self.group is not None and isinstance(self.network, Storing):
+            stored = self.store.get(self.group, tile)
+            if stored is not None:
+                found = EncodedTile(self.network.restored(stored.features, stored.valid), stored.valid)
+                self.cache.put(self.key(tile), found)
         return found
 
     def look(self, tile: Tile, encoded: EncodedTile, prior: FloatImage | None = None, most: int = MOST_CANDIDATES) -> FirstLook:

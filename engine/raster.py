@@ -71,6 +71,12 @@ class RasterSource:
         return np.result_type(*(np.dtype(name) for name in self._dataset.dtypes))
 
     @property
+    def files(self) -> tuple[str, ...]:
+        """The local files that it is of, with overviews and side files; none where any is not local."""
+        names = tuple(self._base.files)
+        return names if all(Path(name).is_file() for name in names) else ()
+
+    @property
     def color_interpretation(self) -> tuple[ColorInterp, ...]:
         """What each band is."""
         return tuple(self._dataset.colorinterp)
@@ -136,15 +142,6 @@ class RasterSource:
             raise RasterUnsupported(
                 path=self.path, reason="its georeference is degenerate; assign one, e.g. with gdal_translate -a_ullr"
             )
-
-
-def fingerprint(path: str) -> str:
-    """Identity of a raster's content as far as its file tells; the path alone for what is no local file."""
-    try:
-        status = Path(path).stat()
-    except OSError:
-        return path
-    return f"{os.path.realpath(path)}|{status.st_size}|{status.st_mtime_ns}"
 
 
 def _open(path: str) -> tuple[Any, bool]:

@@ -105,7 +105,7 @@ def run(
     former: an earlier spread of the level whose answer to a tile may be taken, if there is one.
     """
     while waiting := spread.waiting:
-        tile = min(waiting, key=lambda each: _distance(spread.grid, each, start))
+        tile = min(waiting, key=lambda each: (spread.grid.distance(each, start), each))
         if spread.ask(tile, decide, former(tile)):
             yield spread
 
@@ -127,9 +127,3 @@ def _finer(grid: TileGrid, tile: Tile) -> list[Tile]:
 def _has_outline(logits: FloatImage) -> bool:
     inside = logits > 0
     return bool(inside.any() and not inside.all())
-
-
-def _distance(grid: TileGrid, tile: Tile, place: tuple[float, float]) -> tuple[float, Tile]:
-    window = grid.window(tile)
-    x, y = (window.x0 + window.x1) / 2 - place[0], (window.y0 + window.y1) / 2 - place[1]
-    return x * x + y * y, tile

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from .fingerprint import content, fingerprint, times_of_change
 from .radiometry import Radiometry
-from .raster import RasterSource, fingerprint
+from .raster import RasterSource
 from .tiling import TILE_PX
 
 OPEN_RASTERS = 8
@@ -15,11 +16,17 @@ OPEN_RASTERS = 8
 
 @dataclass(frozen=True)
 class Scene:
-    """An open raster with its radiometry."""
+    """An open raster with its radiometry.
+
+    fingerprint: of its content on this machine. content, changed: what the module `fingerprint` tells of its files, for caches
+    on disk; None and empty where there are none.
+    """
 
     source: RasterSource
     radiometry: Radiometry
     fingerprint: str
+    content: str | None
+    changed: dict[str, int]
 
 
 class Scenes:
@@ -49,7 +56,8 @@ class Scenes:
     def _opened(self, path: str, current: str) -> Scene:
         source = RasterSource(path, self._tile_px)
         try:
-            return Scene(source, Radiometry.of(source), current)
+            files = source.files
+            return Scene(source, Radiometry.of(source), current, content(files) if files else None, times_of_change(files))
         except BaseException:
             source.close()
             raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,15 +13,17 @@ from shapely import MultiPolygon, Polygon
 from ..models import registry
 from ..models.base import Adaptable, Candidate, LearningModel, Model
 from .cache import Recent, TileCache
-from .errors import NothingFound
+from .errors import NothingFound, PromptOutsideRaster
 from .placement import NativePrompts, place, to_map, to_tile
 from .protocol import Prompts
 from .query import Checkpoint, Clock, FirstLook, Found, Query
 from .raster import RasterSource
 from .refine import Spread
 from .scene import Scene, Scenes
-from .tiling import TILE_PX
+from .tile_store import TileStore, group_name
+from .tiling import TILE_PX, PixelBox, Tile
 from .vectorize import burnt, outline, outline_of_mosaic, polygonal
+from .version import version
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,9 @@ OnPart = Callable[[Callable[[], Segmentation]], None]
 """Offered what is found so far of an object larger than a tile, after each tile; calling the offer makes its polygon."""
 
 
+PREFETCHED_TILES = 24
+"""Of a view; more would drive each other out of memory."""
+
 ANSWERS_KEPT = 32
 """Earlier answers that a further click goes on from."""
 
@@ -72,18 +77,28 @@ class _Ask:
 class Segmenter:
     """Holds what lives from click to click: open rasters, loaded models, encoded tiles."""
 
-    def __init__(self, cache: TileCache | None = None, models: Iterable[Model] = (), tile_px: int = TILE_PX) -> None:
-        """models: ready ones, taken before those of the registry."""
+    def __init__(
+        self,
+        cache: TileCache | None = None,
+        models: Iterable[Model] = (),
+        tile_px: int = TILE_PX,
+        store: TileStore | None = None,
+    ) -> None:
+        """models: ready ones, taken before those of the registry; their tiles are not kept on disk."""
+        self._tile_px = tile_px
+        self._store = store or TileStore(None, 0)
         self._cache = TileCache() if cache is None else cache
         self._scenes = Scenes(tile_px)
         self._models: dict[str, Model] = {model.name: model for model in models}
         self._versions: dict[str, str] = {}
         self._learners: dict[tuple[str, str], LearningModel] = {}
+        self._vouched: set[str] = set()
         self._answered: Recent[Found | None] = Recent(ANSWERS_KEPT)
 
     def close(self) -> None:
         """Let all files go."""
         self._scenes.close()
+        self._store.close()
 
     def model(self, name: str) -> Model:
         """A loaded model; raises `ModelUnknown`."""
@@ -95,7 +110,7 @@ class Segmenter:
     def drop_changed_models(self) -> None:
         """Let go of models that were removed, or replaced by others of their names."""
         current = {entry.name: entry.version for entry in registry.entries()}
-        for name in [name for name, version in self._versions.items() if current.get(name) != version]:
+        for name in [name for name, loaded in self._versions.items() if current.get(name) != loaded]:
             del self._models[name], self._versions[name]
             self._cache.drop(name)
             self._answered.clear()
@@ -174,11 +189,59 @@ class Segmenter:
         """
         query = self._query(_Ask(path, model, learned, level), prompts)
         tile = query.tile(query.level_holding(level))
-        encoded = self._cache.get(query.key(tile))
+        encoded = query.kept(tile)
         if encoded is None:
             return None
         found = query.look(tile, encoded, most=1)
         return _polygon(found.candidates[0], found, query.scene.source) if found.candidates else None
+
+    def prefetch(
+        self,
+        path: str,
+        *,
+        model: str = registry.DEFAULT_MODEL,
+        level: int,
+        center_xy: tuple[float, float],
+        view: tuple[float, float, float, float],
+    ) -> Iterator[Tile]:
+        """Encode the tiles of a view (in the raster's CRS), those nearest to a place first: each is yielded when done.
+
+        At most `PREFETCHED_TILES`. Raises `RasterError`s, `ModelUnknown` and `ModelFailed`.
+        """
+        query = self._query_about(path, model)
+        source, grid = query.scene.source, query.scene.source.grid
+        try:
+            box = _pixel_box(source, view, grid.clamp_level(level))
+        except PromptOutsideRaster:
+            return
+        x, y = source.to_pixel(np.array([center_xy]))[0]
+        tiles = grid.tiles_near(grid.clamp_level(level), box)
+        for tile in sorted(tiles, key=lambda tile: grid.distance(tile, (x, y)))[:PREFETCHED_TILES]:
+            query.encoded(tile)
+            yield tile
+
+    def encode(
+        self,
+        path: str,
+        *,
+        model: str = registry.DEFAULT_MODEL,
+        levels: Iterable[int] | None = None,
+        area: tuple[float, float, float, float] | None = None,
+    ) -> Iterator[tuple[int, int]]:
+        """Encode all tiles of some levels, for the disk: (done, all) after each. Those that are kept already take no time.
+
+        levels: None for all from native resolution on. area: x0, y0, x1, y1 in the raster's CRS, None for all of it. Raises
+        `RasterError`s, `ModelUnknown`, `ModelFailed`, and `PromptOutsideRaster` for an area off the raster.
+        """
+        query = self._query_about(path, model)
+        grid = query.scene.source.grid
+        wanted = sorted({grid.clamp_level(level) for level in (range(grid.max_level + 1) if levels is None else levels)})
+        boxes = {level: grid.frame(level) if area is None else _pixel_box(query.scene.source, area, level) for level in wanted}
+        tiles = [tile for level in reversed(wanted) for tile in grid.tiles_near(level, boxes[level])]
+        for done, tile in enumerate(tiles, 1):
+            if not query.is_kept(tile):
+                query.encoded(tile)
+            yield done, len(tiles)
 
     def learn(
         self,
@@ -200,7 +263,7 @@ class Segmenter:
         scene = self.scene(path)
         x0, y0, x1, y1 = shapely.bounds(shapely.transform(polygon, scene.source.to_pixel))
         placed = NativePrompts(np.empty((0, 2)), np.empty(0, np.bool_), (x0, y0, x1, y1))
-        query = Query(scene, network, placed, self._cache, Clock(checkpoint))
+        query = self._query_of(scene, network, placed, Clock(checkpoint))
         tile = query.tile(query.level_holding(level))
         encoded, window = query.encoded(tile), scene.source.grid.window(tile)
         if (path, model) not in self._learners:
@@ -219,7 +282,39 @@ class Segmenter:
         own = self._learners.get((ask.path, ask.model)) if ask.learned else None
         network = own or self.model(ask.model)
         scene = self.scene(ask.path)
-        return Query(scene, network, place(scene.source, prompts), self._cache, clock)
+        return self._query_of(scene, network, place(scene.source, prompts), clock)
+
+    def _query_about(self, path: str, model: str) -> Query:
+        """A query without prompts."""
+        network, scene = self.model(model), self.scene(path)
+        nothing = NativePrompts(np.empty((0, 2)), np.empty(0, np.bool_), None)
+        return self._query_of(scene, network, nothing, Clock(lambda stage, fraction: None))
+
+    def _query_of(self, scene: Scene, network: Model, placed: NativePrompts, clock: Clock) -> Query:
+        return Query(scene, network, placed, self._cache, clock, self._store, self._group(scene, network))
+
+    def _group(self, scene: Scene, network: Model) -> str | None:
+        """Name of the folder for tiles on disk; None for models and rasters without an identity."""
+        model = self._versions.get(network.name)
+        if model is None or scene.content is None:
+            return None
+        group = group_name(scene.content, scene.radiometry.key, network.name, model, str(self._tile_px), version())
+        if group not in self._vouched:
+            self._store.vouch(group, scene.changed)
+            self._vouched.add(group)
+        return group
+
+
+def _pixel_box(source: RasterSource, area: tuple[float, float, float, float], level: int) -> PixelBox:
+    """The pixels of a level that an area (x0, y0, x1, y1 in map coordinates) touches; raises `PromptOutsideRaster`."""
+    x0, y0, x1, y1 = area
+    corners = source.to_pixel(np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])) / 2.0**level
+    left, top = np.floor(corners.min(axis=0)).astype(int).tolist()
+    right, bottom = np.ceil(corners.max(axis=0)).astype(int).tolist()
+    box = PixelBox(top, left, bottom, right) & source.grid.frame(level)
+    if box.is_empty:
+        raise PromptOutsideRaster(x=(x0 + x1) / 2, y=(y0 + y1) / 2, path=source.path)
+    return box
 
 
 def _answer(query: Query, polygons: list[PolygonCandidate], level: int) -> Segmentation:

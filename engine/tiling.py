@@ -157,6 +157,11 @@ class TileGrid:
         first_col, last_col = (self._nearest(place * 2.0**level, level, cols) for place in (box.left, box.right - 1))
         return [Tile(level, r, c) for r in range(first_row, last_row + 1) for c in range(first_col, last_col + 1)]
 
+    def distance(self, tile: Tile, place: tuple[float, float]) -> float:
+        """Native pixels from a tile's middle to a native (x, y)."""
+        window = self.window(tile)
+        return math.hypot((window.x0 + window.x1) / 2 - place[0], (window.y0 + window.y1) / 2 - place[1])
+
     def _core(self, index: int, count: int, length_px: int) -> tuple[int, int]:
         quarter = self.tile_px // 4
         start = 0 if index == 0 else quarter * (2 * index + 1)

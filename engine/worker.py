@@ -25,6 +25,8 @@ from .protocol import (
     Failure,
     LearnParams,
     Message,
+    Notice,
+    PrefetchParams,
     Progress,
     Ready,
     Request,
@@ -36,6 +38,7 @@ from .version import version
 
 if TYPE_CHECKING:
     from .segmenter import Segmentation, Segmenter
+    from .tiling import Tile
 
 log = logging.getLogger(__name__)
 
@@ -88,15 +91,22 @@ class Inbox:
             self._queue.clear()
             self._condition.notify()
 
-    def take(self) -> Request | None:
-        """Wait for the next request; None once closed."""
+    def take(self, *, wait: bool = True) -> Request | None:
+        """The next request. None once closed, and where none is there and `wait` is false."""
         with self._condition:
             self._current, self._stop_current = None, self._closed
-            self._condition.wait_for(lambda: self._queue or self._closed)
-            if self._closed:
+            if wait:
+                self._condition.wait_for(lambda: self._queue or self._closed)
+            if self._closed or not self._queue:
                 return None
             self._current = self._queue.popleft()
             return self._current
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether no more will come."""
+        with self._condition:
+            return self._closed
 
     @property
     def has_waiting(self) -> bool:
@@ -122,10 +132,12 @@ class Worker:
         self._send = send
         self._inbox = Inbox()
         self._segmenter: Segmenter | None = None
+        self._prefetching: Iterator[Tile] | None = None
         self._ops: dict[str, Callable[[Request], dict[str, Any]]] = {
             "segment": self._segment,
             "glance": self._glance,
             "learn": self._learn,
+            "prefetch": self._prefetch,
             "forget": self._forget,
             "models": self._models,
             "fetch_model": lambda request: model_requests().fetch_model(request.params, self._checkpoint(request)),
@@ -147,8 +159,13 @@ class Worker:
     def work(self) -> None:
         """Answer requests until the inbox closes."""
         self._warm_segmenter()
-        while (request := self._inbox.take()) is not None:
-            self._send(self._answer(request))
+        while not self._inbox.is_closed:
+            request = self._inbox.take(wait=self._prefetching is None)
+            if request is not None:
+                self._send(self._answer(request))
+            elif self._prefetching is not None:
+                self._prefetch_one(self._prefetching)
+        self._warm_segmenter().close()
 
     def _receive(self, line: bytes) -> None:
         try:
@@ -224,6 +241,27 @@ class Worker:
             polygon = None
         return {"wkb_hex": None if polygon is None else shapely.to_wkb(polygon, hex=True)}
 
+    def _prefetch(self, request: Request) -> dict[str, Any]:
+        params = PrefetchParams.from_wire(request.params)
+        self._prefetching = None
+        if params.image:
+            self._prefetching = self._warm_segmenter().prefetch(
+                params.image, model=params.model, level=params.level, center_xy=params.center_xy, view=params.view
+            )
+        return {}
+
+    def _prefetch_one(self, tiles: Iterator[Tile]) -> None:
+        """One tile; nobody asked for it, so an error is for the log, and a click there will tell the user."""
+        try:
+            if next(tiles, None) is None:
+                self._prefetching = None
+        except RasterLassoError as error:
+            log.info("prefetching: %s", error)
+            self._prefetching = None
+        except Exception:  # the engine must outlive a defect
+            log.exception("prefetching")
+            self._prefetching = None
+
     def _learn(self, request: Request) -> dict[str, Any]:
         """Learning makes way for whatever is waiting; what was learnt until then stays."""
         import shapely
@@ -251,10 +289,15 @@ class Worker:
         if self._segmenter is None:
             from ..models.registry import DEFAULT_MODEL
             from .segmenter import Segmenter
+            from .tile_store import TileStore, default_folder, default_limit_bytes
 
-            self._segmenter = Segmenter()
+            store = TileStore(default_folder(), default_limit_bytes(), self._notify)
+            self._segmenter = Segmenter(store=store)
             self._segmenter.model(DEFAULT_MODEL)
         return self._segmenter
+
+    def _notify(self, error: RasterLassoError) -> None:
+        self._send(Notice(error.code, error.params, str(error)))
 
     def _models(self, request: Request) -> dict[str, Any]:
         self._warm_segmenter().drop_changed_models()

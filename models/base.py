@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 FloatImage = npt.NDArray[np.float32]
+FloatArray = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
 
@@ -74,6 +75,24 @@ class Model(Protocol):
 
     def decode(self, embedding: Embedding, prompts: PixelPrompts, most: int = MOST_CANDIDATES) -> tuple[Candidate, ...]:
         """One to `most` candidates, best first, or none where nothing is found; the first ones do not depend on `most`."""
+        ...
+
+
+@runtime_checkable
+class StorableEmbedding(Embedding, Protocol):
+    """One that can be kept on disk."""
+
+    def features(self) -> dict[str, FloatArray]:
+        """What `Storing.restored` makes the same embedding of: (channels, ...) float32 each."""
+        ...
+
+
+@runtime_checkable
+class Storing(Protocol):
+    """A model whose embeddings can be kept on disk."""
+
+    def restored(self, features: Mapping[str, FloatArray], valid: Mask) -> StorableEmbedding:
+        """The embedding that gave the features; raises `KeyError` where some are missing."""
         ...
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 from ..engine.errors import ModelLibraryMissing, ModelUnknown
 from . import families, weights
@@ -34,16 +37,19 @@ def _load_builtin() -> Model:
     return BuiltinModel()
 
 
-_BUILTIN = ModelEntry(
-    name=DEFAULT_MODEL,
-    title="Built-in",
-    family="Raster Lasso",
-    licence="GPL-3.0-or-later",
-    parameters=3_200_000,
-    description="A small network trained on aerial imagery. No download, no GPU.",
-    version="",
-    load=_load_builtin,
-)
+@cache
+def _builtin() -> ModelEntry:
+    weights_file = Path(__file__).with_name("builtin") / "clicknet.safetensors"
+    return ModelEntry(
+        name=DEFAULT_MODEL,
+        title="Built-in",
+        family="Raster Lasso",
+        licence="GPL-3.0-or-later",
+        parameters=3_200_000,
+        description="A small network trained on aerial imagery. No download, no GPU.",
+        version=hashlib.sha256(weights_file.read_bytes()).hexdigest(),
+        load=_load_builtin,
+    )
 
 
 def entries() -> tuple[ModelEntry, ...]:
@@ -65,7 +71,7 @@ def entries() -> tuple[ModelEntry, ...]:
                     load=_loader(each),
                 )
             )
-    return (_BUILTIN, *added)
+    return (_builtin(), *added)
 
 
 def _loader(model: weights.Installed) -> Callable[[], Model]:
@@ -83,7 +89,7 @@ def _loader(model: weights.Installed) -> Callable[[], Model]:
 def entry(name: str) -> ModelEntry:
     """The model of a name; raises `ModelUnknown`."""
     if name == DEFAULT_MODEL:
-        return _BUILTIN
+        return _builtin()
     known = entries()
     for each in known:
         if each.name == name:

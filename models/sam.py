@@ -7,7 +7,7 @@ points, box and the low-resolution logits of the answer before go to the decoder
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,7 +19,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from ..engine.errors import ModelFailed, ModelFileUnusable, first_line
-from .base import MOST_CANDIDATES, Candidate, Embedding, Mask, PixelPrompts
+from .base import MOST_CANDIDATES, Candidate, Embedding, FloatArray, Mask, PixelPrompts
 from .devices import CPU, Hardware, best_hardware, is_out_of_memory
 from .families import Family, read_family
 from .prompted import KEPT_ANSWERS, SATURATION, Answers, obedient, prompt_key, without_last_click
@@ -37,15 +37,19 @@ PRIOR_LOGIT = 6.0
 class TileEmbedding:
     """What the encoder gives for a tile, and low-resolution answers."""
 
-    features: DecoderFeatures
+    maps: DecoderFeatures
     valid: Mask
     answers: Answers[Tensor] = field(default_factory=Answers)
 
     @property
     def nbytes(self) -> int:
         """Memory held once as many answers are kept as there may be."""
-        rows, cols = self.features.shape
-        return self.features.nbytes + self.valid.nbytes + KEPT_ANSWERS * 4 * 16 * rows * cols
+        rows, cols = self.maps.shape
+        return self.maps.nbytes + self.valid.nbytes + KEPT_ANSWERS * 4 * 16 * rows * cols
+
+    def features(self) -> dict[str, FloatArray]:
+        """See `Embedding`."""
+        return self.maps.channels_first()
 
 
 class SamModel:
@@ -106,6 +110,10 @@ class SamModel:
             case _:
                 return self._decoder.prepare(found[-1].float(), finer=[maps.float() for maps in found[:-1]])
 
+    def restored(self, features: Mapping[str, FloatArray], valid: Mask) -> TileEmbedding:
+        """See `Model`."""
+        return TileEmbedding(DecoderFeatures.of_channels(features).to(self._device), valid)
+
     @torch.inference_mode()
     def decode(self, embedding: Embedding, prompts: PixelPrompts, most: int = MOST_CANDIDATES) -> tuple[Candidate, ...]:
         """At most three candidates; none where no prompt lies on a valid pixel."""
@@ -139,7 +147,7 @@ class SamModel:
         before = self._before(embedding, prompts)
         if before is not None:
             given["input_masks"] = before.to(self._device)[None, None]
-        logits, scores = self._decoder.decode(embedding.features.to(self._device), given)
+        logits, scores = self._decoder.decode(embedding.maps.to(self._device), given)
         embedding.answers.put(prompt_key(prompts), logits[scores.argmax()])
         return logits, scores
 

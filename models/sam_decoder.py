@@ -11,13 +11,16 @@ a cell lie together.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
+
+from .base import FloatArray
 
 CANDIDATES = 3
 
@@ -46,6 +49,27 @@ class DecoderFeatures:
     def nbytes(self) -> int:
         """Memory held."""
         return sum(t.nbytes for t in self._maps if t is not None)
+
+    def channels_first(self) -> dict[str, FloatArray]:
+        """(channels, ...) arrays by name; the inverse of `of_channels`."""
+        rows, cols = self.shape
+        found = {"cells": self.cells.T.reshape(-1, rows, cols), "stride8": self.stride8, "stride4": self.stride4}
+        for name in ("stride8", "stride4"):
+            nested = found[name]
+            found[name] = None if nested is None else nested.movedim(-1, 0)
+        found["fine"] = None if self.fine is None else self.fine[0]
+        return {name: np.ascontiguousarray(maps.cpu().numpy()) for name, maps in found.items() if maps is not None}
+
+    @classmethod
+    def of_channels(cls, arrays: Mapping[str, FloatArray]) -> DecoderFeatures:
+        """Raises `KeyError` where there are no cells."""
+        cells = torch.from_numpy(arrays["cells"])
+        stride8, stride4 = (
+            torch.from_numpy(arrays[name]).movedim(0, -1).contiguous() if name in arrays else None
+            for name in ("stride8", "stride4")
+        )
+        fine = torch.from_numpy(arrays["fine"])[None] if "fine" in arrays else None
+        return cls((cells.shape[1], cells.shape[2]), cells.flatten(1).T.contiguous(), stride8, stride4, fine)
 
     @property
     def _maps(self) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:

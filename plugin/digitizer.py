@@ -21,7 +21,7 @@ from qgis.PyQt.QtCore import QObject, pyqtSignal
 
 from ..engine.client import Replies
 from ..engine.errors import PromptError, RasterLassoError
-from ..engine.protocol import Box, LearnParams, Point, Progress, Prompts, SegmentParams, SegmentResult
+from ..engine.protocol import Box, LearnParams, Point, PrefetchParams, Progress, Prompts, SegmentParams, SegmentResult
 from .draft import Draft, Step
 from .engine_process import EngineProcess, EngineState
 from .errors import NothingToAccept
@@ -30,6 +30,9 @@ from .layers import add_polygon, check_target, new_geopackage_layer, new_scratch
 from .translation import error_text, tr
 
 CHANNEL = "draft"
+
+MOST_SIZE = 4
+"""Levels that the size dial goes up or down."""
 
 
 class Digitizer(QObject):
@@ -51,7 +54,8 @@ class Digitizer(QObject):
         self._imagery: QgsRasterLayer | None = None
         self._target: QgsVectorLayer | None = None
         self._draft = Draft()
-        self._level = 0
+        self._view_level = 0
+        self._size = 0
         self._answer: SegmentResult | None = None
         self._progress: Progress | None = None
         self._is_growing = False
@@ -135,6 +139,18 @@ class Digitizer(QObject):
             self.ask_again()
 
     @property
+    def size(self) -> int:
+        """How many levels coarser than the map's scale is looked: more than 0 for larger objects, less for smaller ones."""
+        return self._size
+
+    def set_size(self, size: int) -> None:
+        """Turn the size dial; the draft is asked again."""
+        size = min(max(size, -MOST_SIZE), MOST_SIZE)
+        if size != self._size:
+            self._size = size
+            self.ask_again()
+
+    @property
     def learns(self) -> bool:
         """Whether the model learns from accepted objects."""
         return self._learns
@@ -158,7 +174,21 @@ class Digitizer(QObject):
             level = level_at(self._imagery, place, self._canvas.mapUnitsPerPixel(), to_imagery)
         except RasterLassoError:  # the click itself will say so
             return None
-        return SegmentParams(path, Prompts((point,)), self._model, level, self._learns)
+        return SegmentParams(path, Prompts((point,)), self._model, level + self._size, self._learns)
+
+    def view(self, extent: QgsRectangle, cursor: QgsPointXY) -> PrefetchParams | None:
+        """What is in view, both in map coordinates; None where there is no imagery."""
+        try:
+            path = raster_path(self._imagery)
+            assert self._imagery is not None
+            to_imagery = self._to_imagery(self._imagery)
+            box = transformed_box(extent, to_imagery)
+            place = transformed(cursor, to_imagery)
+            level = level_at(self._imagery, cursor, self._canvas.mapUnitsPerPixel(), to_imagery) + self._size
+        except RasterLassoError:  # a click will say so
+            return None
+        corners = (box.xMinimum(), box.yMinimum(), box.xMaximum(), box.yMaximum())
+        return PrefetchParams(path, self._model, level, (place.x(), place.y()), corners)
 
     def ask_again(self) -> None:
         """Ask for the draft as it is, of another model or once the engine is mended."""
@@ -251,7 +281,7 @@ class Digitizer(QObject):
             to_imagery = self._to_imagery(self._imagery)
             step = make_step(to_imagery)
             if self._draft.is_empty:  # a draft keeps its level, so that zooming in to correct it does not change it
-                self._level = level_at(self._imagery, place, self._canvas.mapUnitsPerPixel(), to_imagery)
+                self._view_level = level_at(self._imagery, place, self._canvas.mapUnitsPerPixel(), to_imagery)
         except RasterLassoError as error:
             self._tell(error)
             return
@@ -278,7 +308,7 @@ class Digitizer(QObject):
         except RasterLassoError as error:
             self._tell(error)
             return
-        params = SegmentParams(path, self._draft.prompts, self._model, self._level, self._learns)
+        params = SegmentParams(path, self._draft.prompts, self._model, self._view_level + self._size, self._learns)
         self._progress = Progress(0, "read", 0.0)
         replies = Replies(result=self._on_result, failure=self._on_failure, progress=self._on_progress)
         self._engine.request("segment", params.to_wire(), replies, CHANNEL)

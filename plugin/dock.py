@@ -18,13 +18,14 @@ from qgis.PyQt.QtWidgets import (
     QMenu,
     QProgressBar,
     QPushButton,
+    QSpinBox,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from ..engine.protocol import ModelInfo
-from .digitizer import Digitizer
+from .digitizer import MOST_SIZE, Digitizer
 from .engine_process import EngineProcess, EngineState
 from .hover import Hover
 from .models_dialog import quality_text, speed_text
@@ -58,6 +59,11 @@ class LassoDock(QgsDockWidget):
         self.models_button.setToolTip(tr("What each model is like; download, add and remove"))
         self.class_name = QComboBox()
         self.class_name.setEditable(True)
+        self.size = QSpinBox()
+        self.size.setRange(-MOST_SIZE, MOST_SIZE)
+        self.size.setToolTip(
+            tr("0 suits objects that fill a third of the map. Turn it up for larger ones, down for smaller ones (+ and -).")
+        )
         self.show_hover = QCheckBox(tr("Show what a click would give"))
         self.show_hover.setToolTip(tr("Where the engine has looked at the place already"))
         self.show_hover.setChecked(hover.enabled)
@@ -104,6 +110,7 @@ class LassoDock(QgsDockWidget):
     def refresh(self) -> None:
         """Show what is the case."""
         draft, progress = self._digitizer.draft, self._digitizer.progress
+        self.size.setValue(self._digitizer.size)
         self.accept_button.setEnabled(self._digitizer.answer is not None or progress is not None)
         self.undo_button.setEnabled(not draft.is_empty)
         self.clear_button.setEnabled(not draft.is_empty)
@@ -156,6 +163,7 @@ class LassoDock(QgsDockWidget):
         model_row.addWidget(self.models_button)
         form.addRow(tr("Model"), model_row)
         form.addRow(tr("Class"), self.class_name)
+        form.addRow(tr("Object size"), self.size)
         form.addRow(self.show_hover)
         form.addRow(self.learn)
         buttons = QHBoxLayout()
@@ -181,6 +189,7 @@ class LassoDock(QgsDockWidget):
         self.target.layerChanged.connect(digitizer.set_target)
         self.model.currentIndexChanged.connect(lambda index: digitizer.set_model(self.model.itemData(index)))
         self.class_name.editTextChanged.connect(self._set_class)
+        self.size.valueChanged.connect(digitizer.set_size)
         self.models_button.clicked.connect(lambda: self.models_requested.emit())
         self.show_hover.toggled.connect(self._set_hover)
         self.learn.toggled.connect(digitizer.set_learning)

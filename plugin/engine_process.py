@@ -59,16 +59,20 @@ def engine_environment() -> QProcessEnvironment:
 
 
 class EngineProcess(QObject):
-    """One engine. It starts at the first request or at `start`, and again when it dies with requests under way."""
+    """One engine. It starts at the first request or at `start`, and again when it dies with requests under way.
+
+    `noticed` tells of an error that stopped nothing.
+    """
 
     state_changed = pyqtSignal()
     restarted = pyqtSignal()
+    noticed = pyqtSignal(object)
 
     def __init__(self, python: Path | None, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._python = python
         self._process: QProcess | None = None
-        self._client = EngineClient(self._write, self._on_ready)
+        self._client = EngineClient(self._write, self._on_ready, self.noticed.emit)
         self._state = EngineState.STOPPED
         self._log_tail = ""
         self._start_timer = QTimer(self)

@@ -20,6 +20,7 @@ from .environment import EngineInstaller, engine_python, managed_folder
 from .hover import Hover
 from .map_tool import LassoTool
 from .models_dialog import ModelsDialog
+from .prefetch import Prefetch
 from .preview import Preview
 from .processing import LassoProvider
 from .settings import Settings
@@ -61,7 +62,8 @@ class RasterLassoPlugin:
         self.hover = Hover(self.digitizer, self.engine)
         self.hover.enabled = self._settings.hover
         self.digitizer.set_learning(self._settings.learn)
-        self.tool = LassoTool(canvas, self.digitizer, self.preview, self.hover)
+        self.prefetch = Prefetch(canvas, self.digitizer, self.engine)
+        self.tool = LassoTool(canvas, self.digitizer, self.preview, self.hover, self.prefetch)
         self.dock = LassoDock(self.digitizer, self.hover, self.engine, iface.mainWindow())
         self.dock.model.addItem(self._settings.model, self._settings.model)  # until the engine tells all
         self.dock.class_name.setEditText(self._settings.class_name)
@@ -79,6 +81,7 @@ class RasterLassoPlugin:
         self.digitizer.changed.connect(self._refresh_preview)
         self.hover.changed.connect(self._refresh_hint)
         self.digitizer.message.connect(self._show_message)
+        self.engine.noticed.connect(self._show_error)
         canvas.destinationCrsChanged.connect(self._refresh_preview)
         self.dock.models_requested.connect(self._manage_models)
         self.dock.install_requested.connect(self._install_engine)
@@ -107,6 +110,8 @@ class RasterLassoPlugin:
         iface.removeDockWidget(self.dock)
         self.dock.deleteLater()
         self.tool.deleteLater()
+        self.prefetch.detach()
+        self.prefetch.deleteLater()
         self.hover.stop()
         self.hover.deleteLater()
         self.preview.remove()

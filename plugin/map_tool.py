@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from qgis.core import QgsRectangle
 from qgis.gui import QgsMapCanvas, QgsMapMouseEvent, QgsMapTool
@@ -12,22 +13,27 @@ from qgis.PyQt.QtWidgets import QApplication
 
 from .digitizer import Digitizer
 from .hover import Hover
+from .prefetch import Prefetch
 from .preview import Preview
+
+SIZE_KEYS = {"+": 1, "-": -1}
+COMMAND_MODIFIERS = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.MetaModifier
 
 
 class LassoTool(QgsMapTool):
-    """Left click foreground, right or Shift + click background, drag a box.
+    """Left click foreground, right or Shift + click background, drag a box, + and - turn the size dial.
 
     Backspace or Ctrl+Z takes the last prompt back, Enter accepts, Esc clears, or stops a
     polygon that grows. While there is no draft these keys are QGIS's.
     """
 
-    def __init__(self, canvas: QgsMapCanvas, digitizer: Digitizer, preview: Preview, hover: Hover) -> None:
+    def __init__(self, canvas: QgsMapCanvas, digitizer: Digitizer, preview: Preview, hover: Hover, prefetch: Prefetch) -> None:
         super().__init__(canvas)
         self._canvas = canvas
         self._digitizer = digitizer
         self._preview = preview
         self._hover = hover
+        self._prefetch = prefetch
         self._pressed_at: QPoint | None = None
         self.setCursor(Qt.CursorShape.CrossCursor)
 
@@ -36,11 +42,13 @@ class LassoTool(QgsMapTool):
         super().activate()
         self._canvas.installEventFilter(self)
         self._canvas.setFocus()
+        self._prefetch.start()
 
     def deactivate(self) -> None:
         """Give them back; the draft stays for the next time."""
         self._canvas.removeEventFilter(self)
         self._hover.stop()
+        self._prefetch.stop()
         self._pressed_at = None
         super().deactivate()
 
@@ -56,6 +64,7 @@ class LassoTool(QgsMapTool):
             self._preview.drag_box(self._rectangle_to(event.pos()))
         elif event.buttons() == Qt.MouseButton.NoButton:
             self._hover.move(self.toMapCoordinates(event.pos()))
+            self._prefetch.move(self.toMapCoordinates(event.pos()))
 
     def canvasReleaseEvent(self, event: QgsMapMouseEvent) -> None:
         """The click or drag is done."""
@@ -89,7 +98,9 @@ class LassoTool(QgsMapTool):
         return False
 
     def _action(self, event: QKeyEvent) -> Callable[[], None] | None:
-        """What a key does to the draft; None for keys that are QGIS's."""
+        """What a key does; None for keys that are QGIS's."""
+        if event.text() in SIZE_KEYS and not event.modifiers() & COMMAND_MODIFIERS:
+            return partial(self._digitizer.set_size, self._digitizer.size + SIZE_KEYS[event.text()])
         if self._digitizer.draft.is_empty:
             return None
         if event.matches(QKeySequence.StandardKey.Undo):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ..base import MOST_CANDIDATES, Candidate, Embedding, FloatImage, Mask, PixelPrompts
+from ..base import MOST_CANDIDATES, Candidate, Embedding, FloatArray, FloatImage, Mask, PixelPrompts
 from ..devices import best_device
 from ..prompted import KEPT_ANSWERS, SATURATION, Answers, obedient, prompt_key, without_last_click
 from .adaptation import corrected
@@ -41,15 +41,19 @@ SAME_IOU = 0.95
 class TileEmbedding:
     """Cached features of a tile, its valid pixels, and the answers given so far as (h / 4, w / 4) probabilities."""
 
-    features: Features
+    maps: Features
     valid: Mask
     answers: Answers[Tensor] = field(default_factory=Answers)
 
     @property
     def nbytes(self) -> int:
         """Memory held once as many answers are kept as there may be."""
-        cells = self.features.s4.shape[-2] * self.features.s4.shape[-1]
-        return self.features.nbytes + self.valid.nbytes + KEPT_ANSWERS * 4 * cells
+        cells = self.maps.s4.shape[-2] * self.maps.s4.shape[-1]
+        return self.maps.nbytes + self.valid.nbytes + KEPT_ANSWERS * 4 * cells
+
+    def features(self) -> dict[str, FloatArray]:
+        """See `Embedding`."""
+        return {each.name: getattr(self.maps, each.name)[0].cpu().numpy() for each in fields(Features)}
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ class BuiltinModel:
         assert self._learner is not None
         rows, cols = (-side % REDUCTION for side in accepted.shape)
         whole = torch.from_numpy(np.pad(accepted, ((0, rows), (0, cols)))).float()[None, None]
-        example = example_of(embedding.features, (F.avg_pool2d(whole, REDUCTION)[0, 0] >= 0.5).numpy())
+        example = example_of(embedding.maps, (F.avg_pool2d(whole, REDUCTION)[0, 0] >= 0.5).numpy())
         if example is not None:
             self._learner.learn(example, before_step)
 
@@ -113,6 +117,11 @@ class BuiltinModel:
         rows, cols = (-side % (STRIDE * REDUCTION) for side in valid.shape)
         pixels = F.avg_pool2d(F.pad(pixels, (0, cols, 0, rows), mode="replicate"), REDUCTION)
         return TileEmbedding(self._encoder(pixels.contiguous(memory_format=torch.channels_last)), valid)
+
+    def restored(self, features: Mapping[str, FloatArray], valid: Mask) -> TileEmbedding:
+        """See `Model`."""
+        maps = {each.name: torch.from_numpy(features[each.name])[None].to(self._device) for each in fields(Features)}
+        return TileEmbedding(Features(**maps), valid)
 
     @torch.inference_mode()
     def decode(self, embedding: Embedding, prompts: PixelPrompts, most: int = MOST_CANDIDATES) -> tuple[Candidate, ...]:
@@ -132,13 +141,13 @@ class BuiltinModel:
 
     def _look(self, embedding: TileEmbedding, prompts: PixelPrompts, tensors: PromptTensors) -> Look:
         """The coarse answer, adapted to the clicks, and kept for the prompts that follow."""
-        rows, cols = (4 * cells for cells in embedding.features.s4.shape[-2:])
+        rows, cols = (4 * cells for cells in embedding.maps.s4.shape[-2:])
         whole = NetWindow(0, 0, rows, cols)
         window = search_window(tensors, whole)
-        seen = self._look_at(embedding.features, tensors, window)
+        seen = self._look_at(embedding.maps, tensors, window)
         if window != whole and reaches_cut(seen.answer, window, whole):
             window = whole
-            seen = self._look_at(embedding.features, tensors, window)
+            seen = self._look_at(embedding.maps, tensors, window)
         answer = torch.zeros_like(tensors.previous)
         window.of(answer, 4)[:] = seen.answer
         embedding.answers.put(prompt_key(prompts, self._version), answer)
@@ -170,7 +179,7 @@ class BuiltinModel:
                 before = embedding.answers.get(key)
             assert before is not None
             return before
-        cells = embedding.features.s4.shape[-2:]
+        cells = embedding.maps.s4.shape[-2:]
         if prompts.prior is None and prompts.box_xyxy is not None:
             return _ellipse(box / 4, cells).to(self._device)
         if prompts.prior is None:
@@ -194,7 +203,7 @@ class BuiltinModel:
             return result
         shape = (seen.coarse.shape[-2], seen.coarse.shape[-1])
         around = window_around(list(parts.values()), shape)
-        s2 = around.of(seen.window.of(embedding.features.s2, 2), 0.5)
+        s2 = around.of(seen.window.of(embedding.maps.s2, 2), 0.5)
         fine = self._decoder.refine(around.of(seen.x4), around.of(seen.coarse), s2)
         pixels = F.pixel_shuffle(s2[:, -12:], 2)[0]
         for plane, index in zip(result, order, strict=True):

@@ -10,6 +10,7 @@ from hypothesis import settings
 from rasterlasso.tests.checkpoints import write_checkpoint
 
 os.environ["RASTERLASSO_MODELS"] = "/nonexistent"  # the user's own models are no part of the tests
+os.environ["RASTERLASSO_CACHE"] = "off"  # nor are tiles of earlier runs
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 

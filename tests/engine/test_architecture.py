@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PIPE = {"engine.errors", "engine.protocol", "engine.client"}
 SHARED_WITH_QGIS = PIPE | {"engine.version"}
-ENGINE_LIBRARIES = {"numpy", "rasterio", "affine", "shapely", "geopandas", "pandas", "pyogrio", "pyproj", "contourpy"}
+ENGINE_LIBRARIES = {"numpy", "zarr", "rasterio", "affine", "shapely", "geopandas", "pandas", "pyogrio", "pyproj", "contourpy"}
 MODEL_LIBRARIES = {"numpy", "torch", "safetensors", "transformers"}
 TRAINING = {f"models.{name}" for name in ("click_simulation", "builtin.train", "builtin.training_data", "builtin.scenery")}
 TRAINING_LIBRARIES = MODEL_LIBRARIES | {"cv2", "scipy", "skimage", "rasterio", "geopandas"}

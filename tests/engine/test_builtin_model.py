@@ -49,7 +49,7 @@ def test_an_answer_does_not_depend_on_what_was_asked_before(model, embedding):
     for count in (1, 2, 3):
         step_by_step = model.decode(embedding, prompts(*clicks[:count]))
     fresh = model.encode(np.zeros((1, 1, 3), np.uint8), np.ones((1, 1), np.bool_))
-    fresh = type(fresh)(embedding.features, embedding.valid)
+    fresh = type(fresh)(embedding.maps, embedding.valid)
     at_once = model.decode(fresh, prompts(*clicks))
     assert all(np.array_equal(a.logits, b.logits) for a, b in zip(step_by_step, at_once, strict=True))
 

@@ -156,13 +156,6 @@ def test_a_palette_is_looked_up(make_raster):
     assert image[0, -1].tolist() == [5, 6, 7]
 
 
-def test_a_changed_file_has_another_fingerprint(make_raster, field_image):
-    path = make_raster(field_image)
-    before = raster.fingerprint(str(path))
-    make_raster(field_image[:, :200])
-    assert raster.fingerprint(str(path)) != before
-
-
 def test_files_that_are_no_rasters_are_refused_by_name(tmp_path, make_raster, field_image):
     text = tmp_path / "text.tif"
     text.write_text("not a raster")

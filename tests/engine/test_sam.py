@@ -96,7 +96,7 @@ def test_a_tile_of_another_size_is_prepared_as_the_library_does(sam_folder):
     model = SamModel("sam", sam_folder("sam"), CPU)
     with torch.inference_mode():
         expected = model._net.get_image_embeddings(pixels)[0].flatten(1).T
-    found = model.encode(image, np.ones((300, 420), np.bool_)).features.cells
+    found = model.encode(image, np.ones((300, 420), np.bool_)).maps.cells
     assert (found - expected).abs().mean() < 0.01 * expected.abs().mean()
 
 
@@ -160,8 +160,8 @@ def test_what_is_no_model_is_refused_and_leaves_nothing(store, sam_folder, tmp_p
 def test_bfloat16_encoders_give_nearly_the_same(sam_folder):
     image = np.random.default_rng(4).integers(0, 255, (256, 256, 3)).astype(np.uint8)
     valid = np.ones((256, 256), np.bool_)
-    half = SamModel("sam", sam_folder("sam"), Hardware(torch.device("cpu"), torch.bfloat16)).encode(image, valid).features.cells
-    full = SamModel("sam", sam_folder("sam"), CPU).encode(image, valid).features.cells
+    half = SamModel("sam", sam_folder("sam"), Hardware(torch.device("cpu"), torch.bfloat16)).encode(image, valid).maps.cells
+    full = SamModel("sam", sam_folder("sam"), CPU).encode(image, valid).maps.cells
     assert half.dtype == torch.float32
     assert 0 < (half - full).abs().mean() < 0.02 * full.abs().mean()
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from rasterlasso.engine.protocol import (
     Failure,
     LearnParams,
     Point,
+    PrefetchParams,
     Progress,
     Prompts,
     Ready,
@@ -214,3 +216,33 @@ def test_a_killed_engine_is_replaced_and_the_draft_goes_on(image):
         current[-1].close()
     [value] = results
     assert shapely.from_wkb(value["wkb_hex"]).contains(shapely.Point(INSIDE[:2]))
+
+
+def test_a_view_is_encoded_while_nothing_is_asked_and_a_click_there_finds_its_tile(engine, image):
+    where = PrefetchParams(str(image), "builtin", 0, (500_240, 4_499_720), (500_000, 4_499_400, 500_800, 4_500_000))
+    engine.send(Request(1, "prefetch", where.to_wire(), "prefetch", 1))
+    assert engine.final(1) == Result(1, {})
+    glance = SegmentParams(str(image), Prompts((Point(500_240, 4_499_720),)), "builtin", 0).to_wire()
+    for number in range(2, 200):
+        engine.send(Request(number, "glance", glance, "hover", number))
+        if engine.final(number).value["wkb_hex"] is not None:
+            break
+        time.sleep(0.05)
+    else:
+        pytest.fail("never encoded")
+    engine.send(segment(500, image, [(500_240, 4_499_720, True)]))
+    stages = []
+    while isinstance(message := engine.receive(), Progress):
+        stages.append(message.stage)
+    assert isinstance(message, Result)
+    assert "encode" not in stages
+
+
+def test_prefetching_what_can_not_be_read_is_no_matter(engine, image, tmp_path):
+    where = PrefetchParams(str(tmp_path / "none.tif"), "builtin", 0, (0, 0), (0, 0, 1, 1))
+    engine.send(Request(1, "prefetch", where.to_wire(), "prefetch", 1))
+    assert engine.final(1) == Result(1, {})
+    engine.send(Request(2, "prefetch", PrefetchParams().to_wire(), "prefetch", 2))
+    assert engine.final(2) == Result(2, {})
+    engine.send(segment(3, image, [(500_240, 4_499_720, True)]))
+    assert isinstance(engine.final(3), Result)

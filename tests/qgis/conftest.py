@@ -17,10 +17,12 @@ from rasterlasso.plugin.digitizer import Digitizer
 from rasterlasso.plugin.engine_process import EngineProcess
 from rasterlasso.plugin.hover import Hover
 from rasterlasso.plugin.map_tool import LassoTool
+from rasterlasso.plugin.prefetch import Prefetch
 from rasterlasso.plugin.preview import Preview
 
 gdal.UseExceptions()
 os.environ["RASTERLASSO_MODELS"] = tempfile.mkdtemp()  # the user's own models are no part of the tests
+os.environ["RASTERLASSO_CACHE"] = "off"
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints.py"
 
 
@@ -92,8 +94,9 @@ def engine(session_engine):
 class Bench:
     """A canvas with the tool on it, and what the user was told."""
 
-    def __init__(self, canvas, digitizer, preview, tool, hover):
-        self.canvas, self.digitizer, self.preview, self.tool, self.hover = canvas, digitizer, preview, tool, hover
+    def __init__(self, canvas, digitizer, preview, tool, hover, prefetch):
+        self.canvas, self.digitizer, self.preview, self.tool = canvas, digitizer, preview, tool
+        self.hover, self.prefetch = hover, prefetch
         self.messages = []
         digitizer.message.connect(lambda text, level: self.messages.append(text))
 
@@ -138,12 +141,14 @@ def bench(qgis_canvas, engine, imagery, project):
     digitizer.changed.connect(lambda: preview.show(digitizer.draft, digitizer.polygon, digitizer.crs))
     hover = Hover(digitizer, engine)
     hover.changed.connect(lambda: preview.show_hint(hover.polygon, digitizer.crs))
-    tool = LassoTool(qgis_canvas, digitizer, preview, hover)
+    prefetch = Prefetch(qgis_canvas, digitizer, engine)
+    tool = LassoTool(qgis_canvas, digitizer, preview, hover, prefetch)
     qgis_canvas.setMapTool(tool)
-    made = Bench(qgis_canvas, digitizer, preview, tool, hover)
+    made = Bench(qgis_canvas, digitizer, preview, tool, hover, prefetch)
     made.look_at(500_000, 4_499_400, 500_800, 4_500_000)
     yield made
     qgis_canvas.unsetMapTool(tool)
+    prefetch.detach()
     digitizer.set_learning(False)
     digitizer.detach()
     preview.remove()

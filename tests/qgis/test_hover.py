@@ -17,6 +17,7 @@ def encode(bench):
 
 
 def test_where_nothing_is_encoded_nothing_is_shown(bench):
+    bench.prefetch.stop()
     shown = []
     bench.hover.changed.connect(lambda: shown.append(bench.hover.polygon))
     bench.move(*MIDDLE)

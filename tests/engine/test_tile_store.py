@@ -1,0 +1,253 @@
+"""Tiles on disk: what is kept is found again, what is damaged is not, and nothing that goes wrong stops the work."""
+
+import multiprocessing
+import os
+import shutil
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from rasterlasso.engine import cli, segmenter, tile_store
+from rasterlasso.engine.errors import CacheUnwritable
+from rasterlasso.engine.protocol import Point, Prompts
+from rasterlasso.engine.segmenter import Segmenter
+from rasterlasso.engine.tile_store import StoredTile, TileStore
+from rasterlasso.engine.tiling import Tile
+from rasterlasso.models.sam import SamModel
+
+CLICK = Prompts((Point(500_240, 4_499_720),))
+
+
+def stored(seed=0, side=40):
+    rng = np.random.default_rng(seed)
+    return StoredTile({"a": rng.normal(0, 3, (4, side, side)).astype(np.float32)}, rng.random((7, 9)) > 0.3)
+
+
+def put(store, group, tile, value):
+    store.put(group, tile, value)
+    store.close()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "tiles"
+
+
+@given(arrays(np.float32, st.tuples(st.integers(1, 5), st.integers(1, 6)), elements=st.floats(-1e4, 1e4, width=32)))
+def test_eight_bits_are_off_by_half_a_step_at_most(values):
+    data, layout = tile_store._packed(StoredTile({"a": values}, np.ones((3, 5), np.bool_)))
+    found = tile_store._unpacked(data, layout)
+    steps = (values.max(axis=1) - values.min(axis=1)) / 255
+    assert (np.abs(found.features["a"] - values) <= 0.51 * steps[:, None] + 1e-3).all()
+    assert found.valid.all()
+
+
+def test_a_tile_is_found_by_another_engine_and_in_its_group_only(folder):
+    put(TileStore(folder, 10**9), "g", Tile(-1, 2, 3), stored())
+    other = TileStore(folder, 10**9)
+    found = other.get("g", Tile(-1, 2, 3))
+    assert found is not None
+    assert (found.valid == stored().valid).all()
+    assert np.abs(found.features["a"] - stored().features["a"]).max() < 0.1
+    assert other.get("h", Tile(-1, 2, 3)) is None
+    assert other.get("g", Tile(-1, 3, 2)) is None
+
+
+@pytest.mark.parametrize("damage", ["bit", "cut", "missing chunk", "metadata", "foreign"])
+def test_a_damaged_tile_is_dropped_with_one_line(folder, caplog, damage):
+    put(TileStore(folder, 10**9), "g", Tile(0, 0, 0), stored())
+    place = folder / "g" / "0_0_0"
+    chunk = place / "c" / "0"
+    if damage == "bit":
+        data = bytearray(chunk.read_bytes())
+        data[len(data) // 2] ^= 4
+        chunk.write_bytes(data)
+    elif damage == "cut":
+        chunk.write_bytes(chunk.read_bytes()[:50])
+    elif damage == "missing chunk":
+        chunk.unlink()
+    else:
+        (place / "zarr.json").write_text("{" if damage == "metadata" else '{"zarr_format": 3, "node_type": "group"}')
+    store = TileStore(folder, 10**9)
+    assert store.get("g", Tile(0, 0, 0)) is None
+    assert len(caplog.records) == 1
+    put(store, "g", Tile(0, 0, 0), stored())
+    assert TileStore(folder, 10**9).get("g", Tile(0, 0, 0)) is not None
+
+
+@pytest.mark.parametrize("kind", ["a file", "full"])
+def test_where_nothing_can_be_kept_the_user_is_told_once(folder, monkeypatch, kind):
+    if kind == "a file":
+        folder.write_text("in the way")
+    else:
+        monkeypatch.setattr(tile_store, "_write", lambda *args: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    told = []
+    store = TileStore(folder, 10**9, told.append)
+    for row in range(5):
+        store.put("g", Tile(0, row, 0), stored())
+    store.close()
+    [error] = told
+    assert isinstance(error, CacheUnwritable)
+    assert str(folder) in str(error)
+
+
+def test_the_least_recently_used_tiles_make_room(folder, monkeypatch):
+    monkeypatch.setattr(tile_store, "CHECK_EVERY", 1)
+    store = TileStore(folder, 10**9)
+    for row in range(6):
+        store._put("g", Tile(0, row, 0), stored(row))
+        os.utime(folder / "g" / f"0_{row}_0", (1000 + row, 1000 + row))
+    one = tile_store._size(folder / "g" / "0_0_0")
+    assert store.get("g", Tile(0, 0, 0)) is not None
+    small = TileStore(folder, 3 * one)
+    small._put("g", Tile(0, 9, 0), stored(9))
+    left = {place.name for place in (folder / "g").glob("0_*")}
+    assert {"0_0_0", "0_9_0"} <= left
+    assert "0_1_0" not in left
+    assert len(left) <= 4
+
+
+def _write_many(folder, start, count):
+    store = TileStore(folder, 10**9)
+    for row in range(start, start + count):
+        store.put("g", Tile(0, row, 0), stored(row))
+    store.close()
+
+
+def test_several_engines_write_and_read_at_once(folder):
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_write_many, args=(folder, start, 12)) for start in (0, 4, 8)]
+    for writer in writers:
+        writer.start()
+    reader = TileStore(folder, 10**9)
+    seen = 0
+    while any(writer.is_alive() for writer in writers):
+        for row in range(20):
+            found = reader.get("g", Tile(0, row, 0))
+            if found is not None:
+                seen += 1
+                assert np.abs(found.features["a"] - stored(row).features["a"]).max() < 0.1
+    for writer in writers:
+        writer.join()
+        assert writer.exitcode == 0
+    assert all(reader.get("g", Tile(0, row, 0)) is not None for row in range(20))
+    assert not list(folder.glob("g/*.part"))
+    assert seen
+
+
+def encodes(made, path, **options):
+    stages = []
+    polygon = made.segment(str(path), CLICK, checkpoint=lambda stage, fraction: stages.append(stage), **options).polygon
+    return stages.count("encode"), polygon
+
+
+@pytest.fixture
+def image(make_raster, field_image):
+    return make_raster(field_image)
+
+
+def test_a_new_engine_finds_the_tiles_of_the_last_one(folder, image):
+    first = Segmenter(store=TileStore(folder, 10**9))
+    count, polygon = encodes(first, image)
+    first.close()
+    second = Segmenter(store=TileStore(folder, 10**9))
+    again, same = encodes(second, image)
+    assert (count, again) == (1, 0)
+    assert same.intersection(polygon).area / same.union(polygon).area > 0.995
+    second.close()
+
+
+def test_a_copy_of_raster_and_cache_is_used_elsewhere(folder, image, tmp_path):
+    first = Segmenter(store=TileStore(folder, 10**9))
+    encodes(first, image)
+    first.close()
+    other = tmp_path / "elsewhere"
+    other.mkdir()
+    shutil.copyfile(image, other / "renamed.tif")
+    shutil.copytree(folder, other / "tiles")
+    second = Segmenter(store=TileStore(other / "tiles", 10**9))
+    assert encodes(second, other / "renamed.tif")[0] == 0
+    second.close()
+
+
+def test_a_raster_changed_in_place_is_encoded_again(folder, image):
+    first = Segmenter(store=TileStore(folder, 10**9))
+    encodes(first, image)
+    first.close()
+    status = image.stat()
+    os.utime(image, ns=(status.st_atime_ns, status.st_mtime_ns + 1_000_000))
+    second = Segmenter(store=TileStore(folder, 10**9))
+    assert encodes(second, image)[0] == 1
+    second.close()
+
+
+def test_what_a_killed_engine_left_half_written_goes(folder):
+    left = folder / "g" / "0123.part"
+    left.mkdir(parents=True)
+    os.utime(left, (1000, 1000))
+    put(TileStore(folder, 10**9), "g", Tile(0, 0, 0), stored())
+    assert not left.exists()
+
+
+def test_radiometry_tile_size_and_model_have_tiles_of_their_own(folder, image, monkeypatch):
+    def groups():
+        return len(list(folder.iterdir()))
+
+    first = Segmenter(store=TileStore(folder, 10**9))
+    encodes(first, image)
+    first.close()
+    small = Segmenter(store=TileStore(folder, 10**9), tile_px=256)
+    encodes(small, image)
+    small.close()
+    assert groups() == 2
+    monkeypatch.setattr(segmenter, "version", lambda: "other")
+    newer = Segmenter(store=TileStore(folder, 10**9))
+    assert encodes(newer, image)[0] == 1
+    newer.close()
+    assert groups() == 3
+
+
+@pytest.mark.parametrize("kind", ["sam", "sam_hq", "sam2"])
+def test_kept_embeddings_of_sams_answer_alike_in_a_quarter_of_the_bytes(folder, sam_folder, kind):
+    from rasterlasso.models.base import PixelPrompts
+
+    model = SamModel(kind, sam_folder(kind))
+    image = np.random.default_rng(2).integers(0, 255, (200, 260, 3)).astype(np.uint8)
+    embedding = model.encode(image, np.ones((200, 260), np.bool_))
+    features = embedding.features()
+    put(TileStore(folder, 10**9), "g", Tile(0, 0, 0), StoredTile(features, embedding.valid))
+    found = TileStore(folder, 10**9).get("g", Tile(0, 0, 0))
+    again = model.restored(found.features, found.valid)
+    prompts = PixelPrompts(np.array([[100.0, 100.0]]), np.ones(1, np.bool_))
+    before, after = (model.decode(each, prompts)[0].logits for each in (embedding, again))
+    assert np.corrcoef(before.ravel(), after.ravel())[0, 1] > 0.99
+    assert tile_store._size(folder / "g" / "0_0_0") <= sum(each.nbytes for each in features.values()) / 4 + 4096
+
+
+def test_encode_fills_the_folder_and_goes_on_where_it_stopped(folder, make_raster, monkeypatch, capsys):
+    image = make_raster(np.random.default_rng(1).integers(0, 255, (3, 700, 1500)).astype(np.uint8))
+    monkeypatch.setenv("RASTERLASSO_CACHE", str(folder))
+    made = Segmenter(store=TileStore(folder, 10**9))
+    steps = made.encode(str(image), levels=[0, 1])
+    total = next(steps)[1]
+    made.close()
+    assert total == 3
+    written = {place for place in folder.glob("*/*_*_*")}
+    assert len(written) == 1
+    times = {place: (place / "zarr.json").stat().st_mtime_ns for place in written}
+    assert cli.main(["encode", str(image), "--levels", "0,1"]) == 0
+    assert "3 tiles" in capsys.readouterr().out
+    assert len(list(folder.glob("*/*_*_*"))) == 3
+    assert all((place / "zarr.json").stat().st_mtime_ns == time for place, time in times.items())
+    assert cli.main(["encode", str(image), "--area", "0,0,10,10"]) == 2
+
+
+def test_no_thread_is_left(folder):
+    before = threading.active_count()
+    put(TileStore(folder, 10**9), "g", Tile(0, 0, 0), stored())
+    assert not [t for t in threading.enumerate() if t.name.startswith("tiles")]
+    assert threading.active_count() <= before + 2  # zarr keeps a loop of its own
