@@ -58,6 +58,15 @@ class RasterUnreadable(RasterError):
     )
 
 
+class RasterServerFailed(RasterError):
+    """A server of imagery gave an error, or nothing."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "{path}: the server did not give the imagery ({reason}). Try again; your clicks are kept. Check network and address.",
+    )
+
+
 class RasterUnsupported(RasterError):
     """The raster opens, but is of a kind that can't be segmented."""
 

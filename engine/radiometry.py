@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,11 @@ from .tiling import Window
 
 STATISTICS_PX = 1024
 """Longer side of the reduced raster that statistics are taken from."""
+
+MOST_READ_PX = 1 << 27
+LATTICE = 16
+PATCH_PX = 64
+"""Of a larger raster without overviews statistics are taken from patches, so many along each side: reading all takes long."""
 
 PERCENTILES = (2.0, 98.0)
 """The stretch maps these to 0 and 255."""
@@ -43,14 +49,14 @@ class Radiometry:
         Raises `RasterUnsupported` where no pixel is valid, `RasterUnreadable` where pixels can't be read.
         """
         bands = _choose_bands(source)
-        window = _reduced(source)
-        valid = source.read_valid(bands, window)
-        if not valid.any():
+        if source.is_service and source.dtype == np.uint8:
+            return cls(bands, (0.0,) * len(bands), (255.0,) * len(bands))
+        values = _sample(source, bands)
+        if not values.size:
             raise RasterUnsupported(path=source.path, reason="has no valid pixel: all is nodata, transparent or NaN")
         palette = source.palette()
         if palette is not None:
             return cls(bands, (0.0,), (255.0,), palette)
-        values = source.read(bands, window, resampling=Resampling.nearest)[:, valid].astype(np.float64)
         low, high = np.percentile(values, PERCENTILES, axis=1)
         if source.dtype == np.uint8 and float((high - low).max()) >= MIN_SPREAD_8BIT:
             return cls(bands, (0.0,) * len(bands), (255.0,) * len(bands))
@@ -84,6 +90,27 @@ def _choose_bands(source: RasterSource) -> tuple[int, ...]:
     if not usable:
         raise RasterUnsupported(path=source.path, reason="has an alpha band only")
     return tuple(usable[:3]) if len(usable) >= 3 else (usable[0],)
+
+
+def _sample(source: RasterSource, bands: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    """(bands, n) values of valid pixels from all over the raster."""
+    if not source.has_overviews and source.width_px * source.height_px > MOST_READ_PX:
+        values = np.concatenate([_valid_values(source, bands, patch) for patch in _patches(source)], axis=1)
+        if values.size:
+            return values
+    return _valid_values(source, bands, _reduced(source))
+
+
+def _valid_values(source: RasterSource, bands: tuple[int, ...], window: Window) -> npt.NDArray[np.float64]:
+    valid = source.read_valid(bands, window)
+    return source.read(bands, window, resampling=Resampling.nearest)[:, valid].astype(np.float64)
+
+
+def _patches(source: RasterSource) -> Iterator[Window]:
+    width_px, height_px = min(PATCH_PX, source.width_px), min(PATCH_PX, source.height_px)
+    for top in np.linspace(0, source.height_px - height_px, LATTICE).astype(int).tolist():
+        for left in np.linspace(0, source.width_px - width_px, LATTICE).astype(int).tolist():
+            yield Window(float(left), float(top), float(left + width_px), float(top + height_px), width_px, height_px)
 
 
 def _reduced(source: RasterSource) -> Window:

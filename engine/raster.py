@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +26,21 @@ from rasterio.errors import NodataShadowWarning, NotGeoreferencedWarning, Raster
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
-from .errors import RasterNotFound, RasterUnreadable, RasterUnsupported
+from .errors import RasterError, RasterNotFound, RasterServerFailed, RasterUnreadable, RasterUnsupported
 from .tiling import TILE_PX, TileGrid, Window
+
+GDAL_CACHE_BYTES = 256 << 20
+"""Decoded blocks that GDAL keeps; its own default is a share of the machine's memory."""
+
+SERVERS = ("http://", "https://", "/vsicurl", "/vsis3", "/vsigs", "/vsiaz", "WMTS:")
+
+HTTP = {
+    "GDAL_HTTP_MAX_RETRY": "2",
+    "GDAL_HTTP_RETRY_DELAY": "0.5",
+    "GDAL_HTTP_CONNECTTIMEOUT": "10",
+    "GDAL_HTTP_TIMEOUT": "30",
+}
+"""For rasters on servers: a few tries, then an error."""
 
 logging.getLogger("rasterio").setLevel(logging.ERROR)
 
@@ -40,8 +54,8 @@ class RasterSource:
 
     def __init__(self, path: str | os.PathLike[str], tile_px: int = TILE_PX) -> None:
         """Open `path`; raises `RasterNotFound`, `RasterUnreadable` or `RasterUnsupported`."""
-        self.path = str(path)
-        self._base, has_georeference = _open(self.path)
+        self.path = _shown(str(path))
+        self._base, has_georeference = _open(str(path))
         try:
             self._dataset: Any = _placed(self._base)
             self._check()
@@ -52,6 +66,8 @@ class RasterSource:
         self.crs_wkt: str | None = self._dataset.crs.to_wkt() if self._dataset.crs else None
         self.width_px: int = self._dataset.width
         self.height_px: int = self._dataset.height
+        self.has_failed = False
+        """Whether anything could not be read: GDAL may keep failing until it is opened again."""
         self.grid = TileGrid(self.width_px, self.height_px, tile_px)
 
     def __enter__(self) -> RasterSource:
@@ -69,6 +85,16 @@ class RasterSource:
     def dtype(self) -> np.dtype[Any]:
         """Common type of the bands' values."""
         return np.result_type(*(np.dtype(name) for name in self._dataset.dtypes))
+
+    @property
+    def is_service(self) -> bool:
+        """Whether tiles or maps of a server are shown, as for people's eyes."""
+        return self._base.driver in ("WMS", "WMTS")
+
+    @property
+    def has_overviews(self) -> bool:
+        """Whether reduced reads cost less than reading all."""
+        return bool(self._base.overviews(1))
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -105,7 +131,7 @@ class RasterSource:
         """
         if resampling is None:
             resampling = Resampling.bilinear if window.width_px > window.x1 - window.x0 else Resampling.average
-        with _gdal(self.path):
+        with self._reading():
             data = self._dataset.read(
                 list(bands), window=_rasterio_window(window), out_shape=(len(bands), *window.shape), resampling=resampling
             )
@@ -114,7 +140,7 @@ class RasterSource:
     def read_valid(self, bands: tuple[int, ...], window: Window) -> npt.NDArray[np.bool_]:
         """(rows, columns), true where the raster has data: no nodata, transparent, masked, NaN or infinite pixel."""
         shape = (len(bands), *window.shape)
-        with _gdal(self.path), warnings.catch_warnings():
+        with self._reading(), warnings.catch_warnings():
             warnings.simplefilter("ignore", NodataShadowWarning)  # alpha counts as well, see below
             masks = self._dataset.read_masks(
                 list(bands), window=_rasterio_window(window), out_shape=shape, resampling=Resampling.nearest
@@ -127,6 +153,15 @@ class RasterSource:
         if np.issubdtype(self.dtype, np.floating):
             valid &= np.isfinite(self.read(bands, window, resampling=Resampling.nearest)).all(axis=0)
         return valid
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            with _gdal(self.path):
+                yield
+        except RasterError:
+            self.has_failed = True
+            raise
 
     def _check(self) -> None:
         dataset = self._dataset
@@ -144,12 +179,22 @@ class RasterSource:
             )
 
 
+def _shown(path: str) -> str:
+    """A raster's name in messages: of a service's description its address."""
+    if not path.lstrip().startswith("<"):
+        return path
+    try:
+        return ElementTree.fromstring(path).findtext(".//ServerUrl") or path
+    except ElementTree.ParseError:
+        return path
+
+
 def _open(path: str) -> tuple[Any, bool]:
     """The dataset, and whether anything says where it lies."""
     is_local = "://" not in path and not path.startswith("/vsi") and ":" not in path[2:] and not path.lstrip().startswith("<")
     if is_local and not Path(path).exists():
         raise RasterNotFound(path=path)
-    with _gdal(path), warnings.catch_warnings(record=True) as caught:
+    with _gdal(_shown(path)), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", NotGeoreferencedWarning)
         dataset = rasterio.open(path)
     # An identity transform that the file states is no less a georeference; only rasterio's warning tells the two apart.
@@ -160,10 +205,11 @@ def _open(path: str) -> tuple[Any, bool]:
 def _gdal(path: str) -> Iterator[None]:
     """GDAL's errors as `RasterUnreadable`, its warnings to the log instead of to standard error."""
     try:
-        with rasterio.Env():
+        with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES, **HTTP):
             yield
     except (RasterioError, UnicodeDecodeError) as error:
-        raise RasterUnreadable(path=path, reason=_reason(error)) from error
+        kind = RasterServerFailed if path.startswith(SERVERS) else RasterUnreadable
+        raise kind(path=path, reason=_reason(error)) from error
 
 
 def _placed(dataset: Any) -> Any:

@@ -30,7 +30,7 @@ class Scene:
 
 
 class Scenes:
-    """The rasters that were used last, each opened again when its file has changed."""
+    """The rasters that were used last, each opened again when its file has changed or could not be read."""
 
     def __init__(self, tile_px: int = TILE_PX) -> None:
         self._tile_px = tile_px
@@ -40,7 +40,7 @@ class Scenes:
         """The raster at `path`; raises `RasterError`s."""
         current = fingerprint(path)
         scene = self._open.pop(path, None)
-        if scene is not None and scene.fingerprint != current:
+        if scene is not None and (scene.fingerprint != current or scene.source.has_failed):
             scene.source.close()
             scene = None
         self._open[path] = scene or self._opened(path, current)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 from qgis.core import (
     QgsCoordinateReferenceSystem,
@@ -15,6 +16,7 @@ from qgis.core import (
     QgsRectangle,
 )
 
+from .basemaps import gdal_source
 from .errors import CoordinatesUntransformable, ImageryInvalid, ImageryUnsupported, NoImagery
 
 
@@ -22,10 +24,12 @@ def raster_path(layer: QgsRasterLayer | None) -> str:
     """What GDAL opens for the layer; raises `NoImagery`, `ImageryInvalid`, `ImageryUnsupported`."""
     if layer is None:
         raise NoImagery()
-    if layer.providerType() != "gdal":
+    if layer.providerType() not in ("gdal", "wms"):
         raise ImageryUnsupported(layer=layer.name(), provider=layer.providerType())
     if not layer.isValid():
         raise ImageryInvalid(layer=layer.name())
+    if layer.providerType() == "wms":
+        return gdal_source(layer)
     parts = QgsProviderRegistry.instance().decodeUri("gdal", layer.source())
     if parts.get("layerName") or not parts.get("path"):
         return layer.source()
@@ -35,14 +39,26 @@ def raster_path(layer: QgsRasterLayer | None) -> str:
 def level_at(layer: QgsRasterLayer, center: QgsPointXY, map_units_per_pixel: float, transform: QgsCoordinateTransform) -> int:
     """The level whose pixels are nearest to the map's, so that what is segmented is what is seen.
 
-    transform: map to layer. Raises `CoordinatesUntransformable`.
+    transform: map to layer. Raises `CoordinatesUntransformable` and what `raster_path` does.
     """
     here = transformed(center, transform)
     right = transformed(QgsPointXY(center.x() + map_units_per_pixel, center.y()), transform)
-    native_px = math.hypot(
-        (right.x() - here.x()) / layer.rasterUnitsPerPixelX(), (right.y() - here.y()) / layer.rasterUnitsPerPixelY()
-    )
+    pixel_x, pixel_y = _pixel_size(raster_path(layer)) if layer.providerType() == "wms" else _own_pixel_size(layer)
+    native_px = math.hypot((right.x() - here.x()) / pixel_x, (right.y() - here.y()) / pixel_y)
     return round(math.log2(native_px)) if native_px > 0 else 0
+
+
+@lru_cache(maxsize=16)
+def _pixel_size(source: str) -> tuple[float, float]:
+    """(x, y) in units of the CRS, of what GDAL opens; raises `ImageryInvalid`."""
+    opened = QgsRasterLayer(source, source, "gdal")
+    if not opened.isValid():
+        raise ImageryInvalid(layer=source)
+    return _own_pixel_size(opened)
+
+
+def _own_pixel_size(layer: QgsRasterLayer) -> tuple[float, float]:
+    return layer.rasterUnitsPerPixelX(), layer.rasterUnitsPerPixelY()
 
 
 def transform_between(

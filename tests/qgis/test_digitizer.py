@@ -26,15 +26,6 @@ def test_without_imagery_the_user_is_told(bench):
     assert bench.digitizer.draft.is_empty
 
 
-def test_imagery_that_gdal_does_not_read_is_refused(bench, project):
-    uri = "type=xyz&url=http://127.0.0.1:9/{z}/{x}/{y}.png&zmax=3"
-    layer = QgsRasterLayer(uri, "tiles", "wms")
-    project.addMapLayer(layer)
-    bench.digitizer.set_imagery(layer)
-    bench.click(*MIDDLE)
-    assert "wms" in bench.messages[0]
-
-
 def test_a_click_off_the_raster_is_taken_back_and_those_before_stay(bench):
     bench.click(*MIDDLE)
     bench.answered()

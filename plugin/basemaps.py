@@ -1,0 +1,102 @@
+"""Layers of QGIS's WMS provider (XYZ, WMS, WMTS) as what GDAL's own drivers for such services open."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs
+from xml.etree import ElementTree
+
+from qgis.core import QgsCoordinateReferenceSystem, QgsRasterLayer
+
+from .errors import ImageryUnsupported
+from .translation import tr
+
+WEB_MERCATOR = QgsCoordinateReferenceSystem("EPSG:3857")
+WORLD_M = 20037508.342789244
+"""Half the side of Web Mercator's square."""
+
+DEFAULT_ZMAX = 18
+TILE_PX = 256
+FINEST_M = 0.1
+"""Ground size of a pixel that a WMS is asked for at most."""
+
+METRES_PER_DEGREE = 111_320.0
+MISSING_CODES = "204,400,404,416"
+"""HTTP codes of a tile that is not there."""
+
+TIMEOUT_S = 30
+
+
+def gdal_source(layer: QgsRasterLayer) -> str:
+    """For `gdal.Open`; raises `ImageryUnsupported`."""
+    given = {name: values[-1] for name, values in parse_qs(layer.source(), keep_blank_values=True).items()}
+    if "authcfg" in given:
+        raise _unsupported(layer, tr("it needs a sign-in that only QGIS knows"))
+    if given.get("type") == "xyz":
+        return _xyz(layer, given)
+    if "tileMatrixSet" in given:
+        return f"WMTS:{given['url']},layer={given.get('layers', '')},tilematrixset={given['tileMatrixSet']}"
+    return _wms(layer, given)
+
+
+def _xyz(layer: QgsRasterLayer, given: dict[str, str]) -> str:
+    url = given.get("url", "")
+    if not all(f"{{{name}}}" in url for name in "zx") or not ("{y}" in url or "{-y}" in url):
+        raise _unsupported(layer, tr("its address has no {z}, {x} and {y}"))
+    zmax, zmin = int(given.get("zmax") or DEFAULT_ZMAX), int(given.get("zmin") or 0)
+    is_from_below = "{-y}" in url
+    for ours, theirs in (("{z}", "${z}"), ("{x}", "${x}"), ("{-y}", "${y}"), ("{y}", "${y}")):
+        url = url.replace(ours, theirs)
+    root = ElementTree.Element("GDAL_WMS")
+    service = ElementTree.SubElement(root, "Service", name="TMS")
+    ElementTree.SubElement(service, "ServerUrl").text = url
+    window = {"UpperLeftX": -WORLD_M, "UpperLeftY": WORLD_M, "LowerRightX": WORLD_M, "LowerRightY": -WORLD_M}
+    grid = {"TileLevel": zmax, "TileCountX": 1, "TileCountY": 1, "YOrigin": "bottom" if is_from_below else "top"}
+    _add(ElementTree.SubElement(root, "DataWindow"), {**window, **grid})
+    _add(root, {"Projection": "EPSG:3857", "OverviewCount": max(zmax - zmin, 0), "BlockSizeX": TILE_PX, "BlockSizeY": TILE_PX})
+    return _finished(root, given)
+
+
+def _wms(layer: QgsRasterLayer, given: dict[str, str]) -> str:
+    crs = QgsCoordinateReferenceSystem(given.get("crs", ""))
+    extent = layer.extent()
+    if not given.get("url") or not crs.isValid() or extent.isEmpty():
+        raise _unsupported(layer, tr("its address, CRS or extent is not known"))
+    pixel = FINEST_M / METRES_PER_DEGREE if crs.isGeographic() else FINEST_M
+    root = ElementTree.Element("GDAL_WMS")
+    service = ElementTree.SubElement(root, "Service", name="WMS")
+    url = given["url"] + ("" if given["url"].endswith(("?", "&")) else "&" if "?" in given["url"] else "?")
+    layers, styles = given.get("layers", ""), given.get("styles", "")
+    _add(
+        service,
+        {
+            "Version": "1.1.1",  # x first in every CRS
+            "ServerUrl": url,
+            "SRS": crs.authid(),
+            "ImageFormat": given.get("format") or "image/png",
+            "Layers": layers,
+            "Styles": styles,
+            "Transparent": "TRUE",
+        },
+    )
+    corners = {"UpperLeftX": extent.xMinimum(), "UpperLeftY": extent.yMaximum()}
+    corners |= {"LowerRightX": extent.xMaximum(), "LowerRightY": extent.yMinimum()}
+    size = {"SizeX": round(extent.width() / pixel), "SizeY": round(extent.height() / pixel)}
+    _add(ElementTree.SubElement(root, "DataWindow"), {**corners, **size})
+    _add(root, {"Projection": crs.authid(), "BlockSizeX": 512, "BlockSizeY": 512})
+    return _finished(root, given)
+
+
+def _finished(root: ElementTree.Element, given: dict[str, str]) -> str:
+    _add(root, {"BandsCount": 4, "MaxConnections": 4, "Timeout": TIMEOUT_S, "ZeroBlockHttpCodes": MISSING_CODES})
+    referer = given.get("http-header:referer") or given.get("referer")
+    _add(root, {"UserAgent": "Mozilla/5.0 QGIS/Raster Lasso", **({"Referer": referer} if referer else {})})
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _add(parent: ElementTree.Element, values: dict[str, object]) -> None:
+    for name, value in values.items():
+        ElementTree.SubElement(parent, name).text = repr(value) if isinstance(value, float) else str(value)
+
+
+def _unsupported(layer: QgsRasterLayer, reason: str) -> ImageryUnsupported:
+    return ImageryUnsupported(layer=layer.name(), provider=f"{layer.providerType()}, {reason}")

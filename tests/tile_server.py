@@ -1,0 +1,135 @@
+"""A server of map tiles, of WMS maps and of files with ranges, on 127.0.0.1, with troubles on demand."""
+
+import struct
+import threading
+import time
+import zlib
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlparse
+
+WORLD_M = 20037508.342789244
+LAKE = (-11_785_000.0, 4_880_000.0, 3_000.0)
+"""Middle and radius of the one lake there is, in Web Mercator."""
+
+
+def png(pixels):
+    """A PNG of rows of (r, g, b) tuples."""
+    raw = b"".join(b"\0" + bytes(value for pixel in row for value in pixel) for row in pixels)
+
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", len(pixels[0]), len(pixels), 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(raw, 1)) + chunk(b"IEND", b"")
+
+
+def picture(x0, y0, x1, y1, cols, rows):
+    """The world between two corners, y0 the upper one."""
+    found = []
+    for row in range(rows):
+        y = y0 + (y1 - y0) * (row + 0.5) / rows
+        line = []
+        for col in range(cols):
+            x = x0 + (x1 - x0) * (col + 0.5) / cols
+            noise = (col * 7 + row * 13 + col * row) % 11
+            is_lake = (x - LAKE[0]) ** 2 + (y - LAKE[1]) ** 2 < LAKE[2] ** 2
+            line.append((20 + noise, 40 + noise, 90 + noise) if is_lake else (120 + noise, 140 + noise, 80 + noise))
+        found.append(line)
+    return found
+
+
+class TileServer:
+    """`troubles`: of `missing`, `slow` and `broken`; `paths`: what was asked for."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.troubles = set()
+        self.paths = []
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                server.answer(self)
+
+            do_HEAD = do_GET  # noqa: N815
+
+            def log_message(self, *args):
+                pass
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._http.server_port}"
+        self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
+
+    @contextmanager
+    def running(self):
+        self._thread.start()
+        try:
+            yield self
+        finally:
+            self._http.shutdown()
+            self._http.server_close()
+
+    def answer(self, request):
+        url = urlparse(request.path)
+        self.paths.append(request.path)
+        if "slow" in self.troubles:
+            time.sleep(0.3)
+        if "broken" in self.troubles:
+            self._send(request, 500, b"broken")
+        elif url.path.startswith("/xyz/"):
+            z, x, y = (int(part) for part in url.path[5:].removesuffix(".png").split("/"))
+            if "missing" in self.troubles and (x + y) % 3 == 0:
+                self._send(request, 404, b"no such tile")
+                return
+            side = 2 * WORLD_M / 2**z
+            left, top = -WORLD_M + x * side, WORLD_M - y * side
+            self._send(request, 200, png(picture(left, top, left + side, top - side, 256, 256)), "image/png")
+        elif url.path == "/wms":
+            self._wms(request, {name.lower(): values[0] for name, values in parse_qs(url.query).items()})
+        else:
+            self._file(request, self.folder / url.path.lstrip("/"))
+
+    def _wms(self, request, given):
+        if given.get("request") == "GetCapabilities":
+            self._send(request, 200, CAPABILITIES.format(url=self.url).encode(), "text/xml")
+            return
+        x0, y0, x1, y1 = (float(each) for each in given["bbox"].split(","))
+        body = png(picture(x0, y1, x1, y0, int(given["width"]), int(given["height"])))
+        self._send(request, 200, body, "image/png")
+
+    def _file(self, request, path):
+        if not path.is_file():
+            self._send(request, 404, b"")
+            return
+        data = path.read_bytes()
+        asked = request.headers.get("Range")
+        if not asked:
+            self._send(request, 200, data)
+            return
+        first, _, last = asked.removeprefix("bytes=").partition("-")
+        start, end = int(first), min(int(last or len(data) - 1), len(data) - 1)
+        self._send(request, 206, data[start : end + 1], extra={"Content-Range": f"bytes {start}-{end}/{len(data)}"})
+
+    def _send(self, request, code, body, kind="application/octet-stream", extra=None):
+        request.send_response(code)
+        headers = {"Content-Type": kind, "Content-Length": str(len(body)), "Accept-Ranges": "bytes", **(extra or {})}
+        for name, value in headers.items():
+            request.send_header(name, value)
+        request.end_headers()
+        if request.command == "GET":
+            request.wfile.write(body)
+
+
+CAPABILITIES = """<?xml version="1.0"?>
+<WMT_MS_Capabilities version="1.1.1">
+<Service><Name>OGC:WMS</Name><Title>t</Title><OnlineResource/></Service><Capability><Request>
+<GetCapabilities><Format>application/vnd.ogc.wms_xml</Format><DCPType><HTTP><Get><OnlineResource
+xmlns:xlink="http://www.w3.org/1999/xlink" xlink:href="{url}/wms?"/></Get></HTTP></DCPType></GetCapabilities>
+<GetMap><Format>image/png</Format><DCPType><HTTP><Get><OnlineResource xmlns:xlink="http://www.w3.org/1999/xlink"
+xlink:href="{url}/wms?"/></Get></HTTP></DCPType></GetMap></Request><Layer><Title>w</Title><SRS>EPSG:3857</SRS>
+<Layer queryable="0"><Name>photo</Name><Title>photo</Title><SRS>EPSG:3857</SRS><BoundingBox SRS="EPSG:3857" minx="-11885000"
+miny="4780000" maxx="-11685000" maxy="4980000"/><LatLonBoundingBox minx="-106.77" miny="39.4" maxx="-104.97"
+maxy="40.77"/></Layer></Layer></Capability></WMT_MS_Capabilities>
+"""
