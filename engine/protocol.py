@@ -183,6 +183,31 @@ def decode(line: bytes) -> Message:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """How a raster's values become 8 bits: one or three bands (from 1), what becomes 0 and 255 in each, and the gamma."""
+
+    bands: tuple[int, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    gamma: float = 1.0
+
+    @classmethod
+    def from_wire(cls, value: Any) -> Stretch | None:
+        """Of its JSON form, None of none; raises `ProtocolError`."""
+        if value is None:
+            return None
+        try:
+            bands = tuple(int(each) for each in value["bands"])
+            low, high = (tuple(_finite(each) for each in value[name]) for name in ("low", "high"))
+            found = cls(bands, low, high, _finite(value.get("gamma", 1.0)))
+            if len(bands) not in (1, 3) or not len(bands) == len(low) == len(high) or found.gamma <= 0:
+                raise ValueError("one or three bands, a low and a high value for each")
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ProtocolError(reason=f"bad stretch, {error!r}") from error
+        return found
+
+
+@dataclass(frozen=True)
 class SegmentParams:
     """Parameters of the op `segment`."""
 
@@ -193,9 +218,12 @@ class SegmentParams:
     learned: bool = False
     """Ask the copy of the model that has learnt from the objects accepted on this raster."""
 
+    stretch: Stretch | None = None
+    """None for the engine's own choice."""
+
     def to_wire(self) -> dict[str, Any]:
         """JSON form."""
-        return {**vars(self), "prompts": self.prompts.to_wire()}
+        return {**asdict(self), "prompts": self.prompts.to_wire()}
 
     @classmethod
     def from_wire(cls, value: Mapping[str, Any]) -> SegmentParams:
@@ -208,6 +236,7 @@ class SegmentParams:
                 str(value["model"]),
                 None if level is None else int(level),
                 bool(value.get("learned", False)),
+                Stretch.from_wire(value.get("stretch")),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ProtocolError(reason=f"bad segment parameters, {error!r}") from error
@@ -221,6 +250,7 @@ class LearnParams:
     wkb_hex: str
     model: str
     level: int
+    stretch: Stretch | None = None
 
     def to_wire(self) -> dict[str, Any]:
         """JSON form."""
@@ -230,7 +260,8 @@ class LearnParams:
     def from_wire(cls, value: Mapping[str, Any]) -> LearnParams:
         """Inverse of `to_wire`; raises `ProtocolError`."""
         try:
-            return cls(str(value["image"]), str(value["wkb_hex"]), str(value["model"]), int(value["level"]))
+            stretch = Stretch.from_wire(value.get("stretch"))
+            return cls(str(value["image"]), str(value["wkb_hex"]), str(value["model"]), int(value["level"]), stretch)
         except (KeyError, TypeError, ValueError) as error:
             raise ProtocolError(reason=f"bad learn parameters, {error!r}") from error
 
@@ -248,6 +279,7 @@ class PrefetchParams:
     level: int = 0
     center_xy: tuple[float, float] = (0.0, 0.0)
     view: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    stretch: Stretch | None = None
 
     def to_wire(self) -> dict[str, Any]:
         """JSON form."""
@@ -259,7 +291,8 @@ class PrefetchParams:
         try:
             x, y = (_finite(each) for each in value["center_xy"])
             x0, y0, x1, y1 = (_finite(each) for each in value["view"])
-            return cls(str(value["image"]), str(value["model"]), int(value["level"]), (x, y), (x0, y0, x1, y1))
+            image, stretch = str(value["image"]), Stretch.from_wire(value.get("stretch"))
+            return cls(image, str(value["model"]), int(value["level"]), (x, y), (x0, y0, x1, y1), stretch)
         except (KeyError, TypeError, ValueError) as error:
             raise ProtocolError(reason=f"bad prefetch parameters, {error!r}") from error
 

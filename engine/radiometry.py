@@ -10,6 +10,7 @@ import numpy.typing as npt
 from rasterio.enums import ColorInterp, Resampling
 
 from .errors import RasterUnsupported
+from .protocol import Stretch
 from .raster import RasterSource
 from .tiling import Window
 
@@ -36,11 +37,21 @@ class Radiometry:
     low: tuple[float, ...]
     high: tuple[float, ...]
     palette: npt.NDArray[np.uint8] | None = None
+    gamma: float = 1.0
 
     @property
     def key(self) -> str:
         """Identity for caches."""
-        return f"{self.bands}|{self.low}|{self.high}|{self.palette is not None}"
+        return f"{self.bands}|{self.low}|{self.high}|{self.palette is not None}|{self.gamma}"
+
+    @classmethod
+    def chosen(cls, source: RasterSource, stretch: Stretch) -> Radiometry:
+        """As the user chose; raises `RasterUnsupported` where the raster has no such bands."""
+        count = len(source.color_interpretation)
+        if not all(1 <= band <= count for band in stretch.bands):
+            raise RasterUnsupported(path=source.path, reason=f"has {count} bands, not all of {stretch.bands}")
+        high = tuple(top if top != bottom else bottom + 1.0 for bottom, top in zip(stretch.low, stretch.high, strict=True))
+        return cls(stretch.bands, stretch.low, high, None, stretch.gamma)
 
     @classmethod
     def of(cls, source: RasterSource) -> Radiometry:
@@ -74,7 +85,10 @@ class Radiometry:
             values = np.where(valid, source.read(self.bands, window), 0).astype(np.float32)
             values = np.where(np.isfinite(values), values, low)  # oversampled, a NaN reaches its neighbours
             gain = 255.0 / (np.array(self.high, np.float32)[:, None, None] - low)
-            image = np.clip(np.rint((values - low) * gain), 0, 255).astype(np.uint8).transpose(1, 2, 0)
+            stretched = np.clip((values - low) * gain, 0, 255)
+            if self.gamma != 1.0:
+                stretched = 255 * (stretched / 255) ** (1 / self.gamma)
+            image = np.rint(stretched).astype(np.uint8).transpose(1, 2, 0)
             if len(self.bands) == 1:
                 image = np.repeat(image, 3, axis=2)
         image = np.where(valid[..., None], image, 0).astype(np.uint8)

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from .fingerprint import content, fingerprint, times_of_change
+from .protocol import Stretch
 from .radiometry import Radiometry
 from .raster import RasterSource
 from .tiling import TILE_PX
@@ -34,30 +35,31 @@ class Scenes:
 
     def __init__(self, tile_px: int = TILE_PX) -> None:
         self._tile_px = tile_px
-        self._open: OrderedDict[str, Scene] = OrderedDict()
+        self._open: OrderedDict[tuple[str, Stretch | None], Scene] = OrderedDict()
 
-    def at(self, path: str) -> Scene:
-        """The raster at `path`; raises `RasterError`s."""
-        current = fingerprint(path)
-        scene = self._open.pop(path, None)
+    def at(self, path: str, stretch: Stretch | None = None) -> Scene:
+        """The raster at `path`, in the user's stretch or in our own; raises `RasterError`s."""
+        current, key = fingerprint(path), (path, stretch)
+        scene = self._open.pop(key, None)
         if scene is not None and (scene.fingerprint != current or scene.source.has_failed):
             scene.source.close()
             scene = None
-        self._open[path] = scene or self._opened(path, current)
+        self._open[key] = scene or self._opened(path, stretch, current)
         if len(self._open) > OPEN_RASTERS:
             self._open.popitem(last=False)[1].source.close()
-        return self._open[path]
+        return self._open[key]
 
     def close(self) -> None:
         """Let all files go."""
         while self._open:
             self._open.popitem()[1].source.close()
 
-    def _opened(self, path: str, current: str) -> Scene:
+    def _opened(self, path: str, stretch: Stretch | None, current: str) -> Scene:
         source = RasterSource(path, self._tile_px)
         try:
             files = source.files
-            return Scene(source, Radiometry.of(source), current, content(files) if files else None, times_of_change(files))
+            radiometry = Radiometry.of(source) if stretch is None else Radiometry.chosen(source, stretch)
+            return Scene(source, radiometry, current, content(files) if files else None, times_of_change(files))
         except BaseException:
             source.close()
             raise

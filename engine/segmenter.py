@@ -15,7 +15,7 @@ from ..models.base import Adaptable, Candidate, LearningModel, Model
 from .cache import Recent, TileCache
 from .errors import NothingFound, PromptOutsideRaster
 from .placement import NativePrompts, place, to_map, to_tile
-from .protocol import Prompts
+from .protocol import Prompts, Stretch
 from .query import Checkpoint, Clock, FirstLook, Found, Query
 from .raster import RasterSource
 from .refine import Spread
@@ -72,6 +72,7 @@ class _Ask:
     model: str
     learned: bool
     level: int
+    stretch: Stretch | None
 
 
 class Segmenter:
@@ -117,9 +118,9 @@ class Segmenter:
             for key in [key for key in self._learners if key[1] == name]:
                 del self._learners[key]
 
-    def scene(self, path: str) -> Scene:
+    def scene(self, path: str, stretch: Stretch | None = None) -> Scene:
         """The raster at `path`, opened again if the file has changed; raises `RasterError`s."""
-        return self._scenes.at(path)
+        return self._scenes.at(path, stretch)
 
     def segment(
         self,
@@ -129,6 +130,7 @@ class Segmenter:
         model: str = registry.DEFAULT_MODEL,
         level: int | None = None,
         learned: bool = False,
+        stretch: Stretch | None = None,
         checkpoint: Checkpoint = lambda stage, fraction: None,
         on_part: OnPart = lambda offer: None,
     ) -> Segmentation:
@@ -138,7 +140,7 @@ class Segmenter:
         and refined. learned: ask the copy of the model that has learnt on this raster, if there is one. Raises `RasterError`s,
         `PromptError`s, `ModelUnknown`, `ModelFailed`, `NothingFound`, and what `checkpoint` and `on_part` raise.
         """
-        ask = _Ask(path, model, learned, level or 0)
+        ask = _Ask(path, model, learned, level or 0, stretch)
         former = self._former(ask, prompts, checkpoint)
         query = self._query(ask, prompts, checkpoint)
         wanted = query.scene.source.grid.clamp_level(ask.level)
@@ -169,7 +171,7 @@ class Segmenter:
             return None
         key = self._key(ask, shorter)
         if key not in self._answered:
-            self.segment(ask.path, shorter, model=ask.model, level=ask.level, checkpoint=checkpoint)
+            self.segment(ask.path, shorter, model=ask.model, level=ask.level, stretch=ask.stretch, checkpoint=checkpoint)
         return self._answered.get(key)
 
     def _remember(self, ask: _Ask, prompts: Prompts, found: Found | None) -> None:
@@ -177,17 +179,24 @@ class Segmenter:
             self._answered.put(self._key(ask, prompts), found)
 
     def _key(self, ask: _Ask, prompts: Prompts) -> tuple[str, str, _Ask, Prompts]:
-        scene = self.scene(ask.path)
+        scene = self.scene(ask.path, ask.stretch)
         return scene.fingerprint, scene.radiometry.key, ask, prompts
 
     def glance(
-        self, path: str, prompts: Prompts, *, model: str, level: int, learned: bool = False
+        self,
+        path: str,
+        prompts: Prompts,
+        *,
+        model: str,
+        level: int,
+        learned: bool = False,
+        stretch: Stretch | None = None,
     ) -> Polygon | MultiPolygon | None:
         """The best answer where the tile is encoded already, else None: nothing is read, no coarser level is tried.
 
         Raises `RasterError`s, `PromptError`s, `ModelUnknown`, `ModelFailed`.
         """
-        query = self._query(_Ask(path, model, learned, level), prompts)
+        query = self._query(_Ask(path, model, learned, level, stretch), prompts)
         tile = query.tile(query.level_holding(level))
         encoded = query.kept(tile)
         if encoded is None:
@@ -203,12 +212,13 @@ class Segmenter:
         level: int,
         center_xy: tuple[float, float],
         view: tuple[float, float, float, float],
+        stretch: Stretch | None = None,
     ) -> Iterator[Tile]:
         """Encode the tiles of a view (in the raster's CRS), those nearest to a place first: each is yielded when done.
 
         At most `PREFETCHED_TILES`. Raises `RasterError`s, `ModelUnknown` and `ModelFailed`.
         """
-        query = self._query_about(path, model)
+        query = self._query_about(path, model, stretch)
         source, grid = query.scene.source, query.scene.source.grid
         try:
             box = _pixel_box(source, view, grid.clamp_level(level))
@@ -227,13 +237,14 @@ class Segmenter:
         model: str = registry.DEFAULT_MODEL,
         levels: Iterable[int] | None = None,
         area: tuple[float, float, float, float] | None = None,
+        stretch: Stretch | None = None,
     ) -> Iterator[tuple[int, int]]:
         """Encode all tiles of some levels, for the disk: (done, all) after each. Those that are kept already take no time.
 
         levels: None for all from native resolution on. area: x0, y0, x1, y1 in the raster's CRS, None for all of it. Raises
         `RasterError`s, `ModelUnknown`, `ModelFailed`, and `PromptOutsideRaster` for an area off the raster.
         """
-        query = self._query_about(path, model)
+        query = self._query_about(path, model, stretch)
         grid = query.scene.source.grid
         wanted = sorted({grid.clamp_level(level) for level in (range(grid.max_level + 1) if levels is None else levels)})
         boxes = {level: grid.frame(level) if area is None else _pixel_box(query.scene.source, area, level) for level in wanted}
@@ -250,6 +261,7 @@ class Segmenter:
         *,
         model: str = registry.DEFAULT_MODEL,
         level: int,
+        stretch: Stretch | None = None,
         checkpoint: Checkpoint = lambda stage, fraction: None,
     ) -> bool:
         """Let a model learn from an accepted polygon (in the raster's CRS), for `segment` with `learned` on this raster.
@@ -260,7 +272,7 @@ class Segmenter:
         network = self.model(model)
         if polygon.is_empty or not isinstance(network, Adaptable):
             return False
-        scene = self.scene(path)
+        scene = self.scene(path, stretch)
         x0, y0, x1, y1 = shapely.bounds(shapely.transform(polygon, scene.source.to_pixel))
         placed = NativePrompts(np.empty((0, 2)), np.empty(0, np.bool_), (x0, y0, x1, y1))
         query = self._query_of(scene, network, placed, Clock(checkpoint))
@@ -281,12 +293,12 @@ class Segmenter:
         clock.start("read", 0.0)
         own = self._learners.get((ask.path, ask.model)) if ask.learned else None
         network = own or self.model(ask.model)
-        scene = self.scene(ask.path)
+        scene = self.scene(ask.path, ask.stretch)
         return self._query_of(scene, network, place(scene.source, prompts), clock)
 
-    def _query_about(self, path: str, model: str) -> Query:
+    def _query_about(self, path: str, model: str, stretch: Stretch | None) -> Query:
         """A query without prompts."""
-        network, scene = self.model(model), self.scene(path)
+        network, scene = self.model(model), self.scene(path, stretch)
         nothing = NativePrompts(np.empty((0, 2)), np.empty(0, np.bool_), None)
         return self._query_of(scene, network, nothing, Clock(lambda stage, fraction: None))
 

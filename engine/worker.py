@@ -207,6 +207,7 @@ class Worker:
             model=params.model,
             level=params.level,
             learned=params.learned,
+            stretch=params.stretch,
             checkpoint=self._checkpoint(request),
             on_part=self._part_sender(request),
         )
@@ -235,7 +236,12 @@ class Worker:
         params = SegmentParams.from_wire(request.params)
         try:
             polygon = self._warm_segmenter().glance(
-                params.image, params.prompts, model=params.model, level=params.level or 0, learned=params.learned
+                params.image,
+                params.prompts,
+                model=params.model,
+                level=params.level or 0,
+                learned=params.learned,
+                stretch=params.stretch,
             )
         except PromptError:
             polygon = None
@@ -246,7 +252,12 @@ class Worker:
         self._prefetching = None
         if params.image:
             self._prefetching = self._warm_segmenter().prefetch(
-                params.image, model=params.model, level=params.level, center_xy=params.center_xy, view=params.view
+                params.image,
+                model=params.model,
+                level=params.level,
+                center_xy=params.center_xy,
+                view=params.view,
+                stretch=params.stretch,
             )
         return {}
 
@@ -277,7 +288,12 @@ class Worker:
                 raise RequestCancelled
 
         learnt = self._warm_segmenter().learn(
-            params.image, polygon, model=params.model, level=params.level, checkpoint=checkpoint
+            params.image,
+            polygon,
+            model=params.model,
+            level=params.level,
+            stretch=params.stretch,
+            checkpoint=checkpoint,
         )
         return {"learnt": learnt}
 

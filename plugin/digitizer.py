@@ -27,6 +27,7 @@ from .engine_process import EngineProcess, EngineState
 from .errors import NothingToAccept
 from .imagery import level_at, raster_path, transform_between, transformed, transformed_box
 from .layers import add_polygon, check_target, new_geopackage_layer, new_scratch_layer
+from .radiometry import is_as_shown, set_as_shown, stretch_of
 from .translation import error_text, tr
 
 CHANNEL = "draft"
@@ -151,6 +152,17 @@ class Digitizer(QObject):
             self.ask_again()
 
     @property
+    def sees_as_shown(self) -> bool:
+        """Whether the engine sees the imagery as the map shows it."""
+        return self._imagery is not None and is_as_shown(self._imagery)
+
+    def set_as_shown(self, is_shown: bool) -> None:
+        """Let the engine see what the map shows, or make its own choice; the draft is asked again."""
+        if self._imagery is not None and is_shown != self.sees_as_shown:
+            set_as_shown(self._imagery, is_shown)
+            self.ask_again()
+
+    @property
     def learns(self) -> bool:
         """Whether the model learns from accepted objects."""
         return self._learns
@@ -174,7 +186,8 @@ class Digitizer(QObject):
             level = level_at(self._imagery, place, self._canvas.mapUnitsPerPixel(), to_imagery)
         except RasterLassoError:  # the click itself will say so
             return None
-        return SegmentParams(path, Prompts((point,)), self._model, level + self._size, self._learns)
+        stretch = stretch_of(self._imagery)
+        return SegmentParams(path, Prompts((point,)), self._model, level + self._size, self._learns, stretch)
 
     def view(self, extent: QgsRectangle, cursor: QgsPointXY) -> PrefetchParams | None:
         """What is in view, both in map coordinates; None where there is no imagery."""
@@ -188,7 +201,7 @@ class Digitizer(QObject):
         except RasterLassoError:  # a click will say so
             return None
         corners = (box.xMinimum(), box.yMinimum(), box.xMaximum(), box.yMaximum())
-        return PrefetchParams(path, self._model, level, (place.x(), place.y()), corners)
+        return PrefetchParams(path, self._model, level, (place.x(), place.y()), corners, stretch_of(self._imagery))
 
     def ask_again(self) -> None:
         """Ask for the draft as it is, of another model or once the engine is mended."""
@@ -308,13 +321,15 @@ class Digitizer(QObject):
         except RasterLassoError as error:
             self._tell(error)
             return
-        params = SegmentParams(path, self._draft.prompts, self._model, self._view_level + self._size, self._learns)
+        level = self._view_level + self._size
+        params = SegmentParams(path, self._draft.prompts, self._model, level, self._learns, stretch_of(self._imagery))
         self._progress = Progress(0, "read", 0.0)
         replies = Replies(result=self._on_result, failure=self._on_failure, progress=self._on_progress)
         self._engine.request("segment", params.to_wire(), replies, CHANNEL)
 
     def _learn(self, accepted: SegmentResult) -> None:
-        params = LearnParams(raster_path(self._imagery), accepted.wkb_hex, accepted.model, accepted.level)
+        path, stretch = raster_path(self._imagery), stretch_of(self._imagery)
+        params = LearnParams(path, accepted.wkb_hex, accepted.model, accepted.level, stretch)
         self._engine.request("learn", params.to_wire(), Replies(result=lambda value: None, failure=self._tell))
 
     def _on_result(self, value: dict[str, Any]) -> None:

@@ -64,6 +64,10 @@ class LassoDock(QgsDockWidget):
         self.size.setToolTip(
             tr("0 suits objects that fill a third of the map. Turn it up for larger ones, down for smaller ones (+ and -).")
         )
+        self.radiometry = QComboBox()
+        self.radiometry.addItem(tr("Automatic: 2 to 98 %"))
+        self.radiometry.addItem(tr("As the map shows it"))
+        self.radiometry.setToolTip(tr("Bands and contrast that the model sees; kept with the imagery in the project"))
         self.show_hover = QCheckBox(tr("Show what a click would give"))
         self.show_hover.setToolTip(tr("Where the engine has looked at the place already"))
         self.show_hover.setChecked(hover.enabled)
@@ -111,6 +115,7 @@ class LassoDock(QgsDockWidget):
         """Show what is the case."""
         draft, progress = self._digitizer.draft, self._digitizer.progress
         self.size.setValue(self._digitizer.size)
+        self.radiometry.setCurrentIndex(int(self._digitizer.sees_as_shown))
         self.accept_button.setEnabled(self._digitizer.answer is not None or progress is not None)
         self.undo_button.setEnabled(not draft.is_empty)
         self.clear_button.setEnabled(not draft.is_empty)
@@ -163,6 +168,7 @@ class LassoDock(QgsDockWidget):
         model_row.addWidget(self.models_button)
         form.addRow(tr("Model"), model_row)
         form.addRow(tr("Class"), self.class_name)
+        form.addRow(tr("Radiometry"), self.radiometry)
         form.addRow(tr("Object size"), self.size)
         form.addRow(self.show_hover)
         form.addRow(self.learn)
@@ -190,6 +196,7 @@ class LassoDock(QgsDockWidget):
         self.model.currentIndexChanged.connect(lambda index: digitizer.set_model(self.model.itemData(index)))
         self.class_name.editTextChanged.connect(self._set_class)
         self.size.valueChanged.connect(digitizer.set_size)
+        self.radiometry.currentIndexChanged.connect(lambda index: digitizer.set_as_shown(index == 1))
         self.models_button.clicked.connect(lambda: self.models_requested.emit())
         self.show_hover.toggled.connect(self._set_hover)
         self.learn.toggled.connect(digitizer.set_learning)

@@ -6,6 +6,7 @@ from pathlib import Path
 import geopandas
 import pytest
 import rasterio.warp
+import shapely
 from shapely import Point
 
 from demo.desktop import Desktop
@@ -13,6 +14,7 @@ from demo.desktop import Desktop
 ROOT = Path(__file__).resolve().parents[2]
 LAKE = (-105.865, 40.155)
 LAKE_VIEW = (-105.96, 40.08, -105.72, 40.24)
+CLOSE_VIEW = (-105.885, 40.142, -105.845, 40.168)
 IDLE = "lasso.digitizer.progress is None"
 
 
@@ -82,6 +84,26 @@ def test_space_pans_and_the_draft_stays(clean):
     assert steps(clean) == 1
     assert area(clean) == before
     clean.run(f"from qgis.core import QgsRectangle\niface.mapCanvas().setExtent(QgsRectangle(*{LAKE_VIEW!r}))")
+
+
+def test_a_lake_across_many_tiles_is_one_polygon_after_panning(clean, tmp_path):
+    """At this scale the lake spans some ten tiles: one click in a corner of it, after panning there."""
+    whole = geopandas.GeoSeries([Point(LAKE).buffer(0.12)], crs="EPSG:4326").total_bounds
+    clean.run(f"from qgis.core import QgsRectangle\niface.mapCanvas().setExtent(QgsRectangle(*{CLOSE_VIEW!r}))")
+    clean.until("not iface.mapCanvas().isDrawing()")
+    x, y = clean.screen_xy(*LAKE)
+    clean.pan_with_space((x, y), (x + 150, y))
+    clean.press(*clean.screen_xy(*LAKE))
+    found = clean.until(f"{IDLE} and lasso.digitizer.polygon.asWkt()", 120)
+    assert clean.until("[lasso.digitizer.answer.level]")[0] == -4
+    shape = shapely.from_wkt(found)
+    shape = max(shapely.get_parts(shape), key=lambda part: part.area)
+    assert shape.contains(Point(LAKE))
+    assert shapely.box(*whole).contains(shape)
+    assert shape.area * 85.1 * 111.0 == pytest.approx(29.4, rel=0.25)
+    clean.run(f"from qgis.core import QgsRectangle\niface.mapCanvas().setExtent(QgsRectangle(*{LAKE_VIEW!r}))")
+    clean.until("not iface.mapCanvas().isDrawing()")
+    clean.screenshot(Path(os.environ.get("RASTERLASSO_SHOTS", tmp_path)) / "large.png")
 
 
 def test_the_engine_is_killed_while_it_segments(clean):

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rasterio.control import GroundControlPoint
 
-from rasterlasso.engine import raster
+from rasterlasso.engine import radiometry, raster
 from rasterlasso.engine.errors import RasterError, RasterNotFound, RasterUnreadable, RasterUnsupported
+from rasterlasso.engine.protocol import Stretch
 from rasterlasso.engine.radiometry import Radiometry
 from rasterlasso.engine.raster import RasterSource
 from rasterlasso.engine.tiling import Window
@@ -197,3 +198,31 @@ def test_real_odd_rasters_open_or_are_refused(data):
             refusals[path.name] = str(error)
     assert all(name in refusal for name, refusal in refusals.items())
     assert opened >= len(catalog) - 2
+
+
+def test_a_chosen_stretch_is_what_is_seen(make_raster):
+    data = np.tile(np.linspace(0, 1000, 64).astype(np.uint16), (4, 8, 1))
+    data[3] = 7
+    with RasterSource(make_raster(data)) as source:
+        chosen = Radiometry.chosen(source, Stretch((1, 4, 1), (0.0, 0.0, 500.0), (1000.0, 14.0, 1000.0), 2.0))
+        image, _ = chosen.render(source, whole(source))
+        plain = Radiometry.chosen(source, Stretch((1,), (0.0,), (1000.0,)))
+        keys = {chosen.key, plain.key, Radiometry.of(source).key}
+        with pytest.raises(RasterUnsupported, match="4 bands"):
+            Radiometry.chosen(source, Stretch((5,), (0.0,), (1.0,)))
+    assert image[0, :, 0] == pytest.approx(255 * np.sqrt(data[0, 0] / 1000), abs=1)
+    assert (image[..., 1] == 180).all()
+    assert (image[0, :32, 2] == 0).all()
+    assert len(keys) == 3
+
+
+def test_statistics_of_a_giant_without_overviews_come_from_patches(make_raster, monkeypatch):
+    monkeypatch.setattr(radiometry, "MOST_READ_PX", 1000)
+    rng = np.random.default_rng(0)
+    with RasterSource(make_raster(rng.integers(100, 900, (1, 1500, 1500)).astype(np.uint16))) as source:
+        found = Radiometry.of(source)
+    assert (found.low[0], found.high[0]) == pytest.approx((116, 884), abs=5)
+    nearly_empty = np.zeros((1, 1500, 1500), np.uint16)
+    nearly_empty[:, 70:80, 70:80] = 500
+    with RasterSource(make_raster(nearly_empty, "empty.tif", nodata=0)) as source:
+        assert Radiometry.of(source).low[0] == 500

@@ -4,12 +4,23 @@ import os
 import signal
 
 import pytest
-from qgis.core import QgsCoordinateReferenceSystem, QgsGeometry, QgsPointXY, QgsRasterLayer, QgsRectangle, QgsVectorLayer
+from qgis.core import (
+    Qgis,
+    QgsContrastEnhancement,
+    QgsCoordinateReferenceSystem,
+    QgsGeometry,
+    QgsPointXY,
+    QgsRasterLayer,
+    QgsRectangle,
+    QgsVectorLayer,
+)
 from qgis.PyQt.QtCore import Qt
+from qgis.PyQt.QtXml import QDomDocument
 
 from helpers import BESIDE, FIELD, MIDDLE, wait_until
 from rasterlasso.plugin.digitizer import Digitizer
 from rasterlasso.plugin.engine_process import EngineProcess, EngineState
+from rasterlasso.plugin.radiometry import stretch_of
 
 
 def found_field(bench):
@@ -244,3 +255,37 @@ def test_another_model_answers_in_the_middle_of_a_draft(bench, added_model):
     assert (bench.messages, bench.digitizer.answer.model) == ([], added_model)
     bench.digitizer.set_model("builtin")
     assert found_field(bench)
+
+
+def test_the_engine_sees_what_the_map_shows_where_the_user_says_so(bench, project):
+    layer = bench.digitizer.imagery
+    assert stretch_of(layer) is None
+    bench.click(*MIDDLE)
+    assert found_field(bench)
+    bench.digitizer.set_as_shown(True)
+    renderer = layer.renderer()
+    bench.answered()
+    shown = stretch_of(layer)
+    assert shown.bands == (renderer.redBand(), renderer.greenBand(), renderer.blueBand())
+    assert (shown.low, shown.high) == ((0,) * 3, (255,) * 3)
+    enhancement = QgsContrastEnhancement(Qgis.DataType.Byte)
+    enhancement.setContrastEnhancementAlgorithm(QgsContrastEnhancement.ContrastEnhancementAlgorithm.StretchToMinimumMaximum)
+    enhancement.setMinimumValue(40)
+    enhancement.setMaximumValue(190)
+    renderer.setRedContrastEnhancement(enhancement)
+    layer.brightnessFilter().setGamma(1.5)
+    assert (stretch_of(layer).low[0], stretch_of(layer).high[0], stretch_of(layer).gamma) == (40, 190, 1.5)
+    bench.digitizer.ask_again()
+    bench.answered()
+    assert found_field(bench)
+    copy = QgsRasterLayer(layer.source(), "copy")
+    copy.importNamedStyle(style_of(layer))
+    assert stretch_of(copy) is not None
+    bench.digitizer.set_as_shown(False)
+    assert stretch_of(layer) is None
+
+
+def style_of(layer):
+    document = QDomDocument()
+    layer.exportNamedStyle(document)
+    return document
