@@ -102,6 +102,7 @@ def test_a_lake_across_many_tiles_is_one_polygon_after_panning(clean, tmp_path):
     assert shapely.box(*whole).contains(shape)
     assert shape.area * 85.1 * 111.0 == pytest.approx(29.4, rel=0.25)
     clean.run(f"from qgis.core import QgsRectangle\niface.mapCanvas().setExtent(QgsRectangle(*{LAKE_VIEW!r}))")
+    clean.run("iface.mapCanvas().refreshAllLayers()")
     clean.until("not iface.mapCanvas().isDrawing()")
     clean.screenshot(Path(os.environ.get("RASTERLASSO_SHOTS", tmp_path)) / "large.png")
 
