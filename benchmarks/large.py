@@ -85,14 +85,15 @@ def _in_level_px(found: Segmentation, to_pixel: Callable[[Floats], Floats]) -> s
 
 def _false_edge_px(polygon: shapely.Geometry, of_one_tile: shapely.Geometry) -> float:
     """The longest edge along a line on which half tiles, or their halves and quarters, begin, and one tile has none."""
-    longest = 0.0
+    longest, theirs = 0.0, of_one_tile.boundary.buffer(2)
+    shapely.prepare(theirs)
     for ring in (ring for part in shapely.get_parts(polygon) for ring in (part.exterior, *part.interiors)):
         xy = np.asarray(ring.coords)
         for axis in (0, 1):
             place = xy[:-1, axis] / BORDER_STEP_PX
             along = (np.abs(np.diff(xy[:, axis])) < 0.05) & (np.abs(place - np.rint(place)) * BORDER_STEP_PX < 0.3)
             for start in np.flatnonzero(along):
-                edge = shapely.LineString(xy[start : start + 2]).difference(of_one_tile.boundary.buffer(2))
+                edge = shapely.LineString(xy[start : start + 2]).difference(theirs)
                 longest = max(longest, edge.length)
     return longest
 
@@ -262,7 +263,8 @@ def scale(scenes: Path, scratch: Path) -> None:
     segmenter, rng, used = Segmenter(), np.random.default_rng(3), []
     for number in range(RANDOM_CLICKS):
         corner = corners[rng.integers(len(corners))]
-        segmenter.segment(str(big), _click(corner, *rng.integers(100, PATCH_PX - 100, 2), True), level=int(rng.integers(0, 3)))
+        field = 250 + 500 * rng.integers(0, 8, 2) + rng.integers(-80, 80, 2)
+        segmenter.segment(str(big), _click(corner, *field, True), level=int(rng.integers(-1, 2)))
         if number % 50 == 49:
             used.append(_resident_mb())
     print(f"| memory after 50, 100, … {RANDOM_CLICKS} clicks | | {', '.join(f'{each:.0f}' for each in used)} MB | |")

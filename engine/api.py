@@ -21,7 +21,7 @@ from pyproj.exceptions import CRSError
 
 from ..models.registry import DEFAULT_MODEL
 from .errors import CrsMissing, CrsUnknown, PromptNotANumber
-from .protocol import Box, Point, Prompts
+from .protocol import PRESETS, Box, Point, Prompts
 from .query import Checkpoint
 from .segmenter import Segmentation, Segmenter
 from .tile_store import TileStore, default_folder, default_limit_bytes
@@ -64,18 +64,25 @@ class Scene:
         points: Iterable[tuple[float, float, bool]] = (),
         box: tuple[float, float, float, float] | None = None,
         crs: str | None = None,
+        finish: str = "raw",
         checkpoint: Checkpoint = lambda stage, fraction: None,
     ) -> Segmentation:
         """The object meant by points (x, y, is_foreground) and a box (x0, y0, x1, y1).
 
-        Coordinates are x (east, longitude) first, in `crs` ("EPSG:4326"), by default in the raster's CRS. Raises the
-        errors of `Segmenter.segment`, `CrsUnknown` and `CrsMissing`.
+        finish: a name in `protocol.PRESETS`. Coordinates are x (east, longitude) first, in `crs` ("EPSG:4326"), by default in
+        the raster's CRS. Raises the errors of `Segmenter.segment`, `CrsUnknown` and `CrsMissing`.
         """
         prompts = Prompts(tuple(Point(*point) for point in points), None if box is None else Box(*box))
         if crs is not None:
             prompts = _reproject(prompts, crs, self._source.crs_wkt, self._path)
         return self._segmenter.segment(
-            self._path, prompts, model=self._model, level=self._level, learned=self._learned, checkpoint=checkpoint
+            self._path,
+            prompts,
+            model=self._model,
+            level=self._level,
+            learned=self._learned,
+            finish=PRESETS[finish],
+            checkpoint=checkpoint,
         )
 
     def encode(

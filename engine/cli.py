@@ -15,7 +15,7 @@ from . import api, doctor
 from .errors import BenchmarkUnavailable, NothingFound, PromptError, PromptMissing, RasterLassoError
 from .export import Record, check_output, write
 from .prompts_file import PromptedObject, read_prompts_file
-from .protocol import Box, Point, Prompts
+from .protocol import PRESETS, Box, Point, Prompts
 from .version import version
 
 EXIT_FAILED = 2
@@ -68,6 +68,7 @@ def _add_segment(command: argparse.ArgumentParser) -> None:
     command.add_argument("--prompts", metavar="FILE", type=Path, help="prompts of many objects, see below")
     command.add_argument("--crs", metavar="EPSG:n", help="CRS of the coordinates (default: the raster's)")
     command.add_argument("--model", default=registry.DEFAULT_MODEL, help="see `rasterlasso models` (default: %(default)s)")
+    command.add_argument("--finish", choices=list(PRESETS), default="raw", help="how outlines are drawn (default: %(default)s)")
     command.add_argument("--level", type=int, help="0 is native resolution, each next one half of it; negative ones oversample")
     command.add_argument(
         "-o", "--output", metavar="OUT", type=Path, required=True, help=".gpkg, .shp, .geojson, .fgb or .parquet"
@@ -167,7 +168,8 @@ def _segment(arguments: argparse.Namespace) -> int:
         records = []
         for number, each in enumerate(objects, 1):
             try:
-                found = _segment_object(scene, each, arguments.crs or crs, _Progress(sys.stderr, number, len(objects)))
+                shown = _Progress(sys.stderr, number, len(objects))
+                found = _segment_object(scene, each, arguments.crs or crs, arguments.finish, shown)
             except (PromptError, NothingFound) as error:
                 if len(objects) == 1:
                     raise
@@ -182,12 +184,14 @@ def _segment(arguments: argparse.Namespace) -> int:
     return 0 if len(records) == len(objects) else EXIT_FAILED
 
 
-def _segment_object(scene: api.Scene, each: PromptedObject, crs: str | None, progress: _Progress) -> api.Segmentation:
+def _segment_object(
+    scene: api.Scene, each: PromptedObject, crs: str | None, finish: str, progress: _Progress
+) -> api.Segmentation:
     points = [(point.x, point.y, point.foreground) for point in each.prompts.points]
     box = each.prompts.box
     corners = None if box is None else (box.x0, box.y0, box.x1, box.y1)
     try:
-        return scene.segment(points, corners, crs, progress)
+        return scene.segment(points, corners, crs, finish, progress)
     finally:
         progress.clear()
 

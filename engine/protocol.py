@@ -208,6 +208,42 @@ class Stretch:
 
 
 @dataclass(frozen=True)
+class Finish:
+    """What is done to an outline. tolerance_px: simplification, in pixels of the level; min_area_m2: of holes and parts."""
+
+    tolerance_px: float = 0.0
+    smooth: bool = False
+    right_angles: bool = False
+    min_area_m2: float = 0.0
+    grow_m: float = 0.0
+
+    @classmethod
+    def from_wire(cls, value: Any) -> Finish:
+        """Of its JSON form, raw of none; raises `ProtocolError`."""
+        try:
+            given = dict(value or {})
+            return cls(
+                _finite(given.get("tolerance_px", 0.0)),
+                bool(given.get("smooth", False)),
+                bool(given.get("right_angles", False)),
+                _finite(given.get("min_area_m2", 0.0)),
+                _finite(given.get("grow_m", 0.0)),
+            )
+        except (TypeError, ValueError) as error:
+            raise ProtocolError(reason=f"bad finish, {error!r}") from error
+
+
+PRESETS = {
+    "raw": Finish(),
+    "field": Finish(tolerance_px=1.0),
+    "building": Finish(tolerance_px=1.0, right_angles=True),
+    "water": Finish(tolerance_px=0.5, smooth=True),
+    "tree": Finish(tolerance_px=1.0, smooth=True),
+}
+"""Finishes by the kind of object."""
+
+
+@dataclass(frozen=True)
 class SegmentParams:
     """Parameters of the op `segment`."""
 
@@ -220,6 +256,8 @@ class SegmentParams:
 
     stretch: Stretch | None = None
     """None for the engine's own choice."""
+
+    finish: Finish = Finish()
 
     def to_wire(self) -> dict[str, Any]:
         """JSON form."""
@@ -237,6 +275,7 @@ class SegmentParams:
                 None if level is None else int(level),
                 bool(value.get("learned", False)),
                 Stretch.from_wire(value.get("stretch")),
+                Finish.from_wire(value.get("finish")),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ProtocolError(reason=f"bad segment parameters, {error!r}") from error
@@ -325,13 +364,18 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class SegmentResult:
-    """Answer to the op `segment`: a valid polygon or multipolygon in the raster's CRS."""
+    """Answer to the op `segment`: a valid polygon or multipolygon in the raster's CRS.
+
+    others: (polygon, score) of the model's other answers, best first. gsd_m: ground size of a pixel of the level.
+    """
 
     wkb_hex: str
     score: float
     model: str
     level: int
     seconds: float
+    others: tuple[tuple[str, float], ...] = ()
+    gsd_m: float | None = None
 
     def to_wire(self) -> dict[str, Any]:
         """JSON form."""
@@ -341,6 +385,7 @@ class SegmentResult:
     def from_wire(cls, value: Mapping[str, Any]) -> SegmentResult:
         """Inverse of `to_wire`; raises `ProtocolError`."""
         try:
-            return cls(**value)
-        except TypeError as error:
+            others = tuple((str(wkb_hex), float(score)) for wkb_hex, score in value.get("others", ()))
+            return cls(**{**value, "others": others})
+        except (TypeError, ValueError) as error:
             raise ProtocolError(reason=f"bad segment result, {error}") from error

@@ -94,12 +94,14 @@ class RasterSource:
     @property
     def has_overviews(self) -> bool:
         """Whether reduced reads cost less than reading all."""
-        return bool(self._base.overviews(1))
+        with _gdal(self.path):
+            return bool(self._base.overviews(1))
 
     @property
     def files(self) -> tuple[str, ...]:
         """The local files that it is of, with overviews and side files; none where any is not local."""
-        names = tuple(self._base.files)
+        with _gdal(self.path):
+            names = tuple(self._base.files)
         return names if all(Path(name).is_file() for name in names) else ()
 
     @property

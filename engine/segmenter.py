@@ -14,8 +14,9 @@ from ..models import registry
 from ..models.base import Adaptable, Candidate, LearningModel, Model
 from .cache import Recent, TileCache
 from .errors import NothingFound, PromptOutsideRaster
+from .finish import finished, metres_per_pixel
 from .placement import NativePrompts, place, to_map, to_tile
-from .protocol import Prompts, Stretch
+from .protocol import PRESETS, Finish, Prompts, Stretch
 from .query import Checkpoint, Clock, FirstLook, Found, Query
 from .raster import RasterSource
 from .refine import Spread
@@ -39,7 +40,8 @@ class Segmentation:
     """The answer to prompts.
 
     polygon: valid, in the raster's CRS (`crs_wkt`, None where it has none). score: predicted IoU. candidates: all answers,
-    best first; of an object larger than a tile the others are as coarse as the first look. level: the level of the polygon.
+    best first; of an object larger than a tile the others are as coarse as the first look. level: the level of the polygon;
+    gsd_m: ground size of its pixels, None without a CRS.
     seconds: duration of the whole; stages: of its parts.
     """
 
@@ -51,6 +53,7 @@ class Segmentation:
     level: int
     seconds: float
     stages: dict[str, float]
+    gsd_m: float | None = None
 
 
 OnPart = Callable[[Callable[[], Segmentation]], None]
@@ -131,6 +134,7 @@ class Segmenter:
         level: int | None = None,
         learned: bool = False,
         stretch: Stretch | None = None,
+        finish: Finish = PRESETS["raw"],
         checkpoint: Checkpoint = lambda stage, fraction: None,
         on_part: OnPart = lambda offer: None,
     ) -> Segmentation:
@@ -143,11 +147,12 @@ class Segmenter:
         ask = _Ask(path, model, learned, level or 0, stretch)
         former = self._former(ask, prompts, checkpoint)
         query = self._query(ask, prompts, checkpoint)
+        to_answer = partial(_answer, query, finish)
         wanted = query.scene.source.grid.clamp_level(ask.level)
         first = query.look_again(former.first) if former else query.first_look(wanted)
         query.clock.start("vectorize", 0.9)
         polygons = _polygons(query, first)
-        answer = _answer(query, polygons, first.tile.level)
+        answer = to_answer(polygons, first.tile.level)
         if first.tile.level == wanted and not query.is_cut(first):
             self._remember(ask, prompts, None)
             return answer
@@ -155,9 +160,9 @@ class Segmenter:
         found = Found(query.placed, first)
         self._remember(ask, prompts, found)  # now: what is found until the user has enough of it counts, too
         for state in query.spread(found, wanted, former):
-            on_part(partial(_spread_answer, query, state, polygons))
+            on_part(partial(_spread_answer, query, state, polygons, to_answer))
         query.clock.start("vectorize", 0.95)
-        return _spread_answer(query, found.spreads[-1], polygons)
+        return _spread_answer(query, found.spreads[-1], polygons, to_answer)
 
     def _former(self, ask: _Ask, prompts: Prompts, checkpoint: Checkpoint) -> Found | None:
         """How the same prompts, or all but the newest, were answered, where the object was larger than a tile.
@@ -288,6 +293,10 @@ class Segmenter:
         """Forget what was learnt from accepted objects."""
         self._learners.clear()
 
+    def query(self, path: str, prompts: Prompts, model: str = registry.DEFAULT_MODEL) -> Query:
+        """One set of prompts, to be asked step by step; raises as `segment`."""
+        return self._query(_Ask(path, model, False, 0, None), prompts)
+
     def _query(self, ask: _Ask, prompts: Prompts, checkpoint: Checkpoint = lambda stage, fraction: None) -> Query:
         clock = Clock(checkpoint)
         clock.start("read", 0.0)
@@ -329,13 +338,22 @@ def _pixel_box(source: RasterSource, area: tuple[float, float, float, float], le
     return box
 
 
-def _answer(query: Query, polygons: list[PolygonCandidate], level: int) -> Segmentation:
+def _answer(query: Query, finish: Finish, polygons: list[PolygonCandidate], level: int) -> Segmentation:
+    source, crs = query.scene.source, query.scene.source.crs_wkt
+    shown = tuple(PolygonCandidate(finished(each.polygon, source, level, finish), each.score) for each in polygons)
+    gsd_m = None if crs is None else float(np.sqrt(metres_per_pixel(source, shown[0].polygon).prod()) * 2.0**level)
     stages = query.clock.stages()
-    best, crs = polygons[0], query.scene.source.crs_wkt
-    return Segmentation(best.polygon, best.score, tuple(polygons), crs, query.network.name, level, sum(stages.values()), stages)
+    return Segmentation(
+        shown[0].polygon, shown[0].score, shown, crs, query.network.name, level, sum(stages.values()), stages, gsd_m
+    )
 
 
-def _spread_answer(query: Query, state: Spread, looked: list[PolygonCandidate]) -> Segmentation:
+def _spread_answer(
+    query: Query,
+    state: Spread,
+    looked: list[PolygonCandidate],
+    to_answer: Callable[[list[PolygonCandidate], int], Segmentation],
+) -> Segmentation:
     """Of an object larger than a tile; raises `NothingFound`."""
     source, placed, level = query.scene.source, query.placed, state.mosaic.level
     native = 2.0**level
@@ -344,7 +362,7 @@ def _spread_answer(query: Query, state: Spread, looked: list[PolygonCandidate]) 
     polygon = None if found is None else polygonal(shapely.transform(found, lambda xy: source.to_map(xy * native)))
     if polygon is None:
         raise NothingFound()
-    return _answer(query, [PolygonCandidate(polygon, looked[0].score), *looked[1:]], level)
+    return to_answer([PolygonCandidate(polygon, looked[0].score), *looked[1:]], level)
 
 
 def _polygons(query: Query, found: FirstLook) -> list[PolygonCandidate]:

@@ -208,6 +208,7 @@ class Worker:
             level=params.level,
             learned=params.learned,
             stretch=params.stretch,
+            finish=params.finish,
             checkpoint=self._checkpoint(request),
             on_part=self._part_sender(request),
         )
@@ -334,8 +335,9 @@ class Worker:
 def _to_wire(found: Segmentation) -> dict[str, Any]:
     import shapely
 
-    wkb_hex = shapely.to_wkb(found.polygon, hex=True)
-    return SegmentResult(wkb_hex, found.score, found.model, found.level, found.seconds).to_wire()
+    (wkb_hex, score), *others = ((shapely.to_wkb(each.polygon, hex=True), each.score) for each in found.candidates)
+    seconds, gsd_m = found.seconds, found.gsd_m
+    return SegmentResult(wkb_hex, score, found.model, found.level, seconds, tuple(others), gsd_m).to_wire()
 
 
 def model_requests() -> ModuleType:
