@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from qgis.core import QgsMapLayerProxyModel
+from qgis.core import QgsMapLayerProxyModel, QgsVectorLayer
 from qgis.gui import QgsDockWidget, QgsMapLayerComboBox
 from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import (
@@ -25,6 +25,7 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from ..engine.protocol import ModelInfo
+from .classes import classes_of
 from .digitizer import MOST_SIZE, Digitizer
 from .engine_process import EngineProcess, EngineState
 from .hover import Hover
@@ -50,7 +51,7 @@ class LassoDock(QgsDockWidget):
         self.imagery = QgsMapLayerComboBox()
         self.imagery.setFilters(QgsMapLayerProxyModel.Filter.RasterLayer)
         self.target = QgsMapLayerComboBox()
-        self.target.setFilters(QgsMapLayerProxyModel.Filter.PolygonLayer)
+        self.target.setFilters(QgsMapLayerProxyModel.Filter.PolygonLayer | QgsMapLayerProxyModel.Filter.LineLayer)
         self.target.setAllowEmptyLayer(True, tr("New scratch layer"))
         self.target.setLayer(None)
         self.model = QComboBox()
@@ -68,12 +69,24 @@ class LassoDock(QgsDockWidget):
         self.radiometry.addItem(tr("Automatic: 2 to 98 %"))
         self.radiometry.addItem(tr("As the map shows it"))
         self.radiometry.setToolTip(tr("Bands and contrast that the model sees; kept with the imagery in the project"))
+        self.finish = QComboBox()
+        for name, text in (
+            ("raw", tr("Free")),
+            ("field", tr("Field: simpler")),
+            ("building", tr("Building: right angles")),
+            ("water", tr("Water, coast: smooth")),
+            ("tree", tr("Tree: smooth, simpler")),
+        ):
+            self.finish.addItem(text, name)
+        self.auto_accept = QCheckBox(tr("A click elsewhere accepts"))
+        self.share_borders = QCheckBox(tr("Share borders with neighbours"))
+        self.share_borders.setToolTip(tr("Borders nearer than three pixels are taken over; overlaps stay with the older one"))
         self.show_hover = QCheckBox(tr("Show what a click would give"))
         self.show_hover.setToolTip(tr("Where the engine has looked at the place already"))
         self.show_hover.setChecked(hover.enabled)
         self.learn = QCheckBox(tr("Learn from accepted objects"))
         self.learn.setToolTip(tr("The model adapts to this imagery. Uncheck to forget what it learnt."))
-        self.learn.setChecked(digitizer.learns)
+        self.learn.setChecked(digitizer.lens.learns)
         self.status = QLabel()
         self.status.setWordWrap(True)
         self.bar = QProgressBar()
@@ -92,7 +105,7 @@ class LassoDock(QgsDockWidget):
 
     def set_models(self, models: Sequence[ModelInfo]) -> None:
         """Offer models; where the current one is gone, the first takes its place."""
-        current = self._digitizer.model
+        current = self._digitizer.lens.model
         self.model.blockSignals(True)
         self.model.clear()
         for each in models:
@@ -114,7 +127,7 @@ class LassoDock(QgsDockWidget):
     def refresh(self) -> None:
         """Show what is the case."""
         draft, progress = self._digitizer.draft, self._digitizer.progress
-        self.size.setValue(self._digitizer.size)
+        self.size.setValue(self._digitizer.lens.size)
         self.radiometry.setCurrentIndex(int(self._digitizer.sees_as_shown))
         self.accept_button.setEnabled(self._digitizer.answer is not None or progress is not None)
         self.undo_button.setEnabled(not draft.is_empty)
@@ -147,7 +160,15 @@ class LassoDock(QgsDockWidget):
             return tr("Score {score:.2f}, level {level}, {milliseconds:.0f} ms").format(
                 score=answer.score, level=answer.level, milliseconds=1000 * answer.seconds
             )
+        if self._digitizer.pace.total:
+            return self._pace_text()
         return tr("Engine: ready") if self._engine.state is EngineState.READY else tr("Engine: not started")
+
+    def _pace_text(self) -> str:
+        pace = self._digitizer.pace
+        if pace.per_minute is None:
+            return tr("{count} accepted").format(count=pace.total)
+        return tr("{count} accepted, {pace:.1f} a minute").format(count=pace.total, pace=pace.per_minute)
 
     def _lay_out(self) -> None:
         new_layer = QToolButton()
@@ -156,6 +177,8 @@ class LassoDock(QgsDockWidget):
         menu = QMenu(new_layer)
         menu.addAction(tr("GeoPackage layer…"), self._choose_geopackage)
         menu.addAction(tr("Scratch layer"), self._digitizer.new_scratch_target)
+        menu.addSeparator()
+        menu.addAction(tr("Export the target…"), self._choose_export)
         new_layer.setMenu(menu)
         target_row = QHBoxLayout()
         target_row.addWidget(self.target, 1)
@@ -168,8 +191,11 @@ class LassoDock(QgsDockWidget):
         model_row.addWidget(self.models_button)
         form.addRow(tr("Model"), model_row)
         form.addRow(tr("Class"), self.class_name)
+        form.addRow(tr("Outline"), self.finish)
         form.addRow(tr("Radiometry"), self.radiometry)
         form.addRow(tr("Object size"), self.size)
+        form.addRow(self.auto_accept)
+        form.addRow(self.share_borders)
         form.addRow(self.show_hover)
         form.addRow(self.learn)
         buttons = QHBoxLayout()
@@ -192,10 +218,13 @@ class LassoDock(QgsDockWidget):
     def _connect(self) -> None:
         digitizer = self._digitizer
         self.imagery.layerChanged.connect(digitizer.set_imagery)
-        self.target.layerChanged.connect(digitizer.set_target)
+        self.target.layerChanged.connect(self._set_target)
         self.model.currentIndexChanged.connect(lambda index: digitizer.set_model(self.model.itemData(index)))
-        self.class_name.editTextChanged.connect(self._set_class)
+        self.class_name.currentTextChanged.connect(self._set_class)
         self.size.valueChanged.connect(digitizer.set_size)
+        self.finish.currentIndexChanged.connect(lambda index: digitizer.set_finish(self.finish.itemData(index)))
+        self.auto_accept.toggled.connect(lambda is_on: setattr(digitizer, "auto_accept", is_on))
+        self.share_borders.toggled.connect(lambda is_on: setattr(digitizer, "share_borders", is_on))
         self.radiometry.currentIndexChanged.connect(lambda index: digitizer.set_as_shown(index == 1))
         self.models_button.clicked.connect(lambda: self.models_requested.emit())
         self.show_hover.toggled.connect(self._set_hover)
@@ -209,8 +238,24 @@ class LassoDock(QgsDockWidget):
         self._engine.state_changed.connect(self.refresh)
         digitizer.set_imagery(self.imagery.currentLayer())
 
+    def choose_class(self, number: int) -> None:
+        """The class of a number key, from 1."""
+        if number <= self.class_name.count():
+            self.class_name.setCurrentIndex(number - 1)
+
+    def _set_target(self, layer: QgsVectorLayer | None) -> None:
+        self._digitizer.set_target(layer)
+        _, classes = classes_of(layer) if layer is not None else ("", [])
+        shown = self.class_name.currentText()
+        if classes or self.class_name.count():
+            self.class_name.clear()
+            for text, stored in classes:
+                self.class_name.addItem(text, stored)
+            self.class_name.setEditText(shown if not classes or self.class_name.findText(shown) >= 0 else classes[0][0])
+
     def _set_class(self, text: str) -> None:
-        self._digitizer.class_name = text.strip()
+        index = self.class_name.findText(text)
+        self._digitizer.class_name = self.class_name.itemData(index) if index >= 0 else text.strip()
 
     def _set_hover(self, is_on: bool) -> None:
         self._hover.enabled = is_on
@@ -231,3 +276,9 @@ class LassoDock(QgsDockWidget):
             self._digitizer.new_geopackage_target(
                 path if path.suffix.lower() == ".gpkg" else path.with_name(f"{path.name}.gpkg")
             )
+
+    def _choose_export(self) -> None:
+        kinds = ";;".join(("GeoPackage (*.gpkg)", "Shapefile (*.shp)", "GeoJSON (*.geojson)", "FlatGeobuf (*.fgb)"))
+        name, _ = QFileDialog.getSaveFileName(self, tr("Export the target layer"), "", kinds)
+        if name:
+            self._digitizer.export(Path(name))

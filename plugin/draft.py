@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Union
 
 from ..engine.protocol import Box, Point, Prompts
@@ -15,6 +15,8 @@ class Draft:
     """What the user has said so far; each change gives a new draft."""
 
     steps: tuple[Step, ...] = ()
+    reopened: int | None = None
+    """The feature of the target layer that it changes."""
 
     @property
     def is_empty(self) -> bool:
@@ -39,8 +41,8 @@ class Draft:
 
     def with_step(self, step: Step) -> Draft:
         """With one more prompt."""
-        return Draft((*self.steps, step))
+        return replace(self, steps=(*self.steps, step))
 
     def without_last(self) -> Draft:
         """With the newest prompt taken back."""
-        return Draft(self.steps[:-1])
+        return replace(self, steps=self.steps[:-1])

@@ -45,12 +45,12 @@ class TargetReadOnly(RasterLassoError):
     )
 
 
-class TargetNotPolygon(RasterLassoError):
-    """The target layer holds no polygons."""
+class TargetUnfit(RasterLassoError):
+    """The target layer holds neither polygons nor lines."""
 
     template = QT_TRANSLATE_NOOP(
         "RasterLasso",
-        "The layer {layer} holds no polygons. Choose a polygon layer or make a new one; the polygon is kept.",
+        "The layer {layer} holds neither polygons nor lines. Choose another layer or make a new one; the polygon is kept.",
     )
 
 
@@ -58,6 +58,20 @@ class TargetRefused(RasterLassoError):
     """The target layer did not take the polygon."""
 
     template = QT_TRANSLATE_NOOP("RasterLasso", "The layer {layer} did not take the polygon ({reason}). The polygon is kept.")
+
+
+class NothingToExport(RasterLassoError):
+    """There is no target layer."""
+
+    template = QT_TRANSLATE_NOOP("RasterLasso", "There is nothing to export: choose a target layer in the panel first.")
+
+
+class NothingToReopen(RasterLassoError):
+    """No accepted polygon is at the place."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso", "No polygon of the target layer is here. Alt+click on one to reopen it; choose its layer as the target."
+    )
 
 
 class LayerNotCreated(RasterLassoError):

@@ -47,7 +47,7 @@ class Hover(QObject):
 
     def _ask(self) -> None:
         place, self._next = self._next, None
-        params = None if place is None else self._digitizer.first_click(place)
+        params = None if place is None else self._digitizer.lens.first_click(place)
         if params is None:
             self._show(None)
             return

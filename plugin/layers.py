@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from qgis.core import (
@@ -11,40 +12,34 @@ from qgis.core import (
     QgsCsException,
     QgsDistanceArea,
     QgsFeature,
-    QgsField,
-    QgsFields,
+    QgsFeatureRequest,
+    QgsFieldConstraints,
     QgsGeometry,
+    QgsPointXY,
     QgsProject,
+    QgsRectangle,
+    QgsUnitTypes,
     QgsVectorDataProvider,
     QgsVectorFileWriter,
     QgsVectorLayer,
     QgsVectorLayerUtils,
     QgsWkbTypes,
 )
-from qgis.PyQt.QtCore import QVariant
 
-from .errors import CoordinatesUntransformable, LayerNotCreated, TargetNotPolygon, TargetReadOnly, TargetRefused
+from .errors import CoordinatesUntransformable, LayerNotCreated, TargetReadOnly, TargetRefused, TargetUnfit
 from .imagery import transform_between
+from .provenance import provenance_fields
+from .topology import outline_as_lines, with_shared_borders
 from .translation import tr
 
 GEOPACKAGE_LAYER = "features"
-
-
-def new_fields() -> QgsFields:
-    """Fields of the layers that the plugin makes."""
-    fields = QgsFields()
-    fields.append(QgsField("class", QVariant.String))
-    fields.append(QgsField("area_m2", QVariant.Double))
-    fields.append(QgsField("score", QVariant.Double))
-    fields.append(QgsField("model", QVariant.String))
-    return fields
 
 
 def new_scratch_layer(crs: QgsCoordinateReferenceSystem) -> QgsVectorLayer:
     """A memory layer, not yet in the project."""
     layer = QgsVectorLayer("MultiPolygon", tr("Lasso features"), "memory")
     layer.setCrs(crs)
-    layer.dataProvider().addAttributes(new_fields().toList())
+    layer.dataProvider().addAttributes(provenance_fields().toList())
     layer.updateFields()
     return layer
 
@@ -58,7 +53,7 @@ def new_geopackage_layer(path: Path, crs: QgsCoordinateReferenceSystem, project:
     if path.exists():
         options.actionOnExistingFile = QgsVectorFileWriter.ActionOnExistingFile.CreateOrOverwriteLayer
     context = project.transformContext()
-    writer = QgsVectorFileWriter.create(str(path), new_fields(), QgsWkbTypes.Type.MultiPolygon, crs, context, options)
+    writer = QgsVectorFileWriter.create(str(path), provenance_fields(), QgsWkbTypes.Type.MultiPolygon, crs, context, options)
     error, reason = writer.hasError(), writer.errorMessage()
     del writer  # closes the file
     layer = QgsVectorLayer(f"{path}|layername={options.layerName}", path.stem, "ogr")
@@ -82,9 +77,10 @@ def _free_layer_name(path: Path) -> str:
 
 
 def check_target(layer: QgsVectorLayer) -> None:
-    """Raise `TargetNotPolygon` or `TargetReadOnly` where polygons can't go."""
-    if layer.geometryType() != QgsWkbTypes.GeometryType.PolygonGeometry:
-        raise TargetNotPolygon(layer=layer.name())
+    """Raise `TargetUnfit` or `TargetReadOnly` where neither polygons nor their outlines can go."""
+    areas_or_lines = (QgsWkbTypes.GeometryType.PolygonGeometry, QgsWkbTypes.GeometryType.LineGeometry)
+    if layer.geometryType() not in areas_or_lines:
+        raise TargetUnfit(layer=layer.name())
     provider = layer.dataProvider()
     if not layer.isValid() or provider is None:
         raise TargetReadOnly(layer=layer.name(), reason=tr("its data source is missing"))
@@ -92,38 +88,118 @@ def check_target(layer: QgsVectorLayer) -> None:
         raise TargetReadOnly(layer=layer.name(), reason=tr("it is read-only"))
 
 
-def add_polygon(
+@dataclass(frozen=True)
+class Placing:
+    """How a polygon is put into a layer.
+
+    share_within_m: borders are taken over from neighbours this near, None for not at all. frame: of the imagery, in the
+    polygon's CRS, and pixel its pixels' size; outlines leave it out. replaces: the feature whose shape the polygon becomes.
+    """
+
+    share_within_m: float | None = None
+    frame: QgsRectangle = field(default_factory=QgsRectangle)
+    pixel: float = 0.0
+    replaces: int | None = None
+
+
+def put_polygon(
     layer: QgsVectorLayer,
     geometry: QgsGeometry,
     crs: QgsCoordinateReferenceSystem,
     attributes: Mapping[str, object],
     project: QgsProject,
+    placing: Placing = Placing(),
 ) -> QgsFeature:
-    """Add a polygon (in `crs`) to the layer's edit buffer in one undo command, starting an edit session if there is none.
+    """Put a polygon (in `crs`) into the layer's edit buffer in one undo command, starting an edit session if there is none.
 
-    attributes: by field name; `area_m2` is filled in; those the layer has no field for are left out. Nothing is committed.
-    Raises `TargetNotPolygon`, `TargetReadOnly`, `TargetRefused`, `CoordinatesUntransformable`.
+    A line layer gets its outline. attributes: by field name; `area_m2` is filled in; those the layer has no field for are left
+    out; a replaced feature keeps all others. Nothing is committed. Raises `TargetUnfit`, `TargetReadOnly`, `TargetRefused`,
+    `CoordinatesUntransformable`.
     """
     check_target(layer)
-    moved = QgsGeometry(geometry)
+    shape = geometry
+    if layer.geometryType() == QgsWkbTypes.GeometryType.LineGeometry:
+        shape = outline_as_lines(geometry, placing.frame, placing.pixel)
     try:
+        moved = QgsGeometry(shape)
         moved.transform(transform_between(crs, layer.crs(), project.transformContext()))
     except QgsCsException as error:
         raise CoordinatesUntransformable(source=crs.authid(), target=layer.crs().authid(), reason=str(error)) from error
+    neighbours: dict[int, QgsGeometry] = {}
+    if placing.share_within_m is not None and layer.geometryType() == QgsWkbTypes.GeometryType.PolygonGeometry:
+        tolerance = _in_map_units(placing.share_within_m, layer.crs())
+        moved, neighbours = with_shared_borders(moved, layer, tolerance, placing.replaces)
     fitting = moved.coerceToType(layer.wkbType())
     if len(fitting) != 1:
-        raise TargetRefused(layer=layer.name(), reason=tr("it takes single polygons, and this one has several parts"))
-    known = {**attributes, "area_m2": area_m2(geometry, crs, project)}
-    by_index = {layer.fields().lookupField(name): value for name, value in known.items() if value is not None}
-    by_index.pop(-1, None)
+        raise TargetRefused(layer=layer.name(), reason=tr("it takes shapes of one part, and this one has several"))
+    area = area_m2(moved, layer.crs(), project) if neighbours else area_m2(geometry, crs, project)
+    by_index = _by_index(layer, {**attributes, "area_m2": area})
     if not layer.isEditable() and not layer.startEditing():
         raise TargetReadOnly(layer=layer.name(), reason=tr("no edit session could be started"))
-    feature = QgsVectorLayerUtils.createFeature(layer, fitting[0], by_index, layer.createExpressionContext())
-    with _edit_command(layer, tr("Add feature with Raster Lasso")):
-        if not layer.addFeature(feature):
-            raise TargetRefused(layer=layer.name(), reason="; ".join(layer.dataProvider().errors()) or tr("no reason given"))
+    with _edit_command(layer, tr("Digitize with Raster Lasso")):
+        for each, fitted in neighbours.items():
+            layer.changeGeometry(each, fitted)
+        if placing.replaces is None:
+            feature = _added(layer, fitting[0], by_index)
+        else:
+            feature = _replaced(layer, placing.replaces, fitting[0], by_index)
     layer.triggerRepaint()
     return feature
+
+
+def _added(layer: QgsVectorLayer, geometry: QgsGeometry, by_index: dict[int, object]) -> QgsFeature:
+    feature = QgsVectorLayerUtils.createFeature(layer, geometry, by_index, layer.createExpressionContext())
+    for index, known in enumerate(layer.fields()):
+        strict = QgsFieldConstraints.ConstraintStrength.ConstraintStrengthHard
+        is_good, reasons = QgsVectorLayerUtils.validateAttribute(layer, feature, index, strict)
+        if not is_good:
+            raise TargetRefused(layer=layer.name(), reason=f"{known.name()}: {'; '.join(reasons)}")
+    if not layer.addFeature(feature):
+        raise TargetRefused(layer=layer.name(), reason="; ".join(layer.dataProvider().errors()) or tr("no reason given"))
+    return feature
+
+
+def _replaced(layer: QgsVectorLayer, feature_id: int, geometry: QgsGeometry, by_index: dict[int, object]) -> QgsFeature:
+    if not layer.changeGeometry(feature_id, geometry):
+        raise TargetRefused(layer=layer.name(), reason=tr("the feature is not there any more"))
+    for index, value in by_index.items():
+        layer.changeAttributeValue(feature_id, index, value)
+    return layer.getFeature(feature_id)
+
+
+def _by_index(layer: QgsVectorLayer, attributes: Mapping[str, object]) -> dict[int, object]:
+    found = {layer.fields().lookupField(name): value for name, value in attributes.items() if value is not None}
+    found.pop(-1, None)
+    return found
+
+
+def _in_map_units(metres: float, crs: QgsCoordinateReferenceSystem) -> float:
+    return metres * QgsUnitTypes.fromUnitToUnitFactor(QgsUnitTypes.DistanceUnit.DistanceMeters, crs.mapUnits())
+
+
+def feature_at(layer: QgsVectorLayer, place: QgsPointXY) -> QgsFeature | None:
+    """The smallest polygon at a place in the layer's CRS."""
+    point = QgsGeometry.fromPointXY(place)
+    near = QgsRectangle(place, place)
+    near.grow(1e-9)
+    there = [feature for feature in layer.getFeatures(QgsFeatureRequest(near)) if feature.geometry().contains(point)]
+    return min(there, key=lambda feature: feature.geometry().area(), default=None)
+
+
+def export_layer(layer: QgsVectorLayer, path: Path, project: QgsProject) -> None:
+    """Write a layer, edits included, in the format of the suffix and the layer's own CRS; raises `LayerNotCreated`."""
+    options = QgsVectorFileWriter.SaveVectorOptions()
+    options.driverName = QgsVectorFileWriter.driverForExtension(path.suffix.lstrip("."))
+    options.fileEncoding = "UTF-8"
+    options.layerName = path.stem
+    if not options.driverName:
+        raise LayerNotCreated(path=str(path), reason=tr("no format has this suffix"))
+    if options.driverName == "GeoJSON":  # RFC 7946: longitude and latitude
+        options.ct = transform_between(layer.crs(), QgsCoordinateReferenceSystem("EPSG:4326"), project.transformContext())
+        options.layerOptions = ["RFC7946=YES"]
+    error, reason, *_ = QgsVectorFileWriter.writeAsVectorFormatV3(layer, str(path), project.transformContext(), options)
+    if error != QgsVectorFileWriter.WriterError.NoError:
+        raise LayerNotCreated(path=str(path), reason=reason)
 
 
 @contextmanager

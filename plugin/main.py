@@ -83,6 +83,8 @@ class RasterLassoPlugin:
         self.digitizer.message.connect(self._show_message)
         self.engine.noticed.connect(self._show_error)
         canvas.destinationCrsChanged.connect(self._refresh_preview)
+        self.tool.class_chosen.connect(self.dock.choose_class)
+        self._shortcuts = self._register_shortcuts(iface)
         self.dock.models_requested.connect(self._manage_models)
         self.dock.install_requested.connect(self._install_engine)
         self.dock.install_cancelled.connect(self._cancel_installation)
@@ -97,13 +99,16 @@ class RasterLassoPlugin:
 
     def _unload_gui(self, iface: QgisInterface) -> None:
         canvas = iface.mapCanvas()
-        self._settings.model, self._settings.class_name = self.digitizer.model, self.digitizer.class_name
-        self._settings.hover, self._settings.learn = self.hover.enabled, self.digitizer.learns
+        self._settings.model, self._settings.class_name = self.digitizer.lens.model, self.digitizer.class_name
+        self._settings.hover, self._settings.learn = self.hover.enabled, self.digitizer.lens.learns
         self._settings.save()
         self._cancel_installation()
         self._close_models_dialog()
         canvas.destinationCrsChanged.disconnect(self._refresh_preview)
         canvas.unsetMapTool(self.tool)
+        for shortcut in self._shortcuts:
+            iface.unregisterMainWindowAction(shortcut)
+            shortcut.deleteLater()
         iface.removePluginRasterMenu(MENU, self.action)
         iface.removeToolBarIcon(self.action)
         self.action.deleteLater()
@@ -119,6 +124,24 @@ class RasterLassoPlugin:
         self.digitizer.deleteLater()
         self.engine.shut_down()
         self.engine.deleteLater()
+
+    def _register_shortcuts(self, iface: QgisInterface) -> list[QAction]:
+        """What can be done to a draft, in QGIS's own list of shortcuts, for the user to give keys to."""
+        digitizer, found = self.digitizer, []
+        for name, text, do in (
+            ("Accept", tr("Raster Lasso: accept"), digitizer.accept),
+            ("Undo", tr("Raster Lasso: take the last prompt back"), digitizer.undo),
+            ("Clear", tr("Raster Lasso: forget the object"), digitizer.clear),
+            ("Next", tr("Raster Lasso: next candidate"), digitizer.next_candidate),
+            ("Larger", tr("Raster Lasso: look for larger objects"), lambda: digitizer.set_size(digitizer.lens.size + 1)),
+            ("Smaller", tr("Raster Lasso: look for smaller objects"), lambda: digitizer.set_size(digitizer.lens.size - 1)),
+        ):
+            action = QAction(text, iface.mainWindow())
+            action.setObjectName(f"RasterLasso{name}")
+            action.triggered.connect(lambda checked=False, do=do: do())
+            iface.registerMainWindowAction(action, "")
+            found.append(action)
+        return found
 
     def _toggle_tool(self, is_on: bool) -> None:
         assert self._iface is not None
@@ -191,7 +214,8 @@ class RasterLassoPlugin:
         self.dock.show_install_progress(None)
 
     def _refresh_preview(self) -> None:
-        self.preview.show(self.digitizer.draft, self.digitizer.polygon, self.digitizer.crs)
+        digitizer = self.digitizer
+        self.preview.show(digitizer.draft, digitizer.polygon, digitizer.crs, digitizer.candidates.others)
 
     def _refresh_hint(self) -> None:
         self.preview.show_hint(self.hover.polygon, self.digitizer.crs)

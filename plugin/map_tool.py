@@ -7,7 +7,7 @@ from functools import partial
 
 from qgis.core import QgsRectangle
 from qgis.gui import QgsMapCanvas, QgsMapMouseEvent, QgsMapTool
-from qgis.PyQt.QtCore import QEvent, QObject, QPoint, Qt
+from qgis.PyQt.QtCore import QEvent, QObject, QPoint, Qt, pyqtSignal
 from qgis.PyQt.QtGui import QKeyEvent, QKeySequence
 from qgis.PyQt.QtWidgets import QApplication
 
@@ -17,15 +17,20 @@ from .prefetch import Prefetch
 from .preview import Preview
 
 SIZE_KEYS = {"+": 1, "-": -1}
+CLASS_KEYS = frozenset("123456789")
 COMMAND_MODIFIERS = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.MetaModifier
 
 
 class LassoTool(QgsMapTool):
-    """Left click foreground, right or Shift + click background, drag a box, + and - turn the size dial.
+    """Left click foreground, right or Shift + click background, drag a box, Alt + click reopens an accepted polygon.
+
+    + and - turn the size dial, 1 to 9 choose the class (`class_chosen`), Tab shows the model's next candidate.
 
     Backspace or Ctrl+Z takes the last prompt back, Enter accepts, Esc clears, or stops a
     polygon that grows. While there is no draft these keys are QGIS's.
     """
+
+    class_chosen = pyqtSignal(int)
 
     def __init__(self, canvas: QgsMapCanvas, digitizer: Digitizer, preview: Preview, hover: Hover, prefetch: Prefetch) -> None:
         super().__init__(canvas)
@@ -74,6 +79,8 @@ class LassoTool(QgsMapTool):
         elif event.button() == Qt.MouseButton.LeftButton and self._pressed_at is not None:
             if self._is_drag_to(place):
                 self._digitizer.box(self._rectangle_to(place))
+            elif event.modifiers() & Qt.KeyboardModifier.AltModifier:
+                self._digitizer.reopen(self.toMapCoordinates(place))
             else:
                 is_background = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
                 self._digitizer.click(self.toMapCoordinates(place), foreground=not is_background)
@@ -92,6 +99,9 @@ class LassoTool(QgsMapTool):
         """Claim the keys of the draft before QGIS's own shortcuts (such as Ctrl+Z) see them; note that the mouse leaves."""
         if event.type() == QEvent.Type.Leave:
             self._hover.stop()
+        if event.type() == QEvent.Type.KeyPress and event.key() == Qt.Key.Key_Tab and not self._digitizer.draft.is_empty:
+            self._digitizer.next_candidate()  # before Qt moves the focus
+            return True
         if event.type() == QEvent.Type.ShortcutOverride and self._action(event) is not None:
             event.accept()
             return True
@@ -100,7 +110,9 @@ class LassoTool(QgsMapTool):
     def _action(self, event: QKeyEvent) -> Callable[[], None] | None:
         """What a key does; None for keys that are QGIS's."""
         if event.text() in SIZE_KEYS and not event.modifiers() & COMMAND_MODIFIERS:
-            return partial(self._digitizer.set_size, self._digitizer.size + SIZE_KEYS[event.text()])
+            return partial(self._digitizer.set_size, self._digitizer.lens.size + SIZE_KEYS[event.text()])
+        if event.text() in CLASS_KEYS and not event.modifiers() & COMMAND_MODIFIERS:
+            return partial(self.class_chosen.emit, int(event.text()))
         if self._digitizer.draft.is_empty:
             return None
         if event.matches(QKeySequence.StandardKey.Undo):

@@ -74,7 +74,7 @@ class Prefetch(QObject):
             return
         extent = self._canvas.extent()
         cursor = self._cursor if self._cursor is not None and extent.contains(self._cursor) else extent.center()
-        params = self._digitizer.view(extent, cursor)
+        params = self._digitizer.lens.view(extent, cursor)
         if params is not None and params != self._asked:
             self._asked = params
             self._send(params)

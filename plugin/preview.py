@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsCsException,
@@ -12,6 +14,7 @@ from qgis.core import (
     QgsWkbTypes,
 )
 from qgis.gui import QgsMapCanvas, QgsRubberBand, QgsVertexMarker
+from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtGui import QColor
 
 from .draft import Draft
@@ -43,14 +46,26 @@ class Preview:
         self._box.setFillColor(QColor(0, 0, 0, 0))
         self._box.setStrokeColor(BOX)
         self._box.setWidth(2)
+        self._ghosts = QgsRubberBand(canvas, QgsWkbTypes.GeometryType.PolygonGeometry)
+        self._ghosts.setFillColor(QColor(0, 0, 0, 0))
+        self._ghosts.setStrokeColor(STROKE)
+        self._ghosts.setLineStyle(Qt.PenStyle.DotLine)
         self._hint = QgsRubberBand(canvas, QgsWkbTypes.GeometryType.PolygonGeometry)
         self._hint.setFillColor(HINT_FILL)
         self._hint.setStrokeColor(HINT_STROKE)
         self._markers: list[QgsVertexMarker] = []
 
-    def show(self, draft: Draft, polygon: QgsGeometry | None, crs: QgsCoordinateReferenceSystem) -> None:
-        """Show a draft and its polygon, both in `crs`."""
+    def show(
+        self,
+        draft: Draft,
+        polygon: QgsGeometry | None,
+        crs: QgsCoordinateReferenceSystem,
+        alternatives: Sequence[QgsGeometry] = (),
+    ) -> None:
+        """Show a draft, its polygon, and faintly what else may be meant, all in `crs`."""
         self.clear()
+        for ghost in alternatives:
+            self._ghosts.addGeometry(ghost, crs)
         if polygon is not None:
             self._polygon.setToGeometry(polygon, crs)
         box = draft.box
@@ -78,6 +93,7 @@ class Preview:
     def clear(self) -> None:
         """Show nothing."""
         self._polygon.reset(QgsWkbTypes.GeometryType.PolygonGeometry)
+        self._ghosts.reset(QgsWkbTypes.GeometryType.PolygonGeometry)
         self._box.reset(QgsWkbTypes.GeometryType.PolygonGeometry)
         for marker in self._markers:
             self._canvas.scene().removeItem(marker)
@@ -86,7 +102,7 @@ class Preview:
     def remove(self) -> None:
         """Take all items off the canvas; the preview is of no use afterwards."""
         self.clear()
-        for band in (self._polygon, self._box, self._hint):
+        for band in (self._polygon, self._ghosts, self._box, self._hint):
             self._canvas.scene().removeItem(band)
 
     def _marker(self, place: QgsPointXY, foreground: bool) -> QgsVertexMarker:

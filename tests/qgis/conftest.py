@@ -3,7 +3,6 @@
 import os
 import subprocess
 import tempfile
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from qgis.core import QgsCoordinateReferenceSystem, QgsProject, QgsRasterLayer, 
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtTest import QTest
 
-from helpers import wait_until
+from helpers import CHECKPOINTS, wait_until
 from rasterlasso.plugin.digitizer import Digitizer
 from rasterlasso.plugin.engine_process import EngineProcess
 from rasterlasso.plugin.hover import Hover
@@ -23,7 +22,6 @@ from rasterlasso.plugin.preview import Preview
 gdal.UseExceptions()
 os.environ["RASTERLASSO_MODELS"] = tempfile.mkdtemp()  # the user's own models are no part of the tests
 os.environ["RASTERLASSO_CACHE"] = "off"
-CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints.py"
 
 
 @pytest.fixture
@@ -138,7 +136,9 @@ def bench(qgis_canvas, engine, imagery, project):
     digitizer = Digitizer(qgis_canvas, engine, project, "builtin")
     digitizer.set_imagery(imagery)
     preview = Preview(qgis_canvas, project)
-    digitizer.changed.connect(lambda: preview.show(digitizer.draft, digitizer.polygon, digitizer.crs))
+    digitizer.changed.connect(
+        lambda: preview.show(digitizer.draft, digitizer.polygon, digitizer.crs, digitizer.candidates.others)
+    )
     hover = Hover(digitizer, engine)
     hover.changed.connect(lambda: preview.show_hint(hover.polygon, digitizer.crs))
     prefetch = Prefetch(qgis_canvas, digitizer, engine)

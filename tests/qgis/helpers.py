@@ -1,8 +1,11 @@
 """Where things are in the test image, and waiting as QGIS does."""
 
+from pathlib import Path
+
 from qgis.PyQt.QtCore import QCoreApplication, QElapsedTimer
 from qgis.PyQt.QtTest import QTest
 
+CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints.py"
 FIELD = (500_120.0, 4_499_640.0, 500_360.0, 4_499_800.0)
 MIDDLE = (500_240.0, 4_499_720.0)
 BESIDE = (500_040.0, 4_499_500.0)

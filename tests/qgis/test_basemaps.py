@@ -1,8 +1,6 @@
 """Imagery from servers: QGIS's own layers, GDAL's drivers behind them, a server that fails."""
 
 import math
-import sys
-from pathlib import Path
 
 import pytest
 from osgeo import gdal
@@ -10,8 +8,6 @@ from qgis.core import QgsPointXY, QgsRasterLayer
 
 from helpers import wait_until
 from rasterlasso.plugin.imagery import raster_path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tile_server import LAKE, TileServer
 
 LAKE_M2 = math.pi * LAKE[2] ** 2

@@ -85,7 +85,7 @@ def test_the_size_dial_looks_at_another_level_and_asks_again(bench):
     bench.answered()
     assert bench.digitizer.answer.level == level
     bench.digitizer.set_size(99)
-    assert bench.digitizer.size == 4
+    assert bench.digitizer.lens.size == 4
     bench.digitizer.set_size(0)
 
 

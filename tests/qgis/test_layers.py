@@ -4,7 +4,7 @@ from qgis.PyQt.QtCore import QVariant
 
 from rasterlasso.plugin.errors import TargetRefused
 from rasterlasso.plugin.imagery import transform_between
-from rasterlasso.plugin.layers import add_polygon, new_geopackage_layer, new_scratch_layer
+from rasterlasso.plugin.layers import new_geopackage_layer, new_scratch_layer, put_polygon
 
 UTM = QgsCoordinateReferenceSystem("EPSG:32613")
 SQUARE = QgsGeometry.fromWkt("Polygon ((500000 4500000, 501000 4500000, 501000 4501000, 500000 4501000, 500000 4500000))")
@@ -20,7 +20,7 @@ def layer(request, project, tmp_path):
 
 
 def test_new_layers_take_polygons_with_their_attributes(layer, project):
-    add_polygon(layer, SQUARE, UTM, ATTRIBUTES, project)
+    put_polygon(layer, SQUARE, UTM, ATTRIBUTES, project)
     [feature] = layer.getFeatures()
     assert (feature["class"], feature["score"], feature["model"]) == ("lake", 0.75, "builtin")
     assert feature["area_m2"] == pytest.approx(1e6, rel=2e-3)
@@ -31,7 +31,7 @@ def test_new_layers_take_polygons_with_their_attributes(layer, project):
 
 def test_one_object_is_one_undo_command_and_nothing_is_committed(layer, project):
     for count in (1, 2):
-        add_polygon(layer, SQUARE, UTM, ATTRIBUTES, project)
+        put_polygon(layer, SQUARE, UTM, ATTRIBUTES, project)
         assert layer.undoStack().count() == count
     assert layer.isEditable()
     layer.undoStack().undo()
@@ -46,7 +46,7 @@ def test_one_object_is_one_undo_command_and_nothing_is_committed(layer, project)
 def test_polygons_are_moved_to_the_layers_crs_and_back(project, target):
     layer = new_scratch_layer(QgsCoordinateReferenceSystem(target))
     project.addMapLayer(layer)
-    add_polygon(layer, SQUARE, UTM, ATTRIBUTES, project)
+    put_polygon(layer, SQUARE, UTM, ATTRIBUTES, project)
     [feature] = layer.getFeatures()
     back = QgsGeometry(feature.geometry())
     back.transform(transform_between(layer.crs(), UTM, project.transformContext()))
@@ -60,7 +60,7 @@ def test_the_users_layer_keeps_its_schema_and_defaults(project):
     layer.updateFields()
     layer.setDefaultValueDefinition(0, QgsDefaultValue("'new'"))
     project.addMapLayer(layer)
-    add_polygon(layer, SQUARE, UTM, ATTRIBUTES, project)
+    put_polygon(layer, SQUARE, UTM, ATTRIBUTES, project)
     [feature] = layer.getFeatures()
     assert [field.name() for field in layer.fields()] == ["name", "score"]
     assert feature.attributes() == ["new", 0.75]
@@ -71,14 +71,14 @@ def test_several_parts_are_refused_where_a_layer_takes_one(project):
     layer = QgsVectorLayer("Polygon?crs=EPSG:32613", "single", "memory")
     project.addMapLayer(layer)
     with pytest.raises(TargetRefused, match="single"):
-        add_polygon(layer, TWO, UTM, {}, project)
+        put_polygon(layer, TWO, UTM, {}, project)
     assert layer.featureCount() == 0
 
 
 def test_a_second_layer_in_a_geopackage_leaves_the_first(project, tmp_path):
     path = tmp_path / "two.gpkg"
     first = new_geopackage_layer(path, UTM, project)
-    add_polygon(first, SQUARE, UTM, ATTRIBUTES, project)
+    put_polygon(first, SQUARE, UTM, ATTRIBUTES, project)
     first.commitChanges()
     second = new_geopackage_layer(path, UTM, project)
     assert second.source() != first.source()

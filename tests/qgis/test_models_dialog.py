@@ -6,10 +6,9 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from conftest import CHECKPOINTS
 from qgis.PyQt.QtWidgets import QMessageBox
 
-from helpers import wait_until
+from helpers import CHECKPOINTS, wait_until
 from rasterlasso.engine.protocol import ModelInfo
 from rasterlasso.plugin.models_dialog import ModelsDialog, speed_text, state_text
 

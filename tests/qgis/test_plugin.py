@@ -91,7 +91,7 @@ def test_the_dialog_of_models_opens_beside_the_map_and_goes_with_the_plugin(plug
 def test_where_the_chosen_model_is_gone_the_built_in_one_takes_its_place(plugin):
     plugin.digitizer.set_model("mine")
     plugin.dock.set_models([ModelInfo("builtin", "Built-in", "Raster Lasso", "GPL", 3_200_000, "built-in", 0.3)])
-    assert plugin.digitizer.model == "builtin"
+    assert plugin.digitizer.lens.model == "builtin"
     assert plugin.dock.model.currentData() == "builtin"
 
 
@@ -117,7 +117,7 @@ def test_the_panel_shows_what_is_the_case(plugin, imagery):
     assert plugin.dock.target.currentLayer() is plugin.digitizer.target
     [feature] = plugin.digitizer.target.getFeatures()
     assert feature["class"] == "field"
-    assert plugin.dock.status.text() == "Engine: ready"
+    assert plugin.dock.status.text() == "1 accepted"
 
 
 def test_the_tool_goes_off_with_its_button(plugin, qgis_iface, imagery):

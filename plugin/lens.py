@@ -1,0 +1,80 @@
+"""How the imagery is looked at: layer, model, level, stretch and finish, as what the engine is asked with."""
+
+from __future__ import annotations
+
+from qgis.core import QgsCoordinateReferenceSystem, QgsCoordinateTransform, QgsPointXY, QgsProject, QgsRasterLayer, QgsRectangle
+from qgis.gui import QgsMapCanvas
+
+from ..engine.errors import RasterLassoError
+from ..engine.protocol import PRESETS, LearnParams, Point, PrefetchParams, Prompts, SegmentParams, SegmentResult
+from .imagery import level_at, raster_path, transform_between, transformed, transformed_box
+from .radiometry import stretch_of
+
+
+class Lens:
+    """The user's choices, and requests made of them."""
+
+    def __init__(self, canvas: QgsMapCanvas, project: QgsProject, model: str) -> None:
+        self._canvas = canvas
+        self._project = project
+        self.imagery: QgsRasterLayer | None = None
+        self.model = model
+        self.size = 0
+        """Levels coarser than the map's scale."""
+        self.finish = "raw"
+        self.learns = False
+
+    @property
+    def crs(self) -> QgsCoordinateReferenceSystem:
+        """Of the imagery."""
+        return QgsCoordinateReferenceSystem() if self.imagery is None else self.imagery.crs()
+
+    @property
+    def pixel(self) -> float:
+        """Size of the imagery's pixels, in units of its CRS."""
+        return 0.0 if self.imagery is None else max(self.imagery.rasterUnitsPerPixelX(), self.imagery.rasterUnitsPerPixelY())
+
+    def checked(self) -> QgsRasterLayer:
+        """The imagery, where it can be asked about; raises `NoImagery`, `ImageryInvalid`, `ImageryUnsupported`."""
+        raster_path(self.imagery)
+        assert self.imagery is not None
+        return self.imagery
+
+    def to_imagery(self) -> QgsCoordinateTransform:
+        """From map coordinates."""
+        return transform_between(self._canvas.mapSettings().destinationCrs(), self.crs, self._project.transformContext())
+
+    def level_at(self, place: QgsPointXY) -> int:
+        """Of the map's scale at a place in map coordinates; raises as `checked`, and `CoordinatesUntransformable`."""
+        return level_at(self.checked(), place, self._canvas.mapUnitsPerPixel(), self.to_imagery())
+
+    def segment(self, prompts: Prompts, view_level: int) -> SegmentParams:
+        """Raises as `checked`."""
+        layer = self.checked()
+        level, finish = view_level + self.size, PRESETS[self.finish]
+        return SegmentParams(raster_path(layer), prompts, self.model, level, self.learns, stretch_of(layer), finish)
+
+    def first_click(self, place: QgsPointXY) -> SegmentParams | None:
+        """What a click at a place in map coordinates would ask for; None where it can't be asked: the click will say why."""
+        try:
+            self.checked()
+            at = transformed(place, self.to_imagery())
+            return self.segment(Prompts((Point(at.x(), at.y()),)), self.level_at(place))
+        except RasterLassoError:
+            return None
+
+    def view(self, extent: QgsRectangle, cursor: QgsPointXY) -> PrefetchParams | None:
+        """What is in view, both in map coordinates; None where there is nothing to be asked about."""
+        try:
+            layer = self.checked()
+            box, place = transformed_box(extent, self.to_imagery()), transformed(cursor, self.to_imagery())
+            level = self.level_at(cursor) + self.size
+        except RasterLassoError:
+            return None
+        corners = (box.xMinimum(), box.yMinimum(), box.xMaximum(), box.yMaximum())
+        return PrefetchParams(raster_path(layer), self.model, level, (place.x(), place.y()), corners, stretch_of(layer))
+
+    def learn(self, accepted: SegmentResult, wkb_hex: str) -> LearnParams:
+        """From an accepted polygon."""
+        layer = self.checked()
+        return LearnParams(raster_path(layer), wkb_hex, accepted.model, accepted.level, stretch_of(layer))

@@ -1,0 +1,241 @@
+"""Accepting into the user's own layers: shared borders, lines, classes, reopening, candidates, export."""
+
+import json
+import subprocess
+
+import pytest
+from qgis.core import (
+    QgsCategorizedSymbolRenderer,
+    QgsEditorWidgetSetup,
+    QgsFeature,
+    QgsFieldConstraints,
+    QgsGeometry,
+    QgsPointXY,
+    QgsRectangle,
+    QgsRendererCategory,
+    QgsSymbol,
+    QgsVectorLayer,
+)
+from qgis.PyQt.QtCore import Qt
+from qgis.PyQt.QtTest import QTest
+
+from helpers import FIELD, MIDDLE, wait_until
+from rasterlasso.engine.protocol import Box, Point, SegmentResult
+from rasterlasso.plugin.classes import classes_of
+from rasterlasso.plugin.topology import outline_as_lines, with_shared_borders
+
+ALT = Qt.KeyboardModifier.AltModifier
+
+
+def accept_one(bench, place=MIDDLE):
+    bench.click(*place)
+    bench.answered()
+    bench.key(Qt.Key.Key_Return)
+
+
+def polygon_layer(project, *wkts, crs="EPSG:32613", fields=""):
+    layer = QgsVectorLayer(f"Polygon?crs={crs}{fields}", "mine", "memory")
+    for wkt in wkts:
+        feature = QgsFeature(layer.fields())
+        feature.setGeometry(QgsGeometry.fromWkt(wkt))
+        layer.dataProvider().addFeature(feature)
+    project.addMapLayer(layer)
+    return layer
+
+
+def test_neighbours_share_every_vertex_without_gap_or_overlap(project):
+    old = "Polygon ((0 0, 100 0, 100 100, 0 100, 0 0))"
+    layer = polygon_layer(project, old, "Polygon ((0 102, 100 101, 100 200, 0 200, 0 102))")
+    new = QgsGeometry.fromWkt("Polygon ((97 -3, 103 50, 99 104, 98 150, 200 150, 200 0, 97 -3))")
+    mine, changed = with_shared_borders(new, layer, 5)
+    others = {feature.id(): changed.get(feature.id(), feature.geometry()) for feature in layer.getFeatures()}
+    first, second = others.values()
+    assert mine.isGeosValid()
+    assert mine.intersection(first).area() == pytest.approx(0, abs=1e-9)
+    assert mine.intersection(second).area() == pytest.approx(0, abs=1e-9)
+    assert first.area() == pytest.approx(100 * 100)
+    strip = QgsGeometry.fromRect(QgsRectangle(95, 5, 110, 95))
+    covered = QgsGeometry.unaryUnion([mine, first]).intersection(strip)
+    assert covered.area() == pytest.approx(strip.area(), rel=1e-6)
+
+
+def test_a_polygon_without_neighbours_stays_as_it_is(project):
+    layer = polygon_layer(project, "Polygon ((0 0, 1 0, 1 1, 0 0))")
+    new = QgsGeometry.fromWkt("Polygon ((50 50, 60 50, 60 60, 50 50))")
+    mine, changed = with_shared_borders(new, layer, 5)
+    assert mine.equals(new)
+    assert changed == {}
+
+
+def test_accepting_beside_a_neighbour_shares_its_border_in_one_undo_step(bench, project):
+    _x0, y0, x1, y1 = FIELD
+    layer = polygon_layer(project, QgsGeometry.fromRect(QgsRectangle(x1 - 3, y0, x1 + 200, y1)).asWkt())
+    bench.digitizer.set_target(layer)
+    bench.digitizer.share_borders = True
+    accept_one(bench)
+    assert bench.messages == []
+    old, new = sorted(layer.getFeatures(), key=lambda feature: feature.geometry().boundingBox().xMinimum(), reverse=True)
+    assert new.geometry().intersection(old.geometry()).area() == pytest.approx(0, abs=1e-6)
+    assert new.geometry().touches(old.geometry()) or new.geometry().distance(old.geometry()) < 1e-9
+    assert layer.undoStack().count() == 1
+    layer.undoStack().undo()
+    assert layer.featureCount() == 1
+
+
+def test_a_line_layer_gets_the_outline_without_the_frame(bench, project):
+    lines = QgsVectorLayer("LineString?crs=EPSG:32613", "lines", "memory")
+    project.addMapLayer(lines)
+    bench.digitizer.set_target(lines)
+    accept_one(bench)
+    [feature] = lines.getFeatures()
+    assert feature.geometry().length() == pytest.approx(2 * (240 + 160), rel=0.05)
+    square = QgsGeometry.fromRect(QgsRectangle(0, 0, 100, 60))
+    cut = outline_as_lines(square, QgsRectangle(0, 0, 200, 200), 1.0)
+    assert cut.length() == pytest.approx(160, abs=3)
+
+
+def test_alt_click_reopens_by_the_kept_prompts_and_keeps_the_feature(bench, project):
+    accept_one(bench)
+    layer = bench.digitizer.target
+    [before] = layer.getFeatures()
+    kept = json.loads(before["prompts"])
+    assert kept["points"][0][2] is True
+    assert before["level"] == -1
+    assert before["gsd_m"] == pytest.approx(1.0, rel=0.01)
+    bench.click(*MIDDLE, modifier=ALT)
+    bench.answered()
+    assert bench.digitizer.draft.reopened == before.id()
+    assert len(bench.digitizer.draft.points) == 1
+    bench.click(500_330, 4_499_720, Qt.MouseButton.RightButton)
+    bench.answered()
+    bench.key(Qt.Key.Key_Return)
+    [after] = layer.getFeatures()
+    assert after.id() == before.id()
+    assert after.geometry().area() < before.geometry().area()
+    assert len(json.loads(after["prompts"])["points"]) == 2
+    layer.undoStack().undo()
+    [undone] = layer.getFeatures()
+    assert undone.geometry().equals(before.geometry())
+
+
+def test_a_polygon_without_prompts_is_reopened_by_a_box_and_a_click(bench, project):
+    layer = polygon_layer(project, QgsGeometry.fromRect(QgsRectangle(*FIELD)).asWkt(), fields="&field=name:string")
+    bench.digitizer.set_target(layer)
+    bench.click(*MIDDLE, modifier=ALT)
+    polygon = bench.answered()
+    assert [type(step) for step in bench.digitizer.draft.steps] == [Box, Point]
+    field = QgsGeometry.fromRect(QgsRectangle(*FIELD))
+    assert polygon.intersection(field).area() / polygon.combine(field).area() > 0.9
+    bench.digitizer.clear()
+    bench.click(500_040, 4_499_450, modifier=ALT)
+    assert "No polygon of the target layer is here" in bench.messages[-1]
+
+
+def test_tab_goes_through_the_candidates_and_the_accepted_size_is_remembered(bench):
+    def answered():
+        shapes = [QgsGeometry.fromRect(QgsRectangle(0, 0, side, 1)).asWkb().data().hex() for side in (20, 10, 30)]
+        return SegmentResult(shapes[0], 0.9, "builtin", 0, 0.1, ((shapes[1], 0.8), (shapes[2], 0.7)))
+
+    bench.click(*MIDDLE)
+    bench.answered()
+    candidates = bench.digitizer.candidates
+    candidates.take(answered(), "lake")
+    seen = [candidates.polygon.area()]
+    for _ in range(3):
+        QTest.keyClick(bench.canvas, Qt.Key.Key_Tab)
+        seen.append(candidates.polygon.area())
+        assert len(candidates.others) == 2
+    assert seen == [20, 10, 30, 20]
+    QTest.keyClick(bench.canvas, Qt.Key.Key_Tab)
+    candidates.remember("lake")
+    candidates.take(answered(), "lake")
+    assert candidates.polygon.area() == 10
+    candidates.take(answered(), "field")
+    assert candidates.polygon.area() == 20
+    candidates.take(answered())
+    assert candidates.score == 0.9
+
+
+def test_a_click_elsewhere_accepts_where_the_user_wants_that(bench):
+    bench.digitizer.auto_accept = True
+    bench.click(*MIDDLE)
+    bench.answered()
+    bench.click(500_300, 4_499_700)  # on the same field: one more prompt
+    bench.answered()
+    assert len(bench.digitizer.draft.points) == 2
+    bench.click(500_600, 4_499_500)
+    assert bench.digitizer.target.featureCount() == 1
+    assert len(bench.digitizer.draft.points) == 1
+    assert bench.digitizer.pace.total == 1
+    assert bench.digitizer.pace.per_minute is None
+    bench.answered()
+    bench.digitizer.accept()
+    assert bench.digitizer.pace.per_minute > 0
+
+
+def test_classes_come_from_a_value_map_or_a_categorized_style(project):
+    layer = polygon_layer(project, fields="&field=kind:integer&field=note:string")
+    assert classes_of(layer) == ("class", [])
+    layer.setEditorWidgetSetup(0, QgsEditorWidgetSetup("ValueMap", {"map": [{"Lake": 1}, {"Field": 2}]}))
+    assert classes_of(layer) == ("kind", [("Lake", 1), ("Field", 2)])
+    symbol = QgsSymbol.defaultSymbol(layer.geometryType())
+    layer.setRenderer(QgsCategorizedSymbolRenderer("kind", [QgsRendererCategory(7, symbol, "House")]))
+    assert classes_of(layer) == ("kind", [("House", 7)])
+
+
+def test_a_hard_constraint_keeps_the_polygon_and_says_why(bench, project):
+    layer = polygon_layer(project, fields="&field=owner:string")
+    layer.setFieldConstraint(
+        0, QgsFieldConstraints.Constraint.ConstraintNotNull, QgsFieldConstraints.ConstraintStrength.ConstraintStrengthHard
+    )
+    bench.digitizer.set_target(layer)
+    accept_one(bench)
+    assert "owner" in bench.messages[-1]
+    assert bench.digitizer.polygon is not None
+    assert layer.featureCount() == 0
+
+
+def test_edits_made_before_stay_and_are_undone_apart(bench, project):
+    layer = polygon_layer(project, "Polygon ((0 0, 1 0, 1 1, 0 0))")
+    layer.startEditing()
+    [first] = layer.getFeatures()
+    layer.translateFeature(first.id(), 5, 5)
+    bench.digitizer.set_target(layer)
+    accept_one(bench)
+    layer.undoStack().undo()
+    [left] = layer.getFeatures()
+    assert left.geometry().contains(QgsPointXY(5.9, 5.5))
+
+
+def test_another_outline_is_drawn_at_once(bench):
+    bench.click(*MIDDLE)
+    free = bench.answered()
+    bench.digitizer.set_finish("building")
+    squared = bench.answered()
+    assert squared.constGet().nCoordinates() < free.constGet().nCoordinates()
+    corners = squared.constGet().nCoordinates() - 1
+    assert corners == 4
+    bench.digitizer.set_finish("raw")
+    assert bench.answered().equals(free)
+
+
+@pytest.mark.parametrize("suffix", ["gpkg", "shp", "geojson", "fgb"])
+def test_exports_are_what_gdals_own_tools_read(bench, tmp_path, suffix):
+    bench.digitizer.class_name = "Grünland"
+    accept_one(bench)
+    path = tmp_path / f"out.{suffix}"
+    bench.digitizer.export(path)
+    assert "Exported" in bench.messages[-1]
+    told = subprocess.run(["ogrinfo", "-al", "-so", str(path)], capture_output=True, text=True, check=True).stdout
+    assert "Feature Count: 1" in told
+    assert ("WGS 84" if suffix == "geojson" else "UTM zone 13N") in told
+    rows = subprocess.run(["ogrinfo", "-al", str(path)], capture_output=True, text=True, check=True).stdout
+    assert "Grünland" in rows
+    bench.digitizer.export(tmp_path / "no folder" / f"out.{suffix}")
+    assert "no folder" in bench.messages[-1]
+
+
+def test_nothing_to_export_is_said(bench, tmp_path):
+    bench.digitizer.export(tmp_path / "x.gpkg")
+    assert "nothing to export" in bench.messages[-1]
+    wait_until(lambda: True)
