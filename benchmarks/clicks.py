@@ -29,7 +29,7 @@ from scipy import ndimage
 
 from ..engine import cli
 from ..engine.errors import NothingFound, PromptError, ScenesMissing
-from ..engine.protocol import Point, Prompts
+from ..engine.prompts import Point, Prompts
 from ..engine.radiometry import Radiometry
 from ..engine.raster import RasterSource
 from ..engine.segmenter import Segmentation, Segmenter

@@ -27,7 +27,7 @@ from rasterio.enums import Resampling
 from rasterio.windows import Window
 
 from rasterlasso.benchmarks.clicks import Target, read_scene
-from rasterlasso.engine.protocol import Point, Prompts
+from rasterlasso.engine.prompts import Point, Prompts
 from rasterlasso.engine.segmenter import Segmentation, Segmenter
 from rasterlasso.engine.tile_store import StoredTile, TileStore
 from rasterlasso.engine.tiling import Window as TileWindow

@@ -20,7 +20,8 @@ from rasterio.features import shapes
 from rasterlasso.benchmarks.clicks import read_scene
 from rasterlasso.engine.errors import RasterLassoError
 from rasterlasso.engine.finish import finished
-from rasterlasso.engine.protocol import PRESETS, Point, Prompts
+from rasterlasso.engine.ops import PRESETS
+from rasterlasso.engine.prompts import Point, Prompts
 from rasterlasso.engine.query import FirstLook
 from rasterlasso.engine.raster import RasterSource
 from rasterlasso.engine.segmenter import Segmenter

@@ -17,11 +17,16 @@ from types import TracebackType
 
 import numpy as np
 import pyproj
+import shapely
 from pyproj.exceptions import CRSError
+from shapely import MultiPolygon, Polygon
 
 from ..models.registry import DEFAULT_MODEL
 from .errors import CrsMissing, CrsUnknown, PromptNotANumber
-from .protocol import PRESETS, Box, Point, Prompts
+from .measure import metres_per_pixel
+from .ops import PRESETS, Finish
+from .placement import from_hex
+from .prompts import Box, Point, Prompts
 from .query import Checkpoint
 from .segmenter import Segmentation, Segmenter
 from .tile_store import TileStore, default_folder, default_limit_bytes
@@ -59,20 +64,38 @@ class Scene:
         """CRS of the raster and of the polygons."""
         return self._source.crs_wkt
 
+    @property
+    def gsd_m(self) -> float | None:
+        """Ground size of a native pixel in the raster's middle; None without a CRS."""
+        middle = np.array((self._source.width_px, self._source.height_px)) / 2
+        return None if self.crs_wkt is None else float(np.sqrt(metres_per_pixel(self._source, middle).prod()))
+
     def segment(
         self,
         points: Iterable[tuple[float, float, bool]] = (),
         box: tuple[float, float, float, float] | None = None,
+        polygon: Polygon | MultiPolygon | None = None,
         crs: str | None = None,
         finish: str = "raw",
         checkpoint: Checkpoint = lambda stage, fraction: None,
     ) -> Segmentation:
-        """The object meant by points (x, y, is_foreground) and a box (x0, y0, x1, y1).
+        """The object meant by points (x, y, is_foreground), a box (x0, y0, x1, y1) and a rough outline.
 
-        finish: a name in `protocol.PRESETS`. Coordinates are x (east, longitude) first, in `crs` ("EPSG:4326"), by default in
+        finish: a name in `ops.PRESETS`. Coordinates are x (east, longitude) first, in `crs` ("EPSG:4326"), by default in
         the raster's CRS. Raises the errors of `Segmenter.segment`, `CrsUnknown` and `CrsMissing`.
         """
-        prompts = Prompts(tuple(Point(*point) for point in points), None if box is None else Box(*box))
+        drawn = None if polygon is None else shapely.to_wkb(polygon, hex=True)
+        prompts = Prompts(tuple(Point(*point) for point in points), None if box is None else Box(*box), drawn)
+        return self.ask(prompts, crs, PRESETS[finish], checkpoint)
+
+    def ask(
+        self,
+        prompts: Prompts,
+        crs: str | None = None,
+        finish: Finish = PRESETS["raw"],
+        checkpoint: Checkpoint = lambda stage, fraction: None,
+    ) -> Segmentation:
+        """As `segment`."""
         if crs is not None:
             prompts = _reproject(prompts, crs, self._source.crs_wkt, self._path)
         return self._segmenter.segment(
@@ -81,7 +104,7 @@ class Scene:
             model=self._model,
             level=self._level,
             learned=self._learned,
-            finish=PRESETS[finish],
+            finish=finish,
             checkpoint=checkpoint,
         )
 
@@ -129,4 +152,8 @@ def _reproject(prompts: Prompts, crs: str, raster_wkt: str | None, path: str) ->
         if not np.isfinite(bounds).all():
             raise PromptNotANumber(x=left, y=bottom)
         box = Box(*bounds)
-    return Prompts(tuple(points), box)
+    polygon = prompts.polygon
+    if polygon is not None:
+        there = shapely.transform(from_hex(polygon), transformer.transform, interleaved=False)
+        polygon = shapely.to_wkb(there, hex=True)
+    return Prompts(tuple(points), box, polygon)

@@ -11,11 +11,12 @@ from typing import TextIO
 
 from ..models import registry, weights
 from ..models.published import PUBLISHED, published
-from . import api, doctor
+from . import api, doctor, replay
 from .errors import BenchmarkUnavailable, NothingFound, PromptError, PromptMissing, RasterLassoError
 from .export import Record, check_output, write
+from .ops import PRESETS
+from .prompts import Box, Point, Prompts
 from .prompts_file import PromptedObject, read_prompts_file
-from .protocol import PRESETS, Box, Point, Prompts
 from .version import version
 
 EXIT_FAILED = 2
@@ -44,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_segment(commands.add_parser("segment", help="clicks or boxes on a raster to polygons in a file"))
     _add_encode(commands.add_parser("encode", help="encode a raster's tiles ahead, so that no click waits for it"))
+    _add_replay(commands.add_parser("replay", help="segment a layer's features again on other imagery or with another model"))
     _add_bench(commands.add_parser("bench", help="measure models on labelled scenes"))
     _add_models(commands.add_parser("models", help="list, add and remove models"))
     commands.add_parser("doctor", help="look whether the engine can work here").set_defaults(run=_doctor)
@@ -91,6 +93,37 @@ def _add_encode(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--area", metavar="X0,Y0,X1,Y1", type=_numbers(4), help="in the raster's CRS (default: all)")
     command.set_defaults(run=_encode)
+
+
+def _add_replay(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Segment each feature of a layer again, by the prompts that it was made with (its field `prompts`), and write what is "
+        "found beside the old layer, with the IoU of old and new: what has changed since."
+    )
+    command.add_argument("layer", metavar="LAYER", type=Path, help="a file that Raster Lasso's polygons were saved to")
+    command.add_argument("--image", metavar="IMAGE", required=True, help="the raster to look at now")
+    command.add_argument("--layer-name", metavar="NAME", help="the layer within the file (default: the only one)")
+    command.add_argument("--model", help="see `rasterlasso models` (default: the one that each feature was made with)")
+    command.add_argument("--finish", choices=list(PRESETS), default="raw", help="how outlines are drawn (default: %(default)s)")
+    command.add_argument("-o", "--output", metavar="OUT", type=Path, help="default: beside LAYER, its name with -replayed")
+    command.set_defaults(run=_replay)
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    layer: Path = arguments.layer
+    output = arguments.output or layer.with_name(f"{layer.stem}-replayed{layer.suffix}")
+    check_output(output)
+    features = replay.read(layer, arguments.layer_name)
+    shown = _Progress(sys.stderr, 1, 1)
+    rows = []
+    for row in replay.replayed(features, arguments.image, arguments.model, PRESETS[arguments.finish]):
+        rows.append(row)
+        shown(f"feature {len(rows)} of {len(features)}", len(rows) / len(features))
+    shown.clear()
+    replay.write(features, rows, output)
+    found = [row.iou for row in rows if row.iou is not None]
+    print(f"{output}: {len(found)} of {len(rows)} found again, mean IoU with the old {sum(found) / max(len(found), 1):.2f}")
+    return 0
 
 
 def _encode(arguments: argparse.Namespace) -> int:
@@ -175,7 +208,7 @@ def _segment(arguments: argparse.Namespace) -> int:
                     raise
                 print(f"rasterlasso: object {number}: {error}", file=sys.stderr)
                 continue
-            records.append(Record.of(found, str(arguments.image), each.properties))
+            records.append(Record.of(found, str(arguments.image), each.properties, each.prompts, arguments.crs or crs))
             area = "" if records[-1].area_m2 is None else f", {records[-1].area_m2:,.1f} m²"
             print(f"{number}: score {found.score:.2f}, level {found.level}{area}, {found.seconds:.2f} s")
         if records:
@@ -187,11 +220,8 @@ def _segment(arguments: argparse.Namespace) -> int:
 def _segment_object(
     scene: api.Scene, each: PromptedObject, crs: str | None, finish: str, progress: _Progress
 ) -> api.Segmentation:
-    points = [(point.x, point.y, point.foreground) for point in each.prompts.points]
-    box = each.prompts.box
-    corners = None if box is None else (box.x0, box.y0, box.x1, box.y1)
     try:
-        return scene.segment(points, corners, crs, finish, progress)
+        return scene.ask(each.prompts, crs, PRESETS[finish], progress)
     finally:
         progress.clear()
 

@@ -106,11 +106,33 @@ class PromptOnNodata(PromptError):
     )
 
 
+class PolygonUnusable(PromptError):
+    """A polygon prompt is none."""
+
+    template = QT_TRANSLATE_NOOP("RasterLasso", "The drawn outline can't be used ({reason}). Draw it again around the object.")
+
+
 class PromptsUnreadable(RasterLassoError):
     """A prompts file is not what it should be."""
 
     template = QT_TRANSLATE_NOOP(
         "RasterLasso", "{path}: not a prompts file ({reason}). See `rasterlasso segment --help` for its form."
+    )
+
+
+class LayerUnreadable(RasterLassoError):
+    """A layer of polygons can't be read."""
+
+    template = QT_TRANSLATE_NOOP("RasterLasso", "{path}: the layer can't be read ({reason}). Check its path and name.")
+
+
+class ProvenanceMissing(RasterLassoError):
+    """A layer does not tell how its polygons were made."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "{path}: no feature has prompts in a field “prompts”, so nothing can be segmented again. Layers that Raster Lasso "
+        "makes have it; add a text field of this name to a layer of yours before you digitize.",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ from pyogrio.errors import DataSourceError
 from shapely import MultiPolygon, Polygon
 
 from .errors import OutputUnsupported, OutputUnwritable
-from .measure import area_m2
+from .measure import area_m2, crs_code
+from .prompts import Prompts, prompts_text
 from .segmenter import Segmentation
 
 LAYER = "polygons"
 
 SHAPEFILE_NAME_LENGTH = 10
+SHAPEFILE_TEXT_LENGTH = 254
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,22 @@ class Record:
     area_m2: float | None
     source: str
     properties: Mapping[str, Any] = field(default_factory=dict)
+    gsd_m: float | None = None
+    prompts: str | None = None
+    """See `prompts.prompts_text`."""
+
+    created: str | None = None
+    """Time in UTC, ISO 8601."""
 
     @classmethod
-    def of(cls, found: Segmentation, source: str, properties: Mapping[str, Any]) -> Record:
-        """The record of an answer, with the caller's own properties of the object."""
+    def of(
+        cls, found: Segmentation, source: str, properties: Mapping[str, Any], prompts: Prompts, prompts_crs: str | None
+    ) -> Record:
+        """The record of an answer, with the caller's own properties of the object. prompts_crs: None for the raster's."""
         area = area_m2(found.polygon, found.crs_wkt)
-        return cls(found.polygon, found.score, found.model, found.level, area, source, properties)
+        text = prompts_text(prompts, prompts_crs or crs_code(found.crs_wkt))
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        return cls(found.polygon, found.score, found.model, found.level, area, source, properties, found.gsd_m, text, now)
 
 
 DRIVERS = {
@@ -70,15 +83,19 @@ def write(records: Sequence[Record], crs_wkt: str | None, path: Path) -> None:
     GeoJSON becomes WGS 84 (RFC 7946). Field names of a shapefile are cut to 10 characters, with one `UserWarning`. Raises
     `OutputUnsupported` and `OutputUnwritable`.
     """
+    write_frame(_frame(records, crs_wkt), path)
+
+
+def write_frame(frame: geopandas.GeoDataFrame, path: Path) -> None:
+    """As `write`, of a table with geometry."""
     check_output(path)
     suffix = path.suffix.lower()
-    frame = _frame(records, crs_wkt)
     try:
         if suffix == ".parquet":
             frame.to_parquet(path)
             return
         if suffix == ".shp":
-            frame = _shorten_fields(frame)
+            frame = _shorten_fields(_without_long_texts(frame))
         elif suffix == ".geojson" and frame.crs is not None:
             frame = frame.to_crs("EPSG:4326")
         options = CREATION_OPTIONS.get(suffix, {})
@@ -104,9 +121,23 @@ def _frame(records: Sequence[Record], crs_wkt: str | None) -> geopandas.GeoDataF
         "model": [record.model for record in records],
         "level": [record.level for record in records],
         "area_m2": pandas.array([record.area_m2 for record in records], dtype="Float64"),
+        "gsd_m": pandas.array([record.gsd_m for record in records], dtype="Float64"),
         "source": [record.source for record in records],
+        "prompts": [record.prompts for record in records],
+        "created": [record.created for record in records],
     }
     return geopandas.GeoDataFrame(columns, geometry=[record.polygon for record in records], crs=crs_wkt)
+
+
+def _without_long_texts(frame: geopandas.GeoDataFrame) -> geopandas.GeoDataFrame:
+    """A shapefile cuts texts, and prompts that were cut are none."""
+    if "prompts" not in frame.columns:
+        return frame
+    is_long = frame["prompts"].map(lambda text: isinstance(text, str) and len(text.encode()) > SHAPEFILE_TEXT_LENGTH)
+    if is_long.any():
+        left = f"the prompts of {is_long.sum()} of {len(frame)} features are longer, so they are left out"
+        warnings.warn(f"a shapefile's texts have {SHAPEFILE_TEXT_LENGTH} bytes at most: {left}", UserWarning, stacklevel=3)
+    return frame.assign(prompts=frame["prompts"].mask(is_long))
 
 
 def _shorten_fields(frame: geopandas.GeoDataFrame) -> geopandas.GeoDataFrame:

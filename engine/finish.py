@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-import pyproj
 import shapely
 from shapely import LinearRing, MultiPolygon, Polygon
 
-from .protocol import Finish
+from .measure import metres_per_pixel
+from .ops import Finish
 from .raster import RasterSource
 from .vectorize import polygonal
 
@@ -35,7 +35,7 @@ Floats = npt.NDArray[np.float64]
 
 def finished(polygon: Polygon | MultiPolygon, source: RasterSource, level: int, finish: Finish) -> Polygon | MultiPolygon:
     """A polygon in the raster's CRS, finished; valid, shells counter-clockwise. As it was where nothing would be left of it."""
-    metres = metres_per_pixel(source, polygon)
+    metres = metres_per_pixel(source, source.to_pixel(shapely.get_coordinates(polygon.centroid))[0])
     pixel_m = float(np.sqrt(metres[0] * metres[1])) * 2.0**level
     plane = shapely.transform(polygon, lambda xy: source.to_pixel(xy) * metres)
     for step in _steps(finish, pixel_m):
@@ -43,23 +43,6 @@ def finished(polygon: Polygon | MultiPolygon, source: RasterSource, level: int, 
         plane = plane if changed is None else changed
     found = polygonal(shapely.transform(plane, lambda xy: source.to_map(xy / metres)))
     return polygon if found is None else found
-
-
-def metres_per_pixel(source: RasterSource, polygon: Polygon | MultiPolygon) -> Floats:
-    """(2,) ground size of a native pixel along its two axes, at a polygon; ones where there is no CRS on Earth's surface."""
-    if source.crs_wkt is None:
-        return np.ones(2)
-    crs = pyproj.CRS.from_wkt(source.crs_wkt)
-    geodetic, ellipsoid = crs.geodetic_crs, crs.ellipsoid
-    if geodetic is None or ellipsoid is None:
-        return np.ones(2)
-    middle = source.to_pixel(shapely.get_coordinates(polygon.centroid))[0]
-    places = source.to_map(middle + np.array([(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)]))
-    lon, lat = pyproj.Transformer.from_crs(crs, geodetic, always_xy=True).transform(places[:, 0], places[:, 1])
-    geod = pyproj.Geod(a=ellipsoid.semi_major_metre, b=ellipsoid.semi_minor_metre)
-    _, _, lengths = geod.inv(np.full(2, lon[0]), np.full(2, lat[0]), lon[1:], lat[1:])
-    found = np.asarray(lengths, np.float64)
-    return found if np.isfinite(found).all() and (found > 0).all() else np.ones(2)
 
 
 def _steps(finish: Finish, pixel_m: float) -> list[Callable[[Polygon | MultiPolygon], shapely.Geometry]]:

@@ -1,4 +1,4 @@
-"""True areas on the ground."""
+"""True areas and lengths on the ground, and a CRS's code."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pyproj
 import shapely
+
+from .raster import RasterSource
 
 
 def area_m2(geometry: shapely.Geometry, crs_wkt: str | None) -> float | None:
@@ -22,6 +24,30 @@ def area_m2(geometry: shapely.Geometry, crs_wkt: str | None) -> float | None:
         shapely.orient_polygons(lonlat)
     )
     return abs(float(area))
+
+
+def crs_code(crs_wkt: str | None) -> str | None:
+    """An authority's code such as EPSG:4326 where there is one, else the WKT."""
+    if crs_wkt is None:
+        return None
+    authority = pyproj.CRS.from_wkt(crs_wkt).to_authority()
+    return ":".join(authority) if authority else crs_wkt
+
+
+def metres_per_pixel(source: RasterSource, place_px: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """(2,) ground size of a native pixel along its two axes, at a native (x, y); ones without a CRS on Earth's surface."""
+    if source.crs_wkt is None:
+        return np.ones(2)
+    crs = pyproj.CRS.from_wkt(source.crs_wkt)
+    geodetic, ellipsoid = crs.geodetic_crs, crs.ellipsoid
+    if geodetic is None or ellipsoid is None:
+        return np.ones(2)
+    places = source.to_map(place_px + np.array([(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)]))
+    lon, lat = pyproj.Transformer.from_crs(crs, geodetic, always_xy=True).transform(places[:, 0], places[:, 1])
+    geod = pyproj.Geod(a=ellipsoid.semi_major_metre, b=ellipsoid.semi_minor_metre)
+    _, _, lengths = geod.inv(np.full(2, lon[0]), np.full(2, lat[0]), lon[1:], lat[1:])
+    found = np.asarray(lengths, np.float64)
+    return found if np.isfinite(found).all() and (found > 0).all() else np.ones(2)
 
 
 def _columns(transformer: pyproj.Transformer, xy: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -10,7 +10,7 @@ from ..models import families, registry, weights
 from ..models.devices import best_hardware
 from ..models.published import PUBLISHED, published
 from .errors import ProtocolError
-from .protocol import ModelInfo
+from .ops import ModelInfo
 
 Params = dict[str, Any]
 

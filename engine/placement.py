@@ -6,35 +6,45 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+import shapely
+from shapely import MultiPolygon, Polygon
 
-from ..models.base import Mask, PixelPrompts
-from .errors import PromptMissing, PromptNotANumber, PromptOnNodata, PromptOutsideRaster
-from .protocol import Prompts
+from ..models.base import FloatImage, Mask, PixelPrompts
+from .errors import PolygonUnusable, PromptMissing, PromptNotANumber, PromptOnNodata, PromptOutsideRaster
+from .prompts import Prompts
 from .raster import RasterSource
 from .tiling import Window
+from .vectorize import burnt, polygonal
 
 
 @dataclass(frozen=True)
 class NativePrompts:
-    """Prompts in native pixel coordinates: (n, 2) points, (n,) foreground, box as x0, y0, x1, y1."""
+    """Prompts in native pixel coordinates: (n, 2) points, (n,) foreground, box as x0, y0, x1, y1, polygon."""
 
     points: npt.NDArray[np.float64]
     foreground: npt.NDArray[np.bool_]
     box: tuple[float, float, float, float] | None
+    polygon: Polygon | MultiPolygon | None = None
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
         """What the prompts of the foreground span: the tile is chosen by them alone."""
-        on_object = self.points[self.foreground]
-        corners = on_object if self.box is None else np.vstack((on_object, np.reshape(self.box, (2, 2))))
+        areas = [each for each in (self.box, None if self.polygon is None else self.polygon.bounds) if each is not None]
+        corners = np.vstack((self.points[self.foreground], *(np.reshape(area, (2, 2)) for area in areas)))
         return (*corners.min(axis=0), *corners.max(axis=0))
 
-    def in_window(self, window: Window) -> PixelPrompts:
-        """In the tile's pixel coordinates; background off the tile is left out."""
+    def in_window(self, window: Window, shape: tuple[int, int]) -> PixelPrompts:
+        """In the pixel coordinates of a tile of (rows, columns); background off the tile is left out."""
         there = np.array([window.contains(x, y) for x, y in self.points], np.bool_)
         points = np.array([window.to_tile(x, y) for x, y in self.points[there]]).reshape(-1, 2)
         box = None if self.box is None else (*window.to_tile(*self.box[:2]), *window.to_tile(*self.box[2:]))
-        return PixelPrompts(points, self.foreground[there], box)
+        return PixelPrompts(points, self.foreground[there], box, self._prior(window, shape))
+
+    def _prior(self, window: Window, shape: tuple[int, int]) -> FloatImage | None:
+        if self.polygon is None:
+            return None
+        drawn = shapely.transform(self.polygon, lambda xy: (xy - (window.x0, window.y0)) / window.scale_xy)
+        return burnt(drawn, shape).astype(np.float32)
 
 
 def place(source: RasterSource, prompts: Prompts) -> NativePrompts:
@@ -52,7 +62,8 @@ def place(source: RasterSource, prompts: Prompts) -> NativePrompts:
     box = None
     if prompts.box is not None:
         box = _place_box(source, (prompts.box.x0, prompts.box.y0, prompts.box.x1, prompts.box.y1))
-    return NativePrompts(np.array(points, np.float64).reshape(-1, 2), np.array(foreground, np.bool_), box)
+    polygon = None if prompts.polygon is None else _place_polygon(source, prompts.polygon)
+    return NativePrompts(np.array(points, np.float64).reshape(-1, 2), np.array(foreground, np.bool_), box, polygon)
 
 
 def _place_box(source: RasterSource, box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
@@ -63,6 +74,30 @@ def _place_box(source: RasterSource, box: tuple[float, float, float, float]) -> 
     if right <= left or bottom <= top:
         raise PromptOutsideRaster(x=(x0 + x1) / 2, y=(y0 + y1) / 2, path=source.path)
     return float(left), float(top), float(right), float(bottom)
+
+
+def from_hex(wkb_hex: str) -> shapely.Geometry:
+    """The shape of a polygon prompt; raises `PolygonUnusable`."""
+    try:
+        return shapely.from_wkb(bytes.fromhex(wkb_hex))
+    except (ValueError, shapely.GEOSException) as error:
+        raise PolygonUnusable(reason=str(error)) from error
+
+
+def _place_polygon(source: RasterSource, wkb_hex: str) -> Polygon | MultiPolygon:
+    drawn = from_hex(wkb_hex)
+    coordinates = shapely.get_coordinates(drawn)
+    if not np.isfinite(coordinates).all():
+        raise PolygonUnusable(reason="a coordinate is not finite")
+    drawn = polygonal(drawn)
+    if drawn is None:
+        raise PolygonUnusable(reason="it encloses nothing")
+    frame = shapely.box(0, 0, source.width_px, source.height_px)
+    there = polygonal(shapely.transform(drawn, source.to_pixel).buffer(0).intersection(frame))
+    if there is None:
+        x, y = drawn.centroid.coords[0]
+        raise PromptOutsideRaster(x=x, y=y, path=source.path)
+    return there
 
 
 def _to_pixel(source: RasterSource, xy_map: list[tuple[float, float]]) -> npt.NDArray[np.float64]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import PromptsUnreadable, ProtocolError
-from .protocol import Prompts
+from .prompts import Prompts
 
 
 @dataclass(frozen=True)

@@ -147,13 +147,13 @@ class Query:
     def look(self, tile: Tile, encoded: EncodedTile, prior: FloatImage | None = None, most: int = MOST_CANDIDATES) -> FirstLook:
         """Candidates of a tile; raises `ModelFailed`, `PromptOnNodata`."""
         prompts = self.prompts_in(tile, encoded)
-        candidates = self._decoded(encoded, replace(prompts, prior=prior), most)
+        candidates = self._decoded(encoded, prompts if prior is None else replace(prompts, prior=prior), most)
         return FirstLook(tile, self.scene.source.grid.window(tile), prompts, candidates)
 
     def prompts_in(self, tile: Tile, encoded: EncodedTile) -> PixelPrompts:
         """In the tile's pixels; raises `PromptOnNodata`."""
         window = self.scene.source.grid.window(tile)
-        return on_data(self.scene.source, window, encoded.valid, self.placed.in_window(window))
+        return on_data(self.scene.source, window, encoded.valid, self.placed.in_window(window, encoded.valid.shape))
 
     def _decoded(self, encoded: EncodedTile, prompts: PixelPrompts, most: int = MOST_CANDIDATES) -> tuple[Candidate, ...]:
         candidates = self.network.decode(encoded.embedding, prompts, most)
@@ -252,7 +252,7 @@ class Query:
 
     def _earlier(self, former: Found | None, tile: Tile) -> Spread | None:
         """An earlier query's spread of a tile's level, where nothing more is said in the tile now."""
-        if former is None or former.placed.box != self.placed.box:
+        if former is None or (former.placed.box, former.placed.polygon) != (self.placed.box, self.placed.polygon):
             return None
         window = self.scene.source.grid.window(tile)
         if any(window.contains(x, y) for x, y in self.placed.points[len(former.placed.points) :]):

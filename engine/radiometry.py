@@ -10,7 +10,7 @@ import numpy.typing as npt
 from rasterio.enums import ColorInterp, Resampling
 
 from .errors import RasterUnsupported
-from .protocol import Stretch
+from .ops import Stretch
 from .raster import RasterSource
 from .tiling import Window
 

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from .fingerprint import content, fingerprint, times_of_change
-from .protocol import Stretch
+from .ops import Stretch
 from .radiometry import Radiometry
 from .raster import RasterSource
 from .tiling import TILE_PX

@@ -14,9 +14,11 @@ from ..models import registry
 from ..models.base import Adaptable, Candidate, LearningModel, Model
 from .cache import Recent, TileCache
 from .errors import NothingFound, PromptOutsideRaster
-from .finish import finished, metres_per_pixel
+from .finish import finished
+from .measure import metres_per_pixel
+from .ops import PRESETS, Finish, Stretch
 from .placement import NativePrompts, place, to_map, to_tile
-from .protocol import PRESETS, Finish, Prompts, Stretch
+from .prompts import Prompts
 from .query import Checkpoint, Clock, FirstLook, Found, Query
 from .raster import RasterSource
 from .refine import Spread
@@ -341,7 +343,8 @@ def _pixel_box(source: RasterSource, area: tuple[float, float, float, float], le
 def _answer(query: Query, finish: Finish, polygons: list[PolygonCandidate], level: int) -> Segmentation:
     source, crs = query.scene.source, query.scene.source.crs_wkt
     shown = tuple(PolygonCandidate(finished(each.polygon, source, level, finish), each.score) for each in polygons)
-    gsd_m = None if crs is None else float(np.sqrt(metres_per_pixel(source, shown[0].polygon).prod()) * 2.0**level)
+    middle = source.to_pixel(shapely.get_coordinates(shown[0].polygon.centroid))[0]
+    gsd_m = None if crs is None else float(np.sqrt(metres_per_pixel(source, middle).prod()) * 2.0**level)
     stages = query.clock.stages()
     return Segmentation(
         shown[0].polygon, shown[0].score, shown, crs, query.network.name, level, sum(stages.values()), stages, gsd_m

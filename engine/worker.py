@@ -19,21 +19,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from . import protocol
 from .errors import InternalError, NothingFound, PromptError, ProtocolError, RasterLassoError
-from .protocol import (
-    Cancel,
-    Cancelled,
-    Failure,
-    LearnParams,
-    Message,
-    Notice,
-    PrefetchParams,
-    Progress,
-    Ready,
-    Request,
-    Result,
-    SegmentParams,
-    SegmentResult,
-)
+from .ops import LearnParams, PrefetchParams, SegmentParams, SegmentResult
+from .protocol import Cancel, Cancelled, Failure, Message, Notice, Progress, Ready, Request, Result
 from .version import version
 
 if TYPE_CHECKING:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Generic, TypeVar
 
+import numpy as np
+
 from .base import FloatImage, Mask, PixelPrompts
 
 KEPT_ANSWERS = 64
@@ -55,6 +57,14 @@ def without_last_click(prompts: PixelPrompts) -> PixelPrompts | None:
     if count < 0 or (count == 0 and prompts.box_xyxy is None):
         return None
     return PixelPrompts(prompts.points_xy[:count], prompts.foreground[:count], prompts.box_xyxy, prompts.prior)
+
+
+def prior_box(prompts: PixelPrompts) -> tuple[float, float, float, float] | None:
+    """Around what a prior calls inside."""
+    if prompts.prior is None:
+        return None
+    rows, cols = np.nonzero(prompts.prior > 0.5)
+    return (float(cols.min()), float(rows.min()), cols.max() + 1.0, rows.max() + 1.0) if len(rows) else None
 
 
 def obedient(logits: FloatImage, clicks: dict[tuple[int, int], bool], valid: Mask) -> FloatImage:

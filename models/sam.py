@@ -22,7 +22,7 @@ from ..engine.errors import ModelFailed, ModelFileUnusable, first_line
 from .base import MOST_CANDIDATES, Candidate, Embedding, FloatArray, Mask, PixelPrompts
 from .devices import CPU, Hardware, best_hardware, is_out_of_memory
 from .families import Family, read_family
-from .prompted import KEPT_ANSWERS, SATURATION, Answers, obedient, prompt_key, without_last_click
+from .prompted import KEPT_ANSWERS, SATURATION, Answers, obedient, prior_box, prompt_key, without_last_click
 from .sam_decoder import CachedDecoder, DecoderFeatures
 
 log = logging.getLogger(__name__)
@@ -141,8 +141,9 @@ class SamModel:
             points = torch.from_numpy(prompts.points_xy * scale - 0.5).float()
             given["input_points"] = points[None, None].to(self._device)
             given["input_labels"] = torch.from_numpy(prompts.foreground.astype(np.int64))[None, None].to(self._device)
-        if prompts.box_xyxy is not None:
-            box = np.asarray(prompts.box_xyxy) * np.tile(scale, 2) - 0.5
+        box_xyxy = prompts.box_xyxy if given else prompts.box_xyxy or prior_box(prompts)
+        if box_xyxy is not None:
+            box = np.asarray(box_xyxy) * np.tile(scale, 2) - 0.5
             given["input_boxes"] = torch.from_numpy(box).float()[None, None].to(self._device)
         before = self._before(embedding, prompts)
         if before is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qgis.core import QgsGeometry
 
-from ..engine.protocol import SegmentResult
+from ..engine.ops import SegmentResult
 
 
 class Candidates:

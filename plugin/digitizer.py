@@ -23,7 +23,9 @@ from qgis.PyQt.QtCore import QObject, pyqtSignal
 
 from ..engine.client import Replies
 from ..engine.errors import PromptError, RasterLassoError
-from ..engine.protocol import Box, Point, Progress, SegmentResult
+from ..engine.ops import SegmentResult
+from ..engine.prompts import Box, Point
+from ..engine.protocol import Progress
 from .candidates import Candidates
 from .classes import classes_of
 from .draft import Draft, Step

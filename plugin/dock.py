@@ -24,7 +24,7 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
-from ..engine.protocol import ModelInfo
+from ..engine.ops import ModelInfo
 from .classes import classes_of
 from .digitizer import MOST_SIZE, Digitizer
 from .engine_process import EngineProcess, EngineState

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Union
 
-from ..engine.protocol import Box, Point, Prompts
+from ..engine.prompts import Box, Point, Prompts
 
 Step = Union[Point, Box]
 

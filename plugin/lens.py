@@ -6,7 +6,8 @@ from qgis.core import QgsCoordinateReferenceSystem, QgsCoordinateTransform, QgsP
 from qgis.gui import QgsMapCanvas
 
 from ..engine.errors import RasterLassoError
-from ..engine.protocol import PRESETS, LearnParams, Point, PrefetchParams, Prompts, SegmentParams, SegmentResult
+from ..engine.ops import PRESETS, LearnParams, PrefetchParams, SegmentParams, SegmentResult
+from ..engine.prompts import Point, Prompts
 from .imagery import level_at, raster_path, transform_between, transformed, transformed_box
 from .radiometry import stretch_of
 

@@ -12,7 +12,7 @@ from qgis.PyQt.QtGui import QIcon
 
 from ..engine.client import Replies
 from ..engine.errors import RasterLassoError
-from ..engine.protocol import ModelInfo
+from ..engine.ops import ModelInfo
 from .digitizer import Digitizer
 from .dock import LassoDock
 from .engine_process import EngineProcess

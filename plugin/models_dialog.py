@@ -27,7 +27,8 @@ from qgis.PyQt.QtWidgets import (
 
 from ..engine.client import Replies
 from ..engine.errors import RasterLassoError
-from ..engine.protocol import ModelInfo, Progress
+from ..engine.ops import ModelInfo
+from ..engine.protocol import Progress
 from .engine_process import EngineProcess
 from .translation import error_text, tr
 

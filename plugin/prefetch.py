@@ -7,7 +7,7 @@ from qgis.gui import QgsMapCanvas
 from qgis.PyQt.QtCore import QObject, QTimer
 
 from ..engine.client import Replies
-from ..engine.protocol import PrefetchParams
+from ..engine.ops import PrefetchParams
 from .digitizer import Digitizer
 from .engine_process import EngineProcess, EngineState
 

@@ -10,7 +10,8 @@ from qgis.core import QgsCoordinateReferenceSystem, QgsField, QgsFields
 from qgis.PyQt.QtCore import QVariant
 
 from ..engine.errors import ProtocolError
-from ..engine.protocol import Prompts, SegmentResult
+from ..engine.ops import SegmentResult
+from ..engine.prompts import Prompts
 
 PROMPTS_FIELD = "prompts"
 

@@ -10,7 +10,7 @@ from qgis.core import (
     QgsSingleBandGrayRenderer,
 )
 
-from ..engine.protocol import Stretch
+from ..engine.ops import Stretch
 
 PROPERTY = "rasterlasso/radiometry"
 AS_SHOWN = "shown"

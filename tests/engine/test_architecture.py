@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PIPE = {"engine.errors", "engine.protocol", "engine.client"}
+PIPE = {f"engine.{name}" for name in ("errors", "prompts", "protocol", "ops", "client")}
 SHARED_WITH_QGIS = PIPE | {"engine.version"}
 ENGINE_LIBRARIES = {"numpy", "zarr", "rasterio", "affine", "shapely", "geopandas", "pandas", "pyogrio", "pyproj", "contourpy"}
 MODEL_LIBRARIES = {"numpy", "torch", "safetensors", "transformers"}

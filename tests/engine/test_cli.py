@@ -53,6 +53,15 @@ def test_each_format_holds_the_field(capsys, image, tmp_path, suffix):
     assert "1 polygon" in out
 
 
+def test_a_shapefile_has_no_room_for_long_prompts(capsys, image, tmp_path):
+    output = tmp_path / "out.shp"
+    beside = [word for x in range(500_010, 500_100, 4) for word in ("--not", f"{x},4499990")]
+    code, _, err = run(capsys, "segment", image, "--point", CLICK, *beside, "-o", output)
+    assert code == 0
+    assert [line for line in err if "prompts of 1 of 1 features" in line]
+    assert geopandas.read_file(output)["prompts"].isna().all()
+
+
 def test_geojson_is_what_the_rfc_says(capsys, image, tmp_path):
     output = tmp_path / "out.geojson"
     run(capsys, "segment", image, "--point", CLICK, "-o", output)

@@ -6,7 +6,7 @@ import pytest
 import shapely
 from rasterio.features import rasterize
 
-from rasterlasso.engine.protocol import Point, Prompts
+from rasterlasso.engine.prompts import Point, Prompts
 from rasterlasso.engine.segmenter import Segmenter
 
 TILE_PX = 512

@@ -1,5 +1,7 @@
 """What every model in the registry must keep."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -52,6 +54,15 @@ def check(candidates, given_prompts, valid):
         for pixel, foreground in given_prompts.pixels(valid.shape).items():
             if valid[pixel]:
                 assert (candidate.logits[pixel] > 0) == foreground, (pixel, foreground)
+
+
+@pytest.mark.parametrize("clicks", [(), ((100, 90, False), (60, 60, True))])
+def test_a_prior_alone_is_answered_and_clicks_upon_it_are_obeyed(model, embedding, scene, clicks):
+    _, valid = scene
+    prior = np.zeros(valid.shape, np.float32)
+    prior[45:145, 35:135] = 1
+    given_prompts = replace(prompts(clicks), prior=prior)
+    check(model.decode(embedding, given_prompts), given_prompts, valid)
 
 
 points = st.tuples(st.floats(0, 259.99), st.floats(0, 199.99), st.booleans())

@@ -2,14 +2,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rasterlasso.engine import errors, protocol
+from rasterlasso.engine import errors, ops, protocol
 from rasterlasso.engine.errors import ProtocolError, RasterLassoError, error_from_wire
+from rasterlasso.engine.prompts import Box, Point, Prompts, prompts_of_text, prompts_text
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
-prompts = st.builds(
-    protocol.Prompts,
-    st.lists(st.builds(protocol.Point, finite, finite, st.booleans())).map(tuple),
-    st.none() | st.builds(protocol.Box, finite, finite, finite, finite),
+given_prompts = st.builds(
+    Prompts,
+    st.lists(st.builds(Point, finite, finite, st.booleans())).map(tuple),
+    st.none() | st.builds(Box, finite, finite, finite, finite),
+    st.none() | st.binary().map(bytes.hex),
 )
 jsonable = st.dictionaries(st.text(), st.text() | st.integers() | finite | st.none() | st.booleans())
 ids = st.integers(0, 2**40)
@@ -33,8 +35,8 @@ def test_messages_come_back_from_one_line(message):
 
 levels = st.integers(-3, 20)
 parameters = st.one_of(
-    st.builds(protocol.SegmentParams, st.text(), prompts, st.text(), st.none() | levels, st.booleans()),
-    st.builds(protocol.LearnParams, st.text(), st.text(), st.text(), levels),
+    st.builds(ops.SegmentParams, st.text(), given_prompts, st.text(), st.none() | levels, st.booleans()),
+    st.builds(ops.LearnParams, st.text(), st.text(), st.text(), levels),
 )
 
 
@@ -74,6 +76,8 @@ def test_json_of_another_form_is_a_protocol_error(line):
         {"points": [[1, 2]]},
         {"points": 3},
         {"box": [1, 2, 3]},
+        {"polygon": "xyz"},
+        {"polygon": 7},
         {"points": [["a", 1, True]]},
         {"points": [[float("nan"), 1, True]]},
         [],
@@ -81,7 +85,18 @@ def test_json_of_another_form_is_a_protocol_error(line):
 )
 def test_bad_prompts_are_protocol_errors(wire):
     with pytest.raises(ProtocolError):
-        protocol.Prompts.from_wire(wire)
+        Prompts.from_wire(wire)
+
+
+@given(given_prompts, st.none() | st.text())
+def test_prompts_come_back_from_a_field(prompts, crs):
+    assert prompts_of_text(prompts_text(prompts, crs)) == (prompts, crs)
+
+
+@pytest.mark.parametrize("text", ["", "no prompts", "[1]", "7", '{"points": [[1]]}'])
+def test_a_field_with_other_things_is_a_protocol_error(text):
+    with pytest.raises(ProtocolError):
+        prompts_of_text(text)
 
 
 def all_errors(root=RasterLassoError):

@@ -10,7 +10,7 @@ from rasterio.control import GroundControlPoint
 
 from rasterlasso.engine import radiometry, raster
 from rasterlasso.engine.errors import RasterError, RasterNotFound, RasterUnreadable, RasterUnsupported
-from rasterlasso.engine.protocol import Stretch
+from rasterlasso.engine.ops import Stretch
 from rasterlasso.engine.radiometry import Radiometry
 from rasterlasso.engine.raster import RasterSource
 from rasterlasso.engine.tiling import Window

@@ -13,7 +13,7 @@ import transformers
 
 from rasterlasso.engine import cli
 from rasterlasso.engine.errors import ModelFailed, ModelFileUnusable, ModelNameTaken, ModelUnknown
-from rasterlasso.engine.protocol import Point, Prompts
+from rasterlasso.engine.prompts import Point, Prompts
 from rasterlasso.engine.segmenter import Segmenter
 from rasterlasso.models import registry, weights
 from rasterlasso.models.base import PixelPrompts

@@ -12,13 +12,14 @@ from rasterlasso.engine.errors import (
     CrsMissing,
     CrsUnknown,
     ModelUnknown,
+    PolygonUnusable,
     PromptMissing,
     PromptNotANumber,
     PromptOnNodata,
     PromptOutsideRaster,
 )
 from rasterlasso.engine.measure import area_m2
-from rasterlasso.engine.protocol import Box, Point, Prompts
+from rasterlasso.engine.prompts import Box, Point, Prompts
 from rasterlasso.engine.segmenter import Segmenter
 
 FIELD_PX = shapely.box(60, 100, 180, 180)
@@ -63,6 +64,35 @@ def test_a_box_finds_the_field(make_raster, field_image):
     with rl.open(make_raster(field_image)) as scene:
         found = scene.segment(box=(500_100, 4_499_600, 500_380, 4_499_820))
     assert iou(found.polygon, to_map(UTM, FIELD_PX)) > 0.9
+
+
+def test_a_rough_outline_is_improved_upon(make_raster, field_image):
+    rough = shapely.Polygon([(48, 92), (170, 108), (190, 172), (120, 190), (66, 168)])
+    path = make_raster(field_image)
+    with rl.open(path) as scene:
+        found = scene.segment(polygon=to_map(UTM, rough))
+        assert iou(rough, FIELD_PX) < 0.85
+        assert iou(found.polygon, to_map(UTM, FIELD_PX)) > 0.95
+        lonlat = rasterio.warp.transform_geom("EPSG:32613", "EPSG:4326", to_map(UTM, rough).__geo_interface__)
+        again = scene.segment(polygon=shapely.geometry.shape(lonlat), crs="EPSG:4326")
+        assert iou(again.polygon, found.polygon) > 0.99
+        corrected = scene.segment([(500_330, 4_499_720, False)], polygon=to_map(UTM, rough))
+        assert not corrected.polygon.contains(shapely.Point(500_330, 4_499_720))
+
+
+@pytest.mark.parametrize(
+    ("polygon", "error"),
+    [
+        (shapely.Polygon([(500_100, 4_499_700), (500_200, 4_499_700), (500_100, 4_499_700)]), PolygonUnusable),
+        (shapely.LineString([(500_100, 4_499_700), (500_200, 4_499_720)]), PolygonUnusable),
+        (shapely.box(0, 0, 10, 10), PromptOutsideRaster),
+        (shapely.Polygon([(500_100, 4_499_700), (500_200, np.inf), (500_300, 4_499_600)]), PolygonUnusable),
+    ],
+    ids=["flat", "line", "elsewhere", "infinite"],
+)
+def test_useless_outlines_are_refused(make_raster, field_image, polygon, error):
+    with rl.open(make_raster(field_image)) as scene, pytest.raises(error):
+        scene.segment(polygon=polygon)
 
 
 def test_coordinates_in_another_crs(make_raster, field_image):

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from rasterlasso.engine import cli, segmenter, tile_store
 from rasterlasso.engine.errors import CacheUnwritable
-from rasterlasso.engine.protocol import Point, Prompts
+from rasterlasso.engine.prompts import Point, Prompts
 from rasterlasso.engine.segmenter import Segmenter
 from rasterlasso.engine.tile_store import StoredTile, TileStore
 from rasterlasso.engine.tiling import Tile

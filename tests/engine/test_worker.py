@@ -14,20 +14,9 @@ import pytest
 import shapely
 
 from rasterlasso.engine import protocol
-from rasterlasso.engine.protocol import (
-    Cancel,
-    Cancelled,
-    Failure,
-    LearnParams,
-    Point,
-    PrefetchParams,
-    Progress,
-    Prompts,
-    Ready,
-    Request,
-    Result,
-    SegmentParams,
-)
+from rasterlasso.engine.ops import LearnParams, PrefetchParams, SegmentParams
+from rasterlasso.engine.prompts import Point, Prompts
+from rasterlasso.engine.protocol import Cancel, Cancelled, Failure, Progress, Ready, Request, Result
 
 LAUNCHER = Path(__file__).resolve().parents[2] / "engine" / "launch.py"
 TIMEOUT = 60

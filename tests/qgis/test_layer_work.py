@@ -20,7 +20,8 @@ from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtTest import QTest
 
 from helpers import FIELD, MIDDLE, wait_until
-from rasterlasso.engine.protocol import Box, Point, SegmentResult
+from rasterlasso.engine.ops import SegmentResult
+from rasterlasso.engine.prompts import Box, Point
 from rasterlasso.plugin.classes import classes_of
 from rasterlasso.plugin.topology import outline_as_lines, with_shared_borders
 

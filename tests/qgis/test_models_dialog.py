@@ -9,7 +9,7 @@ import pytest
 from qgis.PyQt.QtWidgets import QMessageBox
 
 from helpers import CHECKPOINTS, wait_until
-from rasterlasso.engine.protocol import ModelInfo
+from rasterlasso.engine.ops import ModelInfo
 from rasterlasso.plugin.models_dialog import ModelsDialog, speed_text, state_text
 
 

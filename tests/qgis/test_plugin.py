@@ -19,7 +19,7 @@ from qgis.PyQt.QtWidgets import QDockWidget
 
 import rasterlasso
 from helpers import MIDDLE, wait_until
-from rasterlasso.engine.protocol import ModelInfo
+from rasterlasso.engine.ops import ModelInfo
 from rasterlasso.plugin.engine_process import EngineProcess, EngineState
 from rasterlasso.plugin.environment import COMPLETE, EngineInstaller, base_pythons, engine_python, python_in
 from rasterlasso.plugin.errors import EngineInstallFailed, EngineMissing, PythonMissing

@@ -1,0 +1,100 @@
+"""What the user says of an object, in map coordinates of the raster's CRS."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .errors import ProtocolError
+
+
+@dataclass(frozen=True)
+class Point:
+    """A click in map coordinates of the raster's CRS."""
+
+    x: float
+    y: float
+    foreground: bool = True
+
+
+@dataclass(frozen=True)
+class Box:
+    """Two opposite corners of a box in map coordinates of the raster's CRS."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """All that the user said of one object, oldest first."""
+
+    points: tuple[Point, ...] = ()
+    box: Box | None = None
+    polygon: str | None = None
+    """A rough outline of it: hexadecimal WKB of a polygon or multipolygon."""
+
+    @property
+    def has_foreground(self) -> bool:
+        """Whether anything says where the object is."""
+        return self.box is not None or self.polygon is not None or any(point.foreground for point in self.points)
+
+    @property
+    def without_last_point(self) -> Prompts:
+        """As they were before the newest click."""
+        return replace(self, points=self.points[:-1])
+
+    def to_wire(self) -> dict[str, Any]:
+        """JSON form: `{"points": [[x, y, foreground], ...], "box": [x0, y0, x1, y1] or null, "polygon": WKB or null}`."""
+        box = self.box
+        return {
+            "points": [[point.x, point.y, point.foreground] for point in self.points],
+            "box": None if box is None else [box.x0, box.y0, box.x1, box.y1],
+            "polygon": self.polygon,
+        }
+
+    @classmethod
+    def from_wire(cls, value: Mapping[str, Any]) -> Prompts:
+        """Inverse of `to_wire`; raises `ProtocolError` on any other form or a coordinate that is not finite."""
+        try:
+            points = tuple(Point(finite(x), finite(y), bool(foreground)) for x, y, foreground in value.get("points") or ())
+            corners, polygon = value.get("box"), value.get("polygon")
+            box = None if corners is None else Box(*_four(corners))
+            if polygon is not None:
+                bytes.fromhex(polygon)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise ProtocolError(reason=f"bad prompts, {error}") from error
+        return cls(points, box, polygon)
+
+
+def prompts_text(prompts: Prompts, crs: str | None) -> str:
+    """What a field of a layer keeps: the prompts, and their CRS as an authority's code or WKT."""
+    return json.dumps({"crs": crs, **prompts.to_wire()})
+
+
+def prompts_of_text(text: str) -> tuple[Prompts, str | None]:
+    """Inverse of `prompts_text`; raises `ProtocolError`."""
+    try:
+        body = json.loads(text)
+        prompts, crs = Prompts.from_wire(body), body.get("crs")
+    except ValueError as error:
+        raise ProtocolError(reason=f"bad prompts, {error}") from error
+    return prompts, None if crs is None else str(crs)
+
+
+def _four(corners: Any) -> tuple[float, float, float, float]:
+    x0, y0, x1, y1 = (finite(corner) for corner in corners)
+    return x0, y0, x1, y1
+
+
+def finite(value: Any) -> float:
+    """A number of the pipe; raises `ValueError` and `TypeError`."""
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError("a coordinate is not finite")
+    return number
