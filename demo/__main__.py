@@ -114,7 +114,7 @@ def digitize(
 
         step("Accepting with Enter and saving the layer's edits")
         desktop.key("Return")
-        desktop.until("lasso.digitizer.draft.is_empty and lasso.digitizer.target.featureCount() == 1")
+        desktop.until("lasso.digitizer.draft.is_empty and lasso.digitizer.target.layer.featureCount() == 1")
         desktop.save_edits()
         desktop.screenshot(output.with_name("3-accepted.png"))
 

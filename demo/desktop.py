@@ -163,7 +163,7 @@ class Desktop:
         self.until("any(w.inherits('QFileDialog') and w.isVisible() for w in QApplication.topLevelWidgets())")
         self._xdotool("type", "--delay", "5", str(path))
         self.key("Return")
-        self.until("lasso.digitizer.target is not None")
+        self.until("lasso.digitizer.target.layer is not None")
 
     def screen_xy(self, x: float, y: float) -> tuple[int, int]:
         """Where a place of the map, in the canvas's CRS, is on the screen."""
@@ -178,8 +178,8 @@ class Desktop:
 
     def save_edits(self) -> None:
         """Save the target layer's edits by QGIS's own action."""
-        self.run(f"{_NAMES}iface.setActiveLayer(lasso.digitizer.target)\niface.actionSaveActiveLayerEdits().trigger()\n")
-        self.until("not lasso.digitizer.target.isModified()")
+        self.run(f"{_NAMES}iface.setActiveLayer(lasso.digitizer.target.layer)\niface.actionSaveActiveLayerEdits().trigger()\n")
+        self.until("not lasso.digitizer.target.layer.isModified()")
 
     def _make_profile(self, package: Path, engine_python: Path | None) -> None:
         profile = self._folder / "profiles" / "profiles" / "default"

@@ -49,14 +49,15 @@ def _steps(finish: Finish, pixel_m: float) -> list[Callable[[Polygon | MultiPoly
     steps: list[Callable[[Polygon | MultiPolygon], shapely.Geometry]] = []
     if finish.min_area_m2 > 0:
         steps.append(lambda shape: _without_specks(shape, finish.min_area_m2))
-    if finish.tolerance_px > 0:
-        steps.append(lambda shape: shapely.simplify(shape, finish.tolerance_px * pixel_m, preserve_topology=True))
+    tolerance_m = max(finish.tolerance_m, finish.tolerance_px * pixel_m)
+    if tolerance_m > 0:
+        steps.append(lambda shape: shapely.simplify(shape, tolerance_m, preserve_topology=True))
     if finish.right_angles:
         steps.append(lambda shape: _each_part(shape, lambda part: _rectangular(part, pixel_m)))
     if finish.smooth:
-        tolerance = SMOOTH_TOLERANCE_PX * pixel_m
+        smooth_m = SMOOTH_TOLERANCE_PX * pixel_m
         corner = CORNER_PX * pixel_m
-        steps.append(lambda shape: shapely.simplify(_smoothed(shape.segmentize(corner)), tolerance, preserve_topology=True))
+        steps.append(lambda shape: shapely.simplify(_smoothed(shape.segmentize(corner)), smooth_m, preserve_topology=True))
     if finish.grow_m:
         steps.append(lambda shape: shape.buffer(finish.grow_m, join_style="mitre"))
     return steps

@@ -37,13 +37,18 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Finish:
-    """What is done to an outline. tolerance_px: simplification, in pixels of the level; min_area_m2: of holes and parts."""
+    """What is done to an outline.
+
+    tolerance_px, tolerance_m: simplification, in pixels of the level or metres; the larger counts. min_area_m2: of holes and
+    parts. grow_m: outwards.
+    """
 
     tolerance_px: float = 0.0
     smooth: bool = False
     right_angles: bool = False
     min_area_m2: float = 0.0
     grow_m: float = 0.0
+    tolerance_m: float = 0.0
 
     @classmethod
     def from_wire(cls, value: Any) -> Finish:
@@ -56,6 +61,7 @@ class Finish:
                 bool(given.get("right_angles", False)),
                 finite(given.get("min_area_m2", 0.0)),
                 finite(given.get("grow_m", 0.0)),
+                finite(given.get("tolerance_m", 0.0)),
             )
         except (TypeError, ValueError) as error:
             raise ProtocolError(reason=f"bad finish, {error!r}") from error

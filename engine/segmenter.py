@@ -198,6 +198,7 @@ class Segmenter:
         level: int,
         learned: bool = False,
         stretch: Stretch | None = None,
+        finish: Finish = PRESETS["raw"],
     ) -> Polygon | MultiPolygon | None:
         """The best answer where the tile is encoded already, else None: nothing is read, no coarser level is tried.
 
@@ -209,7 +210,8 @@ class Segmenter:
         if encoded is None:
             return None
         found = query.look(tile, encoded, most=1)
-        return _polygon(found.candidates[0], found, query.scene.source) if found.candidates else None
+        polygon = _polygon(found.candidates[0], found, query.scene.source) if found.candidates else None
+        return None if polygon is None else finished(polygon, query.scene.source, tile.level, finish)
 
     def prefetch(
         self,

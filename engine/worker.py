@@ -230,6 +230,7 @@ class Worker:
                 level=params.level or 0,
                 learned=params.learned,
                 stretch=params.stretch,
+                finish=params.finish,
             )
         except PromptError:
             polygon = None

@@ -10,7 +10,6 @@ from qgis.core import (
     Qgis,
     QgsCoordinateReferenceSystem,
     QgsCoordinateTransform,
-    QgsFeature,
     QgsGeometry,
     QgsPointXY,
     QgsProject,
@@ -24,19 +23,18 @@ from qgis.PyQt.QtCore import QObject, pyqtSignal
 from ..engine.client import Replies
 from ..engine.errors import PromptError, RasterLassoError
 from ..engine.ops import SegmentResult
-from ..engine.prompts import Box, Point
 from ..engine.protocol import Progress
 from .candidates import Candidates
-from .classes import classes_of
-from .draft import Draft, Step
+from .draft import Combining, Draft, Kept, Scribble, Step, box_of, outline_of, point_at, steps_of
 from .engine_process import EngineProcess, EngineState
-from .errors import NothingToAccept, NothingToExport, NothingToReopen
-from .imagery import transform_between, transformed, transformed_box
-from .layers import Placing, check_target, export_layer, feature_at, new_geopackage_layer, new_scratch_layer, put_polygon
+from .errors import NothingToAccept
+from .imagery import transform_between, transformed, transformed_box, transformed_shape
+from .layers import Placing
 from .lens import Lens
 from .pace import Pace
-from .provenance import PROMPTS_FIELD, attributes, kept_prompts
-from .radiometry import is_as_shown, set_as_shown
+from .provenance import attributes, prompts_of
+from .strokes import enclosed, is_loop, places_along, split
+from .target import Target
 from .translation import error_text, tr
 
 CHANNEL = "draft"
@@ -44,20 +42,21 @@ CHANNEL = "draft"
 SHARED_PX = 3.0
 """Borders are shared with neighbours this near, in pixels of the level."""
 
-MOST_SIZE = 4
-"""Levels that the size dial goes up or down."""
+
+SCRIBBLE_PX = 40
+"""Clicks along a scribble are so far apart, in pixels of the map."""
 
 
 class Digitizer(QObject):
     """One draft at a time, on one imagery layer, into one target layer.
 
-    `changed` tells that draft, polygon or progress are new; `message` (text, level) is for the user; `target_changed` tells
-    that a target layer was made. lens: how the imagery is looked at; the setters here change it and ask again.
+    `changed` tells that draft, polygon or progress are new; `message` (text, level) is for the user; `accepted` (layer, feature
+    ids) that features were put into the target. lens: how the imagery is looked at; the setters here change it and ask again.
     """
 
     changed = pyqtSignal()
     message = pyqtSignal(str, object)
-    target_changed = pyqtSignal()
+    accepted = pyqtSignal(object, list)
 
     def __init__(self, canvas: QgsMapCanvas, engine: EngineProcess, project: QgsProject, model: str) -> None:
         super().__init__()
@@ -65,19 +64,21 @@ class Digitizer(QObject):
         self._engine = engine
         self._project = project
         self.lens = Lens(canvas, project, model)
+        self.target = Target(canvas, project)
         self.candidates = Candidates()
         self.pace = Pace()
-        self._target: QgsVectorLayer | None = None
         self._draft = Draft()
         self._view_level = 0
         self._progress: Progress | None = None
         self._is_growing = False
+        self._is_splitting = False
         self._accept_on_answer = False
         self._told_without_crs: set[str] = set()
         self.class_name: Any = ""
         """As the target layer stores it."""
         self.auto_accept = False
         self.share_borders = False
+        self.lens.changed.connect(self.ask_again)
         engine.restarted.connect(self._on_restarted)
         project.layersWillBeRemoved.connect(self._forget_layers)
 
@@ -87,9 +88,17 @@ class Digitizer(QObject):
         return self._draft
 
     @property
+    def pieces(self) -> tuple[QgsGeometry, ...]:
+        """What accepting makes features of, in the imagery's CRS: the chosen candidate, and what was kept before."""
+        return self._draft.pieces(self.candidates.polygon)
+
+    @property
     def polygon(self) -> QgsGeometry | None:
-        """What was found last for the draft, in the imagery's CRS: the candidate that is chosen."""
-        return self.candidates.polygon
+        """All pieces as one geometry."""
+        pieces = self.pieces
+        if len(pieces) < 2:
+            return pieces[0] if pieces else None
+        return QgsGeometry.collectGeometry([part for piece in pieces for part in piece.asGeometryCollection()])
 
     @property
     def answer(self) -> SegmentResult | None:
@@ -107,6 +116,11 @@ class Digitizer(QObject):
         return self._is_growing
 
     @property
+    def is_splitting(self) -> bool:
+        """Whether the next line that is drawn cuts the polygon."""
+        return self._is_splitting
+
+    @property
     def crs(self) -> QgsCoordinateReferenceSystem:
         """CRS of draft and polygon."""
         return self.lens.crs
@@ -115,16 +129,6 @@ class Digitizer(QObject):
     def imagery(self) -> QgsRasterLayer | None:
         """The layer that is clicked on."""
         return self.lens.imagery
-
-    @property
-    def target(self) -> QgsVectorLayer | None:
-        """The layer that accepted polygons go to."""
-        return self._target
-
-    @property
-    def sees_as_shown(self) -> bool:
-        """Whether the engine sees the imagery as the map shows it."""
-        return self.lens.imagery is not None and is_as_shown(self.lens.imagery)
 
     def set_imagery(self, layer: QgsRasterLayer | None) -> None:
         """Click on another layer; the draft's prompts go along."""
@@ -135,42 +139,24 @@ class Digitizer(QObject):
             self.clear()
             return
         try:
-            steps = tuple(self._moved(step, former, layer.crs()) for step in self._draft.steps)
+            draft = self._draft.transformed(transform_between(former, layer.crs(), self._project.transformContext()))
         except RasterLassoError as error:
             self.clear()
             self._tell(error)
             return
-        self._replace_draft(Draft(steps, self._draft.reopened))
+        self._replace_draft(draft)
 
     def set_target(self, layer: QgsVectorLayer | None) -> None:
         """Accept into another layer; None for a new scratch layer at the next acceptance."""
-        if self._draft.reopened is not None and layer is not self._target:
+        if self._draft.reopened is not None and layer is not self.target.layer:
             self.clear()
-        self._target = layer
-
-    def set_model(self, name: str) -> None:
-        """Ask another model from now on; the draft is asked again."""
-        self._look_otherwise(lambda lens: setattr(lens, "model", name))
-
-    def set_size(self, size: int) -> None:
-        """Turn the size dial: more than 0 for larger objects, less for smaller ones; the draft is asked again."""
-        self._look_otherwise(lambda lens: setattr(lens, "size", min(max(size, -MOST_SIZE), MOST_SIZE)))
-
-    def set_finish(self, name: str) -> None:
-        """Draw outlines by another preset; the draft's at once."""
-        self._look_otherwise(lambda lens: setattr(lens, "finish", name))
-
-    def set_as_shown(self, is_shown: bool) -> None:
-        """Let the engine see what the map shows, or make its own choice; the draft is asked again."""
-        if self.lens.imagery is not None and is_shown != self.sees_as_shown:
-            set_as_shown(self.lens.imagery, is_shown)
-            self.ask_again()
+        self.target.layer = layer
 
     def set_learning(self, learns: bool) -> None:
         """Let the model learn from the objects accepted from now on, or forget what it has learnt."""
         if not learns and self.lens.learns and self._engine.state is EngineState.READY:
             self._engine.request("forget", {}, Replies(result=lambda value: None, failure=self._tell))
-        self._look_otherwise(lambda lens: setattr(lens, "learns", learns))
+        self.lens.set_learns(learns)
 
     def ask_again(self) -> None:
         """Ask for the draft as it is, of another model or once the engine is mended."""
@@ -182,24 +168,58 @@ class Digitizer(QObject):
             self.accept()
             if not self._draft.is_empty:
                 return
-        self._extend(lambda to_imagery: _point(transformed(place, to_imagery), foreground), place)
+        self._extend(lambda to_imagery: point_at(transformed(place, to_imagery), foreground), place)
 
     def box(self, rectangle: QgsRectangle) -> None:
         """A box in map coordinates."""
-        self._extend(lambda to_imagery: _box(transformed_box(rectangle, to_imagery)), rectangle.center())
+        self._extend(lambda to_imagery: box_of(transformed_box(rectangle, to_imagery)), rectangle.center())
+
+    def draw(self, stroke: list[QgsPointXY], foreground: bool = True) -> None:
+        """A line in map coordinates: it cuts the polygon where that was asked for, else tells roughly what is meant.
+
+        Around the object it is its rough outline, across it (or across what is background) it stands for clicks along it.
+        """
+        if self._is_splitting:
+            self._split(stroke)
+        elif foreground and is_loop(stroke):
+            shape = enclosed(stroke)
+            self._extend(lambda to_imagery: outline_of(transformed_shape(shape, to_imagery)), shape.centroid().asPoint())
+        else:
+            places = places_along(stroke, SCRIBBLE_PX * self._canvas.mapUnitsPerPixel())
+            self._extend(
+                lambda to_imagery: Scribble(tuple(point_at(transformed(place, to_imagery), foreground) for place in places)),
+                places[0],
+            )
 
     def reopen(self, place: QgsPointXY) -> None:
         """Take up the accepted polygon at a place in map coordinates again: accepting replaces its shape."""
         try:
-            imagery, feature = self.lens.checked(), self._accepted_at(place)
-            assert self._target is not None
-            steps, crs = steps_of(feature, self._target.crs())
-            moved = tuple(self._moved(step, crs, imagery.crs()) for step in steps)
+            imagery = self.lens.checked()
+            layer, feature = self.target.feature_at(place)
+            prompts, crs = prompts_of(feature, layer.crs())
+            draft = Draft(steps_of(prompts), feature.id())
+            draft = draft.transformed(transform_between(crs, imagery.crs(), self._project.transformContext()))
             self._view_level = self.lens.level_at(place)
         except RasterLassoError as error:
             self._tell(error)
             return
-        self._replace_draft(Draft(moved, feature.id()))
+        self._replace_draft(draft)
+
+    def combine_next(self, combining: Combining) -> None:
+        """Keep what is found; what is found next is added to it or subtracted from it."""
+        kept = self._kept(self.pieces)
+        if kept is None:
+            self._tell(NothingToAccept())
+        else:
+            self._replace_draft(self._draft.keeping(kept, combining))
+
+    def split_next(self) -> None:
+        """Let the next line that is drawn cut the polygon; called again, let it not."""
+        if not self.pieces or self._progress is not None:
+            self._tell(NothingToAccept())
+            return
+        self._is_splitting = not self._is_splitting
+        self.changed.emit()
 
     def next_candidate(self) -> None:
         """Choose the model's next candidate; its size is chosen first for the class's next object once it is accepted."""
@@ -229,47 +249,40 @@ class Digitizer(QObject):
         if self._progress is not None:
             self._accept_on_answer = True
             return
-        answer, polygon = self.answer, self.polygon
-        if answer is None or polygon is None or self.imagery is None:
+        pieces, kept = self.pieces, self._kept(self.pieces)
+        if kept is None or self.imagery is None:
             self._tell(NothingToAccept())
             return
-        score, source = self.candidates.score, self.imagery.source()
-        known = attributes(answer, score, self._draft.prompts, self.crs, source, self.class_name)
+        prompts, is_first = self._draft.prompts if self._draft.kept is None else None, self.target.layer is None
+        known = attributes(kept.answer, kept.score, prompts, self.crs, self.imagery.source(), self.class_name)
         try:
-            target = self._ensure_target()
-            known[classes_of(target)[0]] = known.pop("class")
-            put_polygon(target, polygon, self.crs, known, self._project, self._placing(answer))
+            layer, features = self.target.put(pieces, self.crs, known, self._placing(kept.answer))
         except RasterLassoError as error:
             self._tell(error)
             return
-        self.candidates.remember(self.class_name)
+        if is_first:
+            text = tr("Accepted into a new scratch layer. Save it as a GeoPackage before you close QGIS.")
+            self.message.emit(text, Qgis.MessageLevel.Info)
+        if prompts is not None:
+            self.candidates.remember(self.class_name)
         self.pace.count()
-        if self.lens.learns:
-            self._learn(answer, polygon)
+        if self.lens.learns and prompts is not None:
+            self._learn(kept.answer, pieces[0])
         self.clear()
+        self.accepted.emit(layer, [feature.id() for feature in features])
 
     def new_geopackage_target(self, path: Path) -> None:
-        """Make a GeoPackage layer in the imagery's CRS, add it to the project and accept into it."""
-        try:
-            self._adopt(new_geopackage_layer(path, self.crs, self._project))
-        except RasterLassoError as error:
-            self._tell(error)
+        """Make a GeoPackage layer in the imagery's CRS and accept into it."""
+        self._told(lambda: self.target.new_geopackage(path, self.crs))
 
     def new_scratch_target(self) -> None:
-        """Make a memory layer in the imagery's CRS, add it to the project and accept into it."""
-        self._adopt(new_scratch_layer(self.crs))
+        """Make a memory layer in the imagery's CRS and accept into it."""
+        self.target.new_scratch(self.crs)
 
     def export(self, path: Path) -> None:
         """Write the target layer, edits included, to a file in the format of its suffix."""
-        if self._target is None:
-            self._tell(NothingToExport())
-            return
-        try:
-            export_layer(self._target, path, self._project)
-        except RasterLassoError as error:
-            self._tell(error)
-            return
-        self.message.emit(tr("Exported to {path}.").format(path=path), Qgis.MessageLevel.Success)
+        if self._told(lambda: self.target.export(path)):
+            self.message.emit(tr("Exported to {path}.").format(path=path), Qgis.MessageLevel.Success)
 
     def detach(self) -> None:
         """Forget the draft and let project and engine go."""
@@ -277,22 +290,37 @@ class Digitizer(QObject):
         self._project.layersWillBeRemoved.disconnect(self._forget_layers)
         self._engine.restarted.disconnect(self._on_restarted)
 
-    def _look_otherwise(self, change: Callable[[Lens], None]) -> None:
-        """Ask again where a change of the lens changed anything."""
-        before = dict(vars(self.lens))
-        change(self.lens)
-        if vars(self.lens) != before:
-            self.ask_again()
+    def _told(self, do: Callable[[], object]) -> bool:
+        """Whether something succeeded; if not, the user is told why."""
+        try:
+            do()
+        except RasterLassoError as error:
+            self._tell(error)
+            return False
+        return True
 
-    def _accepted_at(self, place: QgsPointXY) -> QgsFeature:
-        """Raises `NothingToReopen`, `CoordinatesUntransformable`."""
-        if self._target is None:
-            raise NothingToReopen()
-        map_crs, context = self._canvas.mapSettings().destinationCrs(), self._project.transformContext()
-        feature = feature_at(self._target, transformed(place, transform_between(map_crs, self._target.crs(), context)))
-        if feature is None:
-            raise NothingToReopen()
-        return feature
+    def _kept(self, pieces: tuple[QgsGeometry, ...]) -> Kept | None:
+        """Pieces with the newest answer that they are made of; None where there are none."""
+        if not pieces:
+            return None
+        if self.answer is not None:
+            return Kept(pieces, self.answer, self.candidates.score)
+        former = self._draft.kept
+        return None if former is None else Kept(pieces, former.answer, former.score)
+
+    def _split(self, stroke: list[QgsPointXY]) -> None:
+        try:
+            to_imagery = self.lens.to_imagery()
+            line = [transformed(place, to_imagery) for place in stroke]
+        except RasterLassoError as error:
+            self._tell(error)
+            return
+        pieces = split(self.pieces, line)
+        kept = self._kept(tuple(pieces))
+        if kept is None or len(pieces) == len(self.pieces):
+            self.message.emit(tr("The line does not cross the polygon. Draw it from side to side."), Qgis.MessageLevel.Info)
+            return
+        self._replace_draft(self._draft.keeping(kept, Combining.ADD))
 
     def _placing(self, answer: SegmentResult) -> Placing:
         assert self.imagery is not None
@@ -301,28 +329,12 @@ class Digitizer(QObject):
 
     def _is_elsewhere(self, place: QgsPointXY) -> bool:
         """Whether there is a whole answer, and a place in map coordinates is not in it."""
-        if self.polygon is None or self._progress is not None:
+        if self.polygon is None or self._progress is not None or self._draft.kept is not None:
             return False
         try:
             return not self.polygon.contains(transformed(place, self.lens.to_imagery()))
         except RasterLassoError:  # the click will say so
             return False
-
-    def _ensure_target(self) -> QgsVectorLayer:
-        if self._target is None:
-            self.new_scratch_target()
-            self.message.emit(
-                tr("Accepted into a new scratch layer. Save it as a GeoPackage before you close QGIS."), Qgis.MessageLevel.Info
-            )
-        assert self._target is not None
-        check_target(self._target)
-        return self._target
-
-    def _adopt(self, layer: QgsVectorLayer) -> None:
-        self._project.addMapLayer(layer)
-        layer.startEditing()
-        self._target = layer
-        self.target_changed.emit()
 
     def _extend(self, make_step: Callable[[QgsCoordinateTransform], Step], place: QgsPointXY) -> None:
         """Add the step that `make_step` gives for the transform from map to imagery."""
@@ -339,7 +351,7 @@ class Digitizer(QObject):
 
     def _replace_draft(self, draft: Draft) -> None:
         self._draft = draft
-        self._accept_on_answer = self._is_growing = False
+        self._accept_on_answer = self._is_growing = self._is_splitting = False
         if draft.prompts.has_foreground:
             self._ask()
         else:
@@ -391,17 +403,10 @@ class Digitizer(QObject):
     def _on_restarted(self) -> None:
         self.message.emit(tr("The engine stopped and was started again. Your clicks are kept."), Qgis.MessageLevel.Warning)
 
-    def _moved(self, step: Step, source: QgsCoordinateReferenceSystem, target: QgsCoordinateReferenceSystem) -> Step:
-        transform = transform_between(source, target, self._project.transformContext())
-        if isinstance(step, Point):
-            return _point(transformed(QgsPointXY(step.x, step.y), transform), step.foreground)
-        return _box(transformed_box(QgsRectangle(step.x0, step.y0, step.x1, step.y1), transform))
-
     def _forget_layers(self, layer_ids: list[str]) -> None:
         if self.lens.imagery is not None and self.lens.imagery.id() in layer_ids:
             self.set_imagery(None)
-        if self._target is not None and self._target.id() in layer_ids:
-            self._target = None
+        self.target.forget(layer_ids)
 
     def _tell_without_crs(self, layer: QgsRasterLayer) -> None:
         if not layer.crs().isValid() and layer.id() not in self._told_without_crs:
@@ -415,24 +420,3 @@ class Digitizer(QObject):
 
     def _tell(self, error: RasterLassoError) -> None:
         self.message.emit(error_text(error), Qgis.MessageLevel.Warning)
-
-
-def steps_of(feature: QgsFeature, crs: QgsCoordinateReferenceSystem) -> tuple[tuple[Step, ...], QgsCoordinateReferenceSystem]:
-    """The prompts that a feature was made by, with their CRS; else a box around it and a click on its middle, in `crs`."""
-    index = feature.fields().lookupField(PROMPTS_FIELD)
-    kept = kept_prompts(feature[index]) if index >= 0 else None
-    if kept is not None:
-        prompts, prompts_crs = kept
-        return (*(() if prompts.box is None else (prompts.box,)), *prompts.points), prompts_crs
-    geometry = feature.geometry()
-    tolerance = max(geometry.boundingBox().width(), geometry.boundingBox().height()) / 200
-    middle, _ = geometry.poleOfInaccessibility(tolerance)
-    return (_box(geometry.boundingBox()), _point(middle.asPoint(), foreground=True)), crs
-
-
-def _point(place: QgsPointXY, foreground: bool) -> Point:
-    return Point(place.x(), place.y(), foreground)
-
-
-def _box(rectangle: QgsRectangle) -> Box:
-    return Box(rectangle.xMinimum(), rectangle.yMinimum(), rectangle.xMaximum(), rectangle.yMaximum())

@@ -26,10 +26,14 @@ from qgis.PyQt.QtWidgets import (
 
 from ..engine.ops import ModelInfo
 from .classes import classes_of
-from .digitizer import MOST_SIZE, Digitizer
+from .digitizer import Digitizer
+from .draft import Combining
 from .engine_process import EngineProcess, EngineState
+from .finish_panel import FinishPanel
 from .hover import Hover
+from .lens import MOST_SIZE
 from .models_dialog import quality_text, speed_text
+from .status import status_text
 from .translation import tr
 
 
@@ -48,6 +52,14 @@ class LassoDock(QgsDockWidget):
         self._engine = engine
         self._installing = False
 
+        self._make_choices()
+        self._make_switches()
+        self._make_actions()
+        self._lay_out()
+        self._connect()
+        self.refresh()
+
+    def _make_choices(self) -> None:
         self.imagery = QgsMapLayerComboBox()
         self.imagery.setFilters(QgsMapLayerProxyModel.Filter.RasterLayer)
         self.target = QgsMapLayerComboBox()
@@ -60,6 +72,7 @@ class LassoDock(QgsDockWidget):
         self.models_button.setToolTip(tr("What each model is like; download, add and remove"))
         self.class_name = QComboBox()
         self.class_name.setEditable(True)
+        self.class_name.setToolTip(tr("The layer's classes, or a new one; 1 to 9 choose from the list"))
         self.size = QSpinBox()
         self.size.setRange(-MOST_SIZE, MOST_SIZE)
         self.size.setToolTip(
@@ -69,24 +82,20 @@ class LassoDock(QgsDockWidget):
         self.radiometry.addItem(tr("Automatic: 2 to 98 %"))
         self.radiometry.addItem(tr("As the map shows it"))
         self.radiometry.setToolTip(tr("Bands and contrast that the model sees; kept with the imagery in the project"))
-        self.finish = QComboBox()
-        for name, text in (
-            ("raw", tr("Free")),
-            ("field", tr("Field: simpler")),
-            ("building", tr("Building: right angles")),
-            ("water", tr("Water, coast: smooth")),
-            ("tree", tr("Tree: smooth, simpler")),
-        ):
-            self.finish.addItem(text, name)
+        self.finish = FinishPanel()
+
+    def _make_switches(self) -> None:
         self.auto_accept = QCheckBox(tr("A click elsewhere accepts"))
         self.share_borders = QCheckBox(tr("Share borders with neighbours"))
         self.share_borders.setToolTip(tr("Borders nearer than three pixels are taken over; overlaps stay with the older one"))
         self.show_hover = QCheckBox(tr("Show what a click would give"))
         self.show_hover.setToolTip(tr("Where the engine has looked at the place already"))
-        self.show_hover.setChecked(hover.enabled)
+        self.show_hover.setChecked(self._hover.enabled)
         self.learn = QCheckBox(tr("Learn from accepted objects"))
         self.learn.setToolTip(tr("The model adapts to this imagery. Uncheck to forget what it learnt."))
-        self.learn.setChecked(digitizer.lens.learns)
+        self.learn.setChecked(self._digitizer.lens.learns)
+
+    def _make_actions(self) -> None:
         self.status = QLabel()
         self.status.setWordWrap(True)
         self.bar = QProgressBar()
@@ -96,12 +105,16 @@ class LassoDock(QgsDockWidget):
         self.accept_button = QPushButton(tr("Accept"))
         self.accept_button.setToolTip(tr("Add the polygon to the target layer (Enter)"))
         self.undo_button = QPushButton(tr("Undo"))
-        self.undo_button.setToolTip(tr("Take the last click or box back (Backspace or Ctrl+Z)"))
+        self.undo_button.setToolTip(tr("Take the last prompt back (Backspace or Ctrl+Z)"))
         self.clear_button = QPushButton(tr("Clear"))
         self.clear_button.setToolTip(tr("Forget this object (Esc)"))
-        self._lay_out()
-        self._connect()
-        self.refresh()
+        self.add_button = QPushButton(tr("Add"))
+        self.add_button.setToolTip(tr("Keep this and add what you click next (A)"))
+        self.subtract_button = QPushButton(tr("Cut out"))
+        self.subtract_button.setToolTip(tr("Keep this and cut out of it what you click next (S)"))
+        self.split_button = QPushButton(tr("Split"))
+        self.split_button.setCheckable(True)
+        self.split_button.setToolTip(tr("Draw a line across the polygon to make two of it (X)"))
 
     def set_models(self, models: Sequence[ModelInfo]) -> None:
         """Offer models; where the current one is gone, the first takes its place."""
@@ -115,7 +128,7 @@ class LassoDock(QgsDockWidget):
         self.model.setCurrentIndex(max(0, self.model.findData(current)))
         self.model.blockSignals(False)
         if self.model.currentData() != current:
-            self._digitizer.set_model(self.model.currentData())
+            self._digitizer.lens.set_model(self.model.currentData())
 
     def show_install_progress(self, line: str | None) -> None:
         """A line of the installation, or None when it is over."""
@@ -128,8 +141,11 @@ class LassoDock(QgsDockWidget):
         """Show what is the case."""
         draft, progress = self._digitizer.draft, self._digitizer.progress
         self.size.setValue(self._digitizer.lens.size)
-        self.radiometry.setCurrentIndex(int(self._digitizer.sees_as_shown))
-        self.accept_button.setEnabled(self._digitizer.answer is not None or progress is not None)
+        self.radiometry.setCurrentIndex(int(self._digitizer.lens.sees_as_shown))
+        self.accept_button.setEnabled(bool(self._digitizer.pieces) or progress is not None)
+        for button in (self.add_button, self.subtract_button, self.split_button):
+            button.setEnabled(bool(self._digitizer.pieces) and progress is None)
+        self.split_button.setChecked(self._digitizer.is_splitting)
         self.undo_button.setEnabled(not draft.is_empty)
         self.clear_button.setEnabled(not draft.is_empty)
         self.install_button.setVisible(
@@ -139,36 +155,7 @@ class LassoDock(QgsDockWidget):
         self.bar.setRange(0, 0 if self._installing else 100)
         self.bar.setValue(round(100 * progress.fraction) if progress else 0)
         if not self._installing:
-            self.status.setText(self._status_text())
-
-    def _status_text(self) -> str:
-        answer, progress = self._digitizer.answer, self._digitizer.progress
-        if not self._engine.is_installed:
-            return tr("Engine: not installed")
-        if self._engine.state is EngineState.FAILED:
-            return tr("Engine: can't start")
-        if self._engine.state is EngineState.STARTING:
-            return tr("Engine: starting…")
-        if progress is not None:
-            stages = {"read": tr("reading"), "encode": tr("encoding"), "decode": tr("segmenting"), "vectorize": tr("outlining")}
-            if self._digitizer.is_growing:
-                return tr(
-                    "Larger than a tile: refining, {percent:.0f} % of what is known of it. Esc keeps what is found."
-                ).format(percent=100 * progress.fraction)
-            return tr("Engine: {stage}…").format(stage=stages.get(progress.stage, progress.stage))
-        if answer is not None:
-            return tr("Score {score:.2f}, level {level}, {milliseconds:.0f} ms").format(
-                score=answer.score, level=answer.level, milliseconds=1000 * answer.seconds
-            )
-        if self._digitizer.pace.total:
-            return self._pace_text()
-        return tr("Engine: ready") if self._engine.state is EngineState.READY else tr("Engine: not started")
-
-    def _pace_text(self) -> str:
-        pace = self._digitizer.pace
-        if pace.per_minute is None:
-            return tr("{count} accepted").format(count=pace.total)
-        return tr("{count} accepted, {pace:.1f} a minute").format(count=pace.total, pace=pace.per_minute)
+            self.status.setText(status_text(self._engine, self._digitizer))
 
     def _lay_out(self) -> None:
         new_layer = QToolButton()
@@ -198,16 +185,23 @@ class LassoDock(QgsDockWidget):
         form.addRow(self.share_borders)
         form.addRow(self.show_hover)
         form.addRow(self.learn)
-        buttons = QHBoxLayout()
+        buttons, combining = QHBoxLayout(), QHBoxLayout()
         for button in (self.accept_button, self.undo_button, self.clear_button):
             buttons.addWidget(button)
+        for button in (self.add_button, self.subtract_button, self.split_button):
+            combining.addWidget(button)
         help_text = QLabel(
-            tr("Click the feature. Right click or Shift+click what does not belong to it. Drag a box. Enter accepts.")
+            tr(
+                "Click the feature. Right click or Shift+click what does not belong to it. Drag a box, or draw around or "
+                "across the feature with Ctrl. Enter accepts, Tab shows what else may be meant, Alt+click reopens an "
+                "accepted polygon."
+            )
         )
         help_text.setWordWrap(True)
         column = QVBoxLayout()
         column.addLayout(form)
         column.addLayout(buttons)
+        column.addLayout(combining)
         for widget in (self.status, self.bar, self.install_button, help_text):
             column.addWidget(widget)
         column.addStretch(1)
@@ -219,22 +213,25 @@ class LassoDock(QgsDockWidget):
         digitizer = self._digitizer
         self.imagery.layerChanged.connect(digitizer.set_imagery)
         self.target.layerChanged.connect(self._set_target)
-        self.model.currentIndexChanged.connect(lambda index: digitizer.set_model(self.model.itemData(index)))
+        self.model.currentIndexChanged.connect(lambda index: digitizer.lens.set_model(self.model.itemData(index)))
         self.class_name.currentTextChanged.connect(self._set_class)
-        self.size.valueChanged.connect(digitizer.set_size)
-        self.finish.currentIndexChanged.connect(lambda index: digitizer.set_finish(self.finish.itemData(index)))
+        self.size.valueChanged.connect(digitizer.lens.set_size)
+        self.finish.changed.connect(digitizer.lens.set_finish)
         self.auto_accept.toggled.connect(lambda is_on: setattr(digitizer, "auto_accept", is_on))
         self.share_borders.toggled.connect(lambda is_on: setattr(digitizer, "share_borders", is_on))
-        self.radiometry.currentIndexChanged.connect(lambda index: digitizer.set_as_shown(index == 1))
+        self.radiometry.currentIndexChanged.connect(lambda index: digitizer.lens.set_as_shown(index == 1))
         self.models_button.clicked.connect(lambda: self.models_requested.emit())
         self.show_hover.toggled.connect(self._set_hover)
         self.learn.toggled.connect(digitizer.set_learning)
         self.accept_button.clicked.connect(lambda: digitizer.accept())
         self.undo_button.clicked.connect(lambda: digitizer.undo())
         self.clear_button.clicked.connect(lambda: digitizer.clear())
+        self.add_button.clicked.connect(lambda: digitizer.combine_next(Combining.ADD))
+        self.subtract_button.clicked.connect(lambda: digitizer.combine_next(Combining.SUBTRACT))
+        self.split_button.clicked.connect(lambda: digitizer.split_next())
         self.install_button.clicked.connect(self._on_install_button)
         digitizer.changed.connect(self.refresh)
-        digitizer.target_changed.connect(lambda: self.target.setLayer(digitizer.target))
+        digitizer.target.made.connect(lambda: self.target.setLayer(digitizer.target.layer))
         self._engine.state_changed.connect(self.refresh)
         digitizer.set_imagery(self.imagery.currentLayer())
 

@@ -10,6 +10,7 @@ from qgis.core import (
     QgsCoordinateTransform,
     QgsCoordinateTransformContext,
     QgsCsException,
+    QgsGeometry,
     QgsPointXY,
     QgsProviderRegistry,
     QgsRasterLayer,
@@ -82,6 +83,16 @@ def transformed_box(box: QgsRectangle, transform: QgsCoordinateTransform) -> Qgs
         return transform.transformBoundingBox(box)
     except QgsCsException as error:
         raise _untransformable(transform, error) from error
+
+
+def transformed_shape(shape: QgsGeometry, transform: QgsCoordinateTransform) -> QgsGeometry:
+    """Raises `CoordinatesUntransformable`."""
+    found = QgsGeometry(shape)
+    try:
+        found.transform(transform)
+    except QgsCsException as error:
+        raise _untransformable(transform, error) from error
+    return found
 
 
 def _untransformable(transform: QgsCoordinateTransform, error: QgsCsException) -> CoordinatesUntransformable:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from qgis.core import (
     QgsCoordinateReferenceSystem,
-    QgsCsException,
     QgsDistanceArea,
     QgsFeature,
     QgsFeatureRequest,
@@ -26,8 +25,9 @@ from qgis.core import (
     QgsWkbTypes,
 )
 
-from .errors import CoordinatesUntransformable, LayerNotCreated, TargetReadOnly, TargetRefused, TargetUnfit
-from .imagery import transform_between
+from ..engine.errors import RasterLassoError
+from .errors import LayerNotCreated, TargetReadOnly, TargetRefused, TargetUnfit
+from .imagery import transform_between, transformed_shape
 from .provenance import provenance_fields
 from .topology import outline_as_lines, with_shared_borders
 from .translation import tr
@@ -102,31 +102,52 @@ class Placing:
     replaces: int | None = None
 
 
-def put_polygon(
+def put_polygons(
+    layer: QgsVectorLayer,
+    geometries: Sequence[QgsGeometry],
+    crs: QgsCoordinateReferenceSystem,
+    attributes: Mapping[str, object],
+    project: QgsProject,
+    placing: Placing = Placing(),
+) -> list[QgsFeature]:
+    """Put polygons (in `crs`) into the layer's edit buffer in one undo command, starting an edit session if there is none.
+
+    A line layer gets their outlines. attributes: by field name; `area_m2` is filled in; those the layer has no field for are
+    left out; a replaced feature keeps all others, and takes the largest polygon. Nothing is committed, and nothing is changed
+    where an error is raised: `TargetUnfit`, `TargetReadOnly`, `TargetRefused`, `CoordinatesUntransformable`.
+    """
+    check_target(layer)
+    is_ours = not layer.isEditable()
+    if is_ours and not layer.startEditing():
+        raise TargetReadOnly(layer=layer.name(), reason=tr("no edit session could be started"))
+    largest_first = sorted(geometries, key=lambda geometry: -geometry.area())
+    try:
+        with _edit_command(layer, tr("Digitize with Raster Lasso")):
+            found = [
+                _put(layer, geometry, crs, attributes, project, placing if index == 0 else replace(placing, replaces=None))
+                for index, geometry in enumerate(largest_first)
+            ]
+    except RasterLassoError:
+        if is_ours:
+            layer.rollBack()
+        raise
+    layer.triggerRepaint()
+    return found
+
+
+def _put(
     layer: QgsVectorLayer,
     geometry: QgsGeometry,
     crs: QgsCoordinateReferenceSystem,
     attributes: Mapping[str, object],
     project: QgsProject,
-    placing: Placing = Placing(),
+    placing: Placing,
 ) -> QgsFeature:
-    """Put a polygon (in `crs`) into the layer's edit buffer in one undo command, starting an edit session if there is none.
-
-    A line layer gets its outline. attributes: by field name; `area_m2` is filled in; those the layer has no field for are left
-    out; a replaced feature keeps all others. Nothing is committed. Raises `TargetUnfit`, `TargetReadOnly`, `TargetRefused`,
-    `CoordinatesUntransformable`.
-    """
-    check_target(layer)
-    shape = geometry
-    if layer.geometryType() == QgsWkbTypes.GeometryType.LineGeometry:
-        shape = outline_as_lines(geometry, placing.frame, placing.pixel)
-    try:
-        moved = QgsGeometry(shape)
-        moved.transform(transform_between(crs, layer.crs(), project.transformContext()))
-    except QgsCsException as error:
-        raise CoordinatesUntransformable(source=crs.authid(), target=layer.crs().authid(), reason=str(error)) from error
+    is_line = layer.geometryType() == QgsWkbTypes.GeometryType.LineGeometry
+    shape = outline_as_lines(geometry, placing.frame, placing.pixel) if is_line else geometry
+    moved = transformed_shape(shape, transform_between(crs, layer.crs(), project.transformContext()))
     neighbours: dict[int, QgsGeometry] = {}
-    if placing.share_within_m is not None and layer.geometryType() == QgsWkbTypes.GeometryType.PolygonGeometry:
+    if placing.share_within_m is not None and not is_line:
         tolerance = _in_map_units(placing.share_within_m, layer.crs())
         moved, neighbours = with_shared_borders(moved, layer, tolerance, placing.replaces)
     fitting = moved.coerceToType(layer.wkbType())
@@ -134,17 +155,11 @@ def put_polygon(
         raise TargetRefused(layer=layer.name(), reason=tr("it takes shapes of one part, and this one has several"))
     area = area_m2(moved, layer.crs(), project) if neighbours else area_m2(geometry, crs, project)
     by_index = _by_index(layer, {**attributes, "area_m2": area})
-    if not layer.isEditable() and not layer.startEditing():
-        raise TargetReadOnly(layer=layer.name(), reason=tr("no edit session could be started"))
-    with _edit_command(layer, tr("Digitize with Raster Lasso")):
-        for each, fitted in neighbours.items():
-            layer.changeGeometry(each, fitted)
-        if placing.replaces is None:
-            feature = _added(layer, fitting[0], by_index)
-        else:
-            feature = _replaced(layer, placing.replaces, fitting[0], by_index)
-    layer.triggerRepaint()
-    return feature
+    for each, fitted in neighbours.items():
+        layer.changeGeometry(each, fitted)
+    if placing.replaces is None:
+        return _added(layer, fitting[0], by_index)
+    return _replaced(layer, placing.replaces, fitting[0], by_index)
 
 
 def _added(layer: QgsVectorLayer, geometry: QgsGeometry, by_index: dict[int, object]) -> QgsFeature:

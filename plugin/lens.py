@@ -4,26 +4,65 @@ from __future__ import annotations
 
 from qgis.core import QgsCoordinateReferenceSystem, QgsCoordinateTransform, QgsPointXY, QgsProject, QgsRasterLayer, QgsRectangle
 from qgis.gui import QgsMapCanvas
+from qgis.PyQt.QtCore import QObject, pyqtSignal
 
 from ..engine.errors import RasterLassoError
-from ..engine.ops import PRESETS, LearnParams, PrefetchParams, SegmentParams, SegmentResult
+from ..engine.ops import PRESETS, Finish, LearnParams, PrefetchParams, SegmentParams, SegmentResult
 from ..engine.prompts import Point, Prompts
 from .imagery import level_at, raster_path, transform_between, transformed, transformed_box
-from .radiometry import stretch_of
+from .radiometry import is_as_shown, set_as_shown, stretch_of
+
+MOST_SIZE = 4
+"""Levels that the size dial goes up or down."""
 
 
-class Lens:
-    """The user's choices, and requests made of them."""
+class Lens(QObject):
+    """The user's choices, and requests made of them. `changed` tells that what is asked for would be answered otherwise now."""
+
+    changed = pyqtSignal()
 
     def __init__(self, canvas: QgsMapCanvas, project: QgsProject, model: str) -> None:
+        super().__init__()
         self._canvas = canvas
         self._project = project
         self.imagery: QgsRasterLayer | None = None
         self.model = model
         self.size = 0
         """Levels coarser than the map's scale."""
-        self.finish = "raw"
+        self.finish = PRESETS["raw"]
         self.learns = False
+
+    def set_model(self, name: str) -> None:
+        """Ask another model from now on."""
+        self._set("model", name)
+
+    def set_size(self, size: int) -> None:
+        """Turn the size dial: more than 0 for larger objects, less for smaller ones."""
+        self._set("size", min(max(size, -MOST_SIZE), MOST_SIZE))
+
+    def set_finish(self, finish: Finish) -> None:
+        """Draw outlines otherwise."""
+        self._set("finish", finish)
+
+    def set_learns(self, learns: bool) -> None:
+        """Ask the copy of the model that learns from accepted objects."""
+        self._set("learns", learns)
+
+    @property
+    def sees_as_shown(self) -> bool:
+        """Whether the engine sees the imagery as the map shows it."""
+        return self.imagery is not None and is_as_shown(self.imagery)
+
+    def set_as_shown(self, is_shown: bool) -> None:
+        """Let the engine see what the map shows, or make its own choice."""
+        if self.imagery is not None and is_shown != self.sees_as_shown:
+            set_as_shown(self.imagery, is_shown)
+            self.changed.emit()
+
+    def _set(self, name: str, value: object) -> None:
+        if getattr(self, name) != value:
+            setattr(self, name, value)
+            self.changed.emit()
 
     @property
     def crs(self) -> QgsCoordinateReferenceSystem:
@@ -52,7 +91,7 @@ class Lens:
     def segment(self, prompts: Prompts, view_level: int) -> SegmentParams:
         """Raises as `checked`."""
         layer = self.checked()
-        level, finish = view_level + self.size, PRESETS[self.finish]
+        level, finish = view_level + self.size, self.finish
         return SegmentParams(raster_path(layer), prompts, self.model, level, self.learns, stretch_of(layer), finish)
 
     def first_click(self, place: QgsPointXY) -> SegmentParams | None:

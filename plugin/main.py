@@ -15,6 +15,7 @@ from ..engine.errors import RasterLassoError
 from ..engine.ops import ModelInfo
 from .digitizer import Digitizer
 from .dock import LassoDock
+from .draft import Combining
 from .engine_process import EngineProcess
 from .environment import EngineInstaller, engine_python, managed_folder
 from .hover import Hover
@@ -132,9 +133,12 @@ class RasterLassoPlugin:
             ("Accept", tr("Raster Lasso: accept"), digitizer.accept),
             ("Undo", tr("Raster Lasso: take the last prompt back"), digitizer.undo),
             ("Clear", tr("Raster Lasso: forget the object"), digitizer.clear),
+            ("Add", tr("Raster Lasso: add what is clicked next"), lambda: digitizer.combine_next(Combining.ADD)),
+            ("Subtract", tr("Raster Lasso: cut out what is clicked next"), lambda: digitizer.combine_next(Combining.SUBTRACT)),
+            ("Split", tr("Raster Lasso: split along the next line"), digitizer.split_next),
             ("Next", tr("Raster Lasso: next candidate"), digitizer.next_candidate),
-            ("Larger", tr("Raster Lasso: look for larger objects"), lambda: digitizer.set_size(digitizer.lens.size + 1)),
-            ("Smaller", tr("Raster Lasso: look for smaller objects"), lambda: digitizer.set_size(digitizer.lens.size - 1)),
+            ("Larger", tr("Raster Lasso: look for larger objects"), lambda: digitizer.lens.set_size(digitizer.lens.size + 1)),
+            ("Smaller", tr("Raster Lasso: look for smaller objects"), lambda: digitizer.lens.set_size(digitizer.lens.size - 1)),
         ):
             action = QAction(text, iface.mainWindow())
             action.setObjectName(f"RasterLasso{name}")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from qgis.core import QgsRectangle
+from qgis.core import QgsPointXY, QgsRectangle
 from qgis.gui import QgsMapCanvas, QgsMapMouseEvent, QgsMapTool
 from qgis.PyQt.QtCore import QEvent, QObject, QPoint, Qt, pyqtSignal
 from qgis.PyQt.QtGui import QKeyEvent, QKeySequence
 from qgis.PyQt.QtWidgets import QApplication
 
 from .digitizer import Digitizer
+from .draft import Combining
 from .hover import Hover
 from .prefetch import Prefetch
 from .preview import Preview
@@ -24,10 +25,11 @@ COMMAND_MODIFIERS = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.Al
 class LassoTool(QgsMapTool):
     """Left click foreground, right or Shift + click background, drag a box, Alt + click reopens an accepted polygon.
 
-    + and - turn the size dial, 1 to 9 choose the class (`class_chosen`), Tab shows the model's next candidate.
+    Ctrl + drag draws: around the object, across it, or with Shift across what does not belong to it.
 
-    Backspace or Ctrl+Z takes the last prompt back, Enter accepts, Esc clears, or stops a
-    polygon that grows. While there is no draft these keys are QGIS's.
+    + and - turn the size dial, 1 to 9 choose the class (`class_chosen`). While there is a draft, Tab shows the model's next
+    candidate, A adds what is clicked next, S subtracts it, X cuts along the next line, Backspace or Ctrl+Z takes the last
+    prompt back, Enter accepts, Esc clears, or stops what is under way. Without one these keys are QGIS's.
     """
 
     class_chosen = pyqtSignal(int)
@@ -40,6 +42,7 @@ class LassoTool(QgsMapTool):
         self._hover = hover
         self._prefetch = prefetch
         self._pressed_at: QPoint | None = None
+        self._stroke: list[QgsPointXY] | None = None
         self.setCursor(Qt.CursorShape.CrossCursor)
 
     def activate(self) -> None:
@@ -54,7 +57,7 @@ class LassoTool(QgsMapTool):
         self._canvas.removeEventFilter(self)
         self._hover.stop()
         self._prefetch.stop()
-        self._pressed_at = None
+        self._pressed_at = self._stroke = None
         super().deactivate()
 
     def canvasPressEvent(self, event: QgsMapMouseEvent) -> None:
@@ -62,10 +65,15 @@ class LassoTool(QgsMapTool):
         self._hover.stop()
         if event.button() == Qt.MouseButton.LeftButton:
             self._pressed_at = event.pos()
+            if event.modifiers() & Qt.KeyboardModifier.ControlModifier or self._digitizer.is_splitting:
+                self._stroke = [self.toMapCoordinates(event.pos())]
 
     def canvasMoveEvent(self, event: QgsMapMouseEvent) -> None:
         """A drag grows, or the mouse looks for the next object."""
-        if self._is_drag_to(event.pos()):
+        if self._stroke is not None:
+            self._stroke.append(self.toMapCoordinates(event.pos()))
+            self._preview.draw_stroke(self._stroke, not _is_shifted(event))
+        elif self._is_drag_to(event.pos()):
             self._preview.drag_box(self._rectangle_to(event.pos()))
         elif event.buttons() == Qt.MouseButton.NoButton:
             self._hover.move(self.toMapCoordinates(event.pos()))
@@ -77,13 +85,16 @@ class LassoTool(QgsMapTool):
         if event.button() == Qt.MouseButton.RightButton:
             self._digitizer.click(self.toMapCoordinates(place), foreground=False)
         elif event.button() == Qt.MouseButton.LeftButton and self._pressed_at is not None:
-            if self._is_drag_to(place):
+            stroke, self._stroke = self._stroke, None
+            if self._is_drag_to(place) and stroke is not None:
+                self._preview.draw_stroke([], True)
+                self._digitizer.draw([*stroke, self.toMapCoordinates(place)], not _is_shifted(event))
+            elif self._is_drag_to(place):
                 self._digitizer.box(self._rectangle_to(place))
             elif event.modifiers() & Qt.KeyboardModifier.AltModifier:
                 self._digitizer.reopen(self.toMapCoordinates(place))
             else:
-                is_background = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
-                self._digitizer.click(self.toMapCoordinates(place), foreground=not is_background)
+                self._digitizer.click(self.toMapCoordinates(place), foreground=not _is_shifted(event))
             self._pressed_at = None
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -110,7 +121,7 @@ class LassoTool(QgsMapTool):
     def _action(self, event: QKeyEvent) -> Callable[[], None] | None:
         """What a key does; None for keys that are QGIS's."""
         if event.text() in SIZE_KEYS and not event.modifiers() & COMMAND_MODIFIERS:
-            return partial(self._digitizer.set_size, self._digitizer.lens.size + SIZE_KEYS[event.text()])
+            return partial(self._digitizer.lens.set_size, self._digitizer.lens.size + SIZE_KEYS[event.text()])
         if event.text() in CLASS_KEYS and not event.modifiers() & COMMAND_MODIFIERS:
             return partial(self.class_chosen.emit, int(event.text()))
         if self._digitizer.draft.is_empty:
@@ -123,9 +134,22 @@ class LassoTool(QgsMapTool):
             Qt.Key.Key_Backspace: self._digitizer.undo,
             Qt.Key.Key_Return: self._digitizer.accept,
             Qt.Key.Key_Enter: self._digitizer.accept,
-            Qt.Key.Key_Escape: self._digitizer.stop if self._digitizer.is_growing else self._digitizer.clear,
+            Qt.Key.Key_Escape: self._escape,
+            Qt.Key.Key_A: partial(self._digitizer.combine_next, Combining.ADD),
+            Qt.Key.Key_S: partial(self._digitizer.combine_next, Combining.SUBTRACT),
+            Qt.Key.Key_X: self._digitizer.split_next,
         }
         return actions.get(event.key())
+
+    def _escape(self) -> None:
+        """One thing at a time: what is drawn, what grows, the draft."""
+        self._stroke = None
+        if self._digitizer.is_splitting:
+            self._digitizer.split_next()
+        elif self._digitizer.is_growing:
+            self._digitizer.stop()
+        else:
+            self._digitizer.clear()
 
     def _is_drag_to(self, place: QPoint) -> bool:
         """Whether the button went down far enough from here for a box."""
@@ -135,3 +159,7 @@ class LassoTool(QgsMapTool):
     def _rectangle_to(self, place: QPoint) -> QgsRectangle:
         assert self._pressed_at is not None
         return QgsRectangle(self.toMapCoordinates(self._pressed_at), self.toMapCoordinates(place))
+
+
+def _is_shifted(event: QgsMapMouseEvent) -> bool:
+    return bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)

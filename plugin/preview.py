@@ -17,7 +17,7 @@ from qgis.gui import QgsMapCanvas, QgsRubberBand, QgsVertexMarker
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtGui import QColor
 
-from .draft import Draft
+from .draft import Draft, shape_of
 from .imagery import transform_between
 
 FILL = QColor(255, 213, 0, 70)
@@ -50,6 +50,12 @@ class Preview:
         self._ghosts.setFillColor(QColor(0, 0, 0, 0))
         self._ghosts.setStrokeColor(STROKE)
         self._ghosts.setLineStyle(Qt.PenStyle.DotLine)
+        self._outline = QgsRubberBand(canvas, QgsWkbTypes.GeometryType.PolygonGeometry)
+        self._outline.setFillColor(QColor(0, 0, 0, 0))
+        self._outline.setStrokeColor(BOX)
+        self._outline.setLineStyle(Qt.PenStyle.DashLine)
+        self._stroke = QgsRubberBand(canvas, QgsWkbTypes.GeometryType.LineGeometry)
+        self._stroke.setWidth(3)
         self._hint = QgsRubberBand(canvas, QgsWkbTypes.GeometryType.PolygonGeometry)
         self._hint.setFillColor(HINT_FILL)
         self._hint.setStrokeColor(HINT_STROKE)
@@ -68,6 +74,8 @@ class Preview:
             self._ghosts.addGeometry(ghost, crs)
         if polygon is not None:
             self._polygon.setToGeometry(polygon, crs)
+        if draft.outline is not None:
+            self._outline.setToGeometry(shape_of(draft.outline), crs)
         box = draft.box
         if box is not None:
             self._box.setToGeometry(QgsGeometry.fromRect(QgsRectangle(box.x0, box.y0, box.x1, box.y1)), crs)
@@ -90,11 +98,18 @@ class Preview:
         """Show a box under way, in map coordinates."""
         self._box.setToGeometry(QgsGeometry.fromRect(box), QgsCoordinateReferenceSystem())
 
+    def draw_stroke(self, stroke: list[QgsPointXY], foreground: bool) -> None:
+        """Show a line under way, in map coordinates; none to show nothing."""
+        self._stroke.setStrokeColor(FOREGROUND if foreground else BACKGROUND)
+        self._stroke.setToGeometry(QgsGeometry.fromPolylineXY(stroke), QgsCoordinateReferenceSystem())
+
     def clear(self) -> None:
         """Show nothing."""
         self._polygon.reset(QgsWkbTypes.GeometryType.PolygonGeometry)
         self._ghosts.reset(QgsWkbTypes.GeometryType.PolygonGeometry)
         self._box.reset(QgsWkbTypes.GeometryType.PolygonGeometry)
+        self._outline.reset(QgsWkbTypes.GeometryType.PolygonGeometry)
+        self._stroke.reset(QgsWkbTypes.GeometryType.LineGeometry)
         for marker in self._markers:
             self._canvas.scene().removeItem(marker)
         self._markers.clear()
@@ -102,7 +117,7 @@ class Preview:
     def remove(self) -> None:
         """Take all items off the canvas; the preview is of no use afterwards."""
         self.clear()
-        for band in (self._polygon, self._ghosts, self._box, self._hint):
+        for band in (self._polygon, self._ghosts, self._box, self._outline, self._stroke, self._hint):
             self._canvas.scene().removeItem(band)
 
     def _marker(self, place: QgsPointXY, foreground: bool) -> QgsVertexMarker:

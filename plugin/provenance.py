@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, timezone
 from typing import Any
 
-from qgis.core import QgsCoordinateReferenceSystem, QgsField, QgsFields
+from qgis.core import NULL, QgsCoordinateReferenceSystem, QgsFeature, QgsField, QgsFields
 from qgis.PyQt.QtCore import QVariant
 
 from ..engine.errors import ProtocolError
 from ..engine.ops import SegmentResult
-from ..engine.prompts import Prompts
+from ..engine.prompts import Prompts, prompts_of_text, prompts_text
 
 PROMPTS_FIELD = "prompts"
 
@@ -35,9 +34,14 @@ def provenance_fields() -> QgsFields:
 
 
 def attributes(
-    answer: SegmentResult, score: float, prompts: Prompts, crs: QgsCoordinateReferenceSystem, source: str, class_name: str
+    answer: SegmentResult,
+    score: float,
+    prompts: Prompts | None,
+    crs: QgsCoordinateReferenceSystem,
+    source: str,
+    class_name: str,
 ) -> dict[str, Any]:
-    """By field name."""
+    """By field name. prompts: None where no prompts alone give the shape again."""
     return {
         "class": class_name or None,
         "score": round(score, 4),
@@ -45,20 +49,18 @@ def attributes(
         "level": answer.level,
         "gsd_m": None if answer.gsd_m is None else round(answer.gsd_m, 4),
         "source": source,
-        PROMPTS_FIELD: json.dumps({"crs": crs.authid() or crs.toWkt() or None, **prompts.to_wire()}),
+        PROMPTS_FIELD: NULL if prompts is None else prompts_text(prompts, crs.authid() or crs.toWkt() or None),
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
 
 
-def kept_prompts(text: Any) -> tuple[Prompts, QgsCoordinateReferenceSystem] | None:
-    """Prompts and their CRS from the field's text; None where it holds none."""
-    if not isinstance(text, str):
-        return None
+def prompts_of(feature: QgsFeature, crs: QgsCoordinateReferenceSystem) -> tuple[Prompts, QgsCoordinateReferenceSystem]:
+    """What a feature was made by, and its CRS; where that was not kept, the feature's own shape, in its layer's `crs`."""
+    index = feature.fields().lookupField(PROMPTS_FIELD)
     try:
-        body = json.loads(text)
-        prompts = Prompts.from_wire(body)
-    except (ValueError, ProtocolError):
-        return None
-    if not prompts.has_foreground:
-        return None
-    return prompts, QgsCoordinateReferenceSystem(body.get("crs") or "")
+        prompts, code = prompts_of_text(feature[index] if index >= 0 else "")
+        if prompts.has_foreground:
+            return prompts, QgsCoordinateReferenceSystem(code or "")
+    except (ProtocolError, TypeError):  # of another origin than this plugin: its shape says enough
+        pass
+    return Prompts(polygon=bytes(feature.geometry().asWkb()).hex()), crs

@@ -145,16 +145,16 @@ def test_accepting_in_another_project_crs_and_qgis_own_undo(clean, tmp_path):
     clean.press(*clean.screen_xy(x, y))
     area(clean)
     clean.key("Return")
-    clean.until("lasso.digitizer.target.featureCount() == 1")
+    clean.until("lasso.digitizer.target.layer.featureCount() == 1")
     clean.run(
         "from qgis.utils import plugins\n"
-        "iface.setActiveLayer(plugins['rasterlasso'].digitizer.target)\n"
+        "iface.setActiveLayer(plugins['rasterlasso'].digitizer.target.layer)\n"
         "iface.mapCanvas().setFocus()"
     )
     clean.key("ctrl+z")
-    clean.until("lasso.digitizer.target.featureCount() == 0")
+    clean.until("lasso.digitizer.target.layer.featureCount() == 0")
     clean.key("ctrl+shift+z")
-    clean.until("lasso.digitizer.target.featureCount() == 1")
+    clean.until("lasso.digitizer.target.layer.featureCount() == 1")
     clean.save_edits()
     [shape] = geopandas.read_file(output).geometry
     assert shape.is_valid

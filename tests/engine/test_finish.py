@@ -111,6 +111,16 @@ def test_simplification_keeps_within_its_tolerance(source):
     assert coarse.hausdorff_distance(shape) <= 6 + 1e-6
 
 
+def test_a_tolerance_in_metres_is_one_on_the_ground(source, lonlat):
+    for opened in (source, lonlat):
+        metres = metres_per_pixel(opened, np.array((150.0, 100.0)))
+        shape = wobbly(shapely.box(40, 40, 140, 120))
+        ground = shapely.transform(shape, lambda xy, metres=metres: xy * metres)
+        found = in_px(opened, finished(on_map(opened, shape), opened, 0, Finish(tolerance_m=2.5)))
+        assert shapely.get_num_coordinates(found) < shapely.get_num_coordinates(shape) / 2
+        assert shapely.transform(found, lambda xy, metres=metres: xy * metres).hausdorff_distance(ground) <= 2.5 + 1e-3
+
+
 def test_water_is_smooth_and_stays_where_it_was(source):
     lake = wobbly(shapely.Point(120, 100).buffer(60), seed=3)
     found = in_px(source, finished(on_map(source, lake), source, 0, PRESETS["water"]))

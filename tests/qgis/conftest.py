@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from osgeo import gdal, osr
 from qgis.core import QgsCoordinateReferenceSystem, QgsProject, QgsRasterLayer, QgsRectangle
-from qgis.PyQt.QtCore import Qt
+from qgis.PyQt.QtCore import QEvent, Qt
+from qgis.PyQt.QtGui import QMouseEvent
 from qgis.PyQt.QtTest import QTest
+from qgis.PyQt.QtWidgets import QApplication
 
 from helpers import CHECKPOINTS, wait_until
 from rasterlasso.plugin.digitizer import Digitizer
@@ -119,6 +121,17 @@ class Bench:
             QTest.mouseMove(self.canvas.viewport(), self.screen(*place))
             QTest.qWait(10)
         QTest.mouseRelease(self.canvas.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, self.screen(*end))
+
+    def draw(self, *places, modifier=Qt.KeyboardModifier.ControlModifier):
+        """A line drawn by hand, corners joined by many small movements."""
+        viewport, left = self.canvas.viewport(), Qt.MouseButton.LeftButton
+        QTest.mousePress(viewport, left, modifier, self.screen(*places[0]))
+        for (x0, y0), (x1, y1) in zip(places, places[1:]):
+            for step in range(1, 9):
+                at = self.screen(x0 + (x1 - x0) * step / 8, y0 + (y1 - y0) * step / 8)
+                move = QMouseEvent(QEvent.Type.MouseMove, at, left, left, modifier)  # QTest's moves carry no modifiers
+                QApplication.sendEvent(viewport, move)
+        QTest.mouseRelease(viewport, left, modifier, self.screen(*places[-1]))
 
     def key(self, key, modifier=Qt.KeyboardModifier.NoModifier):
         QTest.keyClick(self.canvas, key, modifier)

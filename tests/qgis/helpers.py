@@ -11,6 +11,11 @@ MIDDLE = (500_240.0, 4_499_720.0)
 BESIDE = (500_040.0, 4_499_500.0)
 
 
+def iou(a, b):
+    """Intersection over union of two geometries."""
+    return a.intersection(b).area() / a.combine(b).area()
+
+
 def wait_until(condition, seconds=30):
     """Let QGIS's events run until a condition holds."""
     timer = QElapsedTimer()

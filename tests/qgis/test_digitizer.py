@@ -87,7 +87,7 @@ def test_a_raster_without_crs_works_in_its_own_coordinates_and_says_so_once(benc
     assert found_field(bench)
     assert len([message for message in bench.messages if "no CRS" in message]) == 1
     bench.digitizer.accept()
-    assert bench.digitizer.target.featureCount() == 1
+    assert bench.digitizer.target.layer.featureCount() == 1
 
 
 @pytest.mark.parametrize("georeference", [None, (0, 1, 0, 0, 0, 1)], ids=["none", "identity"])
@@ -137,8 +137,8 @@ def test_a_target_that_can_not_take_polygons_keeps_the_polygon(bench, project, k
 
 def test_removed_layers_are_forgotten(bench, project):
     bench.digitizer.new_scratch_target()
-    project.removeMapLayer(bench.digitizer.target.id())
-    assert bench.digitizer.target is None
+    project.removeMapLayer(bench.digitizer.target.layer.id())
+    assert bench.digitizer.target.layer is None
     project.removeMapLayer(bench.digitizer.imagery.id())
     assert bench.digitizer.imagery is None
     bench.click(*MIDDLE)
@@ -148,7 +148,7 @@ def test_removed_layers_are_forgotten(bench, project):
 def test_a_geopackage_that_can_not_be_made_is_named(bench, tmp_path):
     bench.digitizer.new_geopackage_target(tmp_path / "no folder" / "x.gpkg")
     assert "x.gpkg" in bench.messages[0]
-    assert bench.digitizer.target is None
+    assert bench.digitizer.target.layer is None
 
 
 def test_an_engine_killed_while_it_segments_is_replaced_with_one_message(bench, engine):
@@ -249,11 +249,11 @@ def test_another_model_answers_in_the_middle_of_a_draft(bench, added_model):
     bench.click(*BESIDE, Qt.MouseButton.RightButton)
     bench.answered()
     clicks = bench.digitizer.draft
-    bench.digitizer.set_model(added_model)
+    bench.digitizer.lens.set_model(added_model)
     wait_until(lambda: bench.digitizer.progress is None, 120)  # its library loads now
     assert bench.digitizer.draft == clicks
     assert (bench.messages, bench.digitizer.answer.model) == ([], added_model)
-    bench.digitizer.set_model("builtin")
+    bench.digitizer.lens.set_model("builtin")
     assert found_field(bench)
 
 
@@ -262,7 +262,7 @@ def test_the_engine_sees_what_the_map_shows_where_the_user_says_so(bench, projec
     assert stretch_of(layer) is None
     bench.click(*MIDDLE)
     assert found_field(bench)
-    bench.digitizer.set_as_shown(True)
+    bench.digitizer.lens.set_as_shown(True)
     renderer = layer.renderer()
     bench.answered()
     shown = stretch_of(layer)
@@ -281,7 +281,7 @@ def test_the_engine_sees_what_the_map_shows_where_the_user_says_so(bench, projec
     copy = QgsRasterLayer(layer.source(), "copy")
     copy.importNamedStyle(style_of(layer))
     assert stretch_of(copy) is not None
-    bench.digitizer.set_as_shown(False)
+    bench.digitizer.lens.set_as_shown(False)
     assert stretch_of(layer) is None
 
 

@@ -71,7 +71,7 @@ def test_escape_stops_and_keeps_what_is_found_then_clears(bench, river):
     QTest.qWait(500)
     assert bench.digitizer.polygon.equals(part)
     bench.digitizer.accept()
-    assert bench.digitizer.target.featureCount() == 1
+    assert bench.digitizer.target.layer.featureCount() == 1
 
 
 def test_the_size_dial_looks_at_another_level_and_asks_again(bench):
@@ -84,9 +84,9 @@ def test_the_size_dial_looks_at_another_level_and_asks_again(bench):
     bench.key(Qt.Key.Key_Plus)
     bench.answered()
     assert bench.digitizer.answer.level == level
-    bench.digitizer.set_size(99)
+    bench.digitizer.lens.set_size(99)
     assert bench.digitizer.lens.size == 4
-    bench.digitizer.set_size(0)
+    bench.digitizer.lens.set_size(0)
 
 
 def test_what_is_in_view_is_encoded_before_the_first_click(bench, engine):

@@ -19,10 +19,10 @@ from qgis.core import (
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtTest import QTest
 
-from helpers import FIELD, MIDDLE, wait_until
-from rasterlasso.engine.ops import SegmentResult
-from rasterlasso.engine.prompts import Box, Point
+from helpers import FIELD, MIDDLE, iou, wait_until
+from rasterlasso.engine.ops import PRESETS, SegmentResult
 from rasterlasso.plugin.classes import classes_of
+from rasterlasso.plugin.draft import Outline
 from rasterlasso.plugin.topology import outline_as_lines, with_shared_borders
 
 ALT = Qt.KeyboardModifier.AltModifier
@@ -97,7 +97,7 @@ def test_a_line_layer_gets_the_outline_without_the_frame(bench, project):
 
 def test_alt_click_reopens_by_the_kept_prompts_and_keeps_the_feature(bench, project):
     accept_one(bench)
-    layer = bench.digitizer.target
+    layer = bench.digitizer.target.layer
     [before] = layer.getFeatures()
     kept = json.loads(before["prompts"])
     assert kept["points"][0][2] is True
@@ -119,15 +119,19 @@ def test_alt_click_reopens_by_the_kept_prompts_and_keeps_the_feature(bench, proj
     assert undone.geometry().equals(before.geometry())
 
 
-def test_a_polygon_without_prompts_is_reopened_by_a_box_and_a_click(bench, project):
-    layer = polygon_layer(project, QgsGeometry.fromRect(QgsRectangle(*FIELD)).asWkt(), fields="&field=name:string")
+def test_a_polygon_without_prompts_is_reopened_by_its_shape(bench, project):
+    _x0, y0, x1, y1 = FIELD
+    rough = QgsGeometry.fromRect(QgsRectangle(500_100, y0 + 10, x1 - 5, y1 + 20))
+    layer = polygon_layer(project, rough.asWkt(), fields="&field=name:string")
     bench.digitizer.set_target(layer)
     bench.click(*MIDDLE, modifier=ALT)
     polygon = bench.answered()
-    assert [type(step) for step in bench.digitizer.draft.steps] == [Box, Point]
+    assert [type(step) for step in bench.digitizer.draft.steps] == [Outline]
     field = QgsGeometry.fromRect(QgsRectangle(*FIELD))
-    assert polygon.intersection(field).area() / polygon.combine(field).area() > 0.9
-    bench.digitizer.clear()
+    assert iou(polygon, field) > 0.9 > iou(rough, field)
+    bench.key(Qt.Key.Key_Return)
+    [feature] = layer.getFeatures()
+    assert iou(feature.geometry(), field) > 0.9
     bench.click(500_040, 4_499_450, modifier=ALT)
     assert "No polygon of the target layer is here" in bench.messages[-1]
 
@@ -165,7 +169,7 @@ def test_a_click_elsewhere_accepts_where_the_user_wants_that(bench):
     bench.answered()
     assert len(bench.digitizer.draft.points) == 2
     bench.click(500_600, 4_499_500)
-    assert bench.digitizer.target.featureCount() == 1
+    assert bench.digitizer.target.layer.featureCount() == 1
     assert len(bench.digitizer.draft.points) == 1
     assert bench.digitizer.pace.total == 1
     assert bench.digitizer.pace.per_minute is None
@@ -211,12 +215,12 @@ def test_edits_made_before_stay_and_are_undone_apart(bench, project):
 def test_another_outline_is_drawn_at_once(bench):
     bench.click(*MIDDLE)
     free = bench.answered()
-    bench.digitizer.set_finish("building")
+    bench.digitizer.lens.set_finish(PRESETS["building"])
     squared = bench.answered()
     assert squared.constGet().nCoordinates() < free.constGet().nCoordinates()
     corners = squared.constGet().nCoordinates() - 1
     assert corners == 4
-    bench.digitizer.set_finish("raw")
+    bench.digitizer.lens.set_finish(PRESETS["raw"])
     assert bench.answered().equals(free)
 
 

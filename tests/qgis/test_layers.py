@@ -1,10 +1,19 @@
 import pytest
-from qgis.core import QgsCoordinateReferenceSystem, QgsDefaultValue, QgsField, QgsGeometry, QgsVectorLayer, QgsWkbTypes
+from qgis.core import (
+    QgsCoordinateReferenceSystem,
+    QgsDefaultValue,
+    QgsField,
+    QgsFields,
+    QgsGeometry,
+    QgsVectorFileWriter,
+    QgsVectorLayer,
+    QgsWkbTypes,
+)
 from qgis.PyQt.QtCore import QVariant
 
 from rasterlasso.plugin.errors import TargetRefused
 from rasterlasso.plugin.imagery import transform_between
-from rasterlasso.plugin.layers import new_geopackage_layer, new_scratch_layer, put_polygon
+from rasterlasso.plugin.layers import new_geopackage_layer, new_scratch_layer, put_polygons
 
 UTM = QgsCoordinateReferenceSystem("EPSG:32613")
 SQUARE = QgsGeometry.fromWkt("Polygon ((500000 4500000, 501000 4500000, 501000 4501000, 500000 4501000, 500000 4500000))")
@@ -20,7 +29,7 @@ def layer(request, project, tmp_path):
 
 
 def test_new_layers_take_polygons_with_their_attributes(layer, project):
-    put_polygon(layer, SQUARE, UTM, ATTRIBUTES, project)
+    put_polygons(layer, [SQUARE], UTM, ATTRIBUTES, project)
     [feature] = layer.getFeatures()
     assert (feature["class"], feature["score"], feature["model"]) == ("lake", 0.75, "builtin")
     assert feature["area_m2"] == pytest.approx(1e6, rel=2e-3)
@@ -31,7 +40,7 @@ def test_new_layers_take_polygons_with_their_attributes(layer, project):
 
 def test_one_object_is_one_undo_command_and_nothing_is_committed(layer, project):
     for count in (1, 2):
-        put_polygon(layer, SQUARE, UTM, ATTRIBUTES, project)
+        put_polygons(layer, [SQUARE], UTM, ATTRIBUTES, project)
         assert layer.undoStack().count() == count
     assert layer.isEditable()
     layer.undoStack().undo()
@@ -46,7 +55,7 @@ def test_one_object_is_one_undo_command_and_nothing_is_committed(layer, project)
 def test_polygons_are_moved_to_the_layers_crs_and_back(project, target):
     layer = new_scratch_layer(QgsCoordinateReferenceSystem(target))
     project.addMapLayer(layer)
-    put_polygon(layer, SQUARE, UTM, ATTRIBUTES, project)
+    put_polygons(layer, [SQUARE], UTM, ATTRIBUTES, project)
     [feature] = layer.getFeatures()
     back = QgsGeometry(feature.geometry())
     back.transform(transform_between(layer.crs(), UTM, project.transformContext()))
@@ -60,25 +69,69 @@ def test_the_users_layer_keeps_its_schema_and_defaults(project):
     layer.updateFields()
     layer.setDefaultValueDefinition(0, QgsDefaultValue("'new'"))
     project.addMapLayer(layer)
-    put_polygon(layer, SQUARE, UTM, ATTRIBUTES, project)
+    put_polygons(layer, [SQUARE], UTM, ATTRIBUTES, project)
     [feature] = layer.getFeatures()
     assert [field.name() for field in layer.fields()] == ["name", "score"]
     assert feature.attributes() == ["new", 0.75]
     assert not QgsWkbTypes.isMultiType(feature.geometry().wkbType())
 
 
+@pytest.mark.parametrize(
+    ("driver", "suffix", "options", "provider"),
+    [
+        ("GPKG", "gpkg", [], "ogr"),
+        ("ESRI Shapefile", "shp", [], "ogr"),
+        ("SQLite", "sqlite", ["SPATIALITE=YES"], "spatialite"),
+    ],
+)
+def test_layers_of_each_provider_are_edited_and_saved(project, tmp_path, driver, suffix, options, provider):
+    path = tmp_path / f"mine.{suffix}"
+    fields = QgsFields()
+    fields.append(QgsField("class", QVariant.String, len=40))
+    save = QgsVectorFileWriter.SaveVectorOptions()
+    save.driverName, save.layerName, save.datasourceOptions = driver, "mine", options
+    writer = QgsVectorFileWriter.create(str(path), fields, QgsWkbTypes.Type.MultiPolygon, UTM, project.transformContext(), save)
+    assert writer.hasError() == QgsVectorFileWriter.WriterError.NoError, writer.errorMessage()
+    del writer
+    source = f"dbname='{path}' table=\"mine\" (GEOMETRY)" if provider == "spatialite" else str(path)
+    layer = QgsVectorLayer(source, "mine", provider)
+    assert layer.isValid()
+    project.addMapLayer(layer)
+    put_polygons(layer, [SQUARE, TWO], UTM, {"class": "Grünland"}, project)
+    assert layer.undoStack().count() == 1
+    assert layer.commitChanges(), layer.commitErrors()
+    again = QgsVectorLayer(source, "again", provider)
+    assert sorted(feature.geometry().area() for feature in again.getFeatures()) == pytest.approx([1.0, 1e6])
+    assert {feature["class"] for feature in again.getFeatures()} == {"Grünland"}
+
+
+def test_a_refused_polygon_leaves_no_edit_session_behind(project):
+    layer = QgsVectorLayer("Polygon?crs=EPSG:32613", "single", "memory")
+    project.addMapLayer(layer)
+    with pytest.raises(TargetRefused):
+        put_polygons(layer, [SQUARE, TWO], UTM, {}, project)
+    assert not layer.isEditable()
+    assert layer.featureCount() == 0
+    layer.startEditing()
+    put_polygons(layer, [SQUARE], UTM, {}, project)
+    with pytest.raises(TargetRefused):
+        put_polygons(layer, [SQUARE, TWO], UTM, {}, project)
+    assert layer.isEditable()
+    assert layer.featureCount() == 1
+
+
 def test_several_parts_are_refused_where_a_layer_takes_one(project):
     layer = QgsVectorLayer("Polygon?crs=EPSG:32613", "single", "memory")
     project.addMapLayer(layer)
     with pytest.raises(TargetRefused, match="single"):
-        put_polygon(layer, TWO, UTM, {}, project)
+        put_polygons(layer, [TWO], UTM, {}, project)
     assert layer.featureCount() == 0
 
 
 def test_a_second_layer_in_a_geopackage_leaves_the_first(project, tmp_path):
     path = tmp_path / "two.gpkg"
     first = new_geopackage_layer(path, UTM, project)
-    put_polygon(first, SQUARE, UTM, ATTRIBUTES, project)
+    put_polygons(first, [SQUARE], UTM, ATTRIBUTES, project)
     first.commitChanges()
     second = new_geopackage_layer(path, UTM, project)
     assert second.source() != first.source()

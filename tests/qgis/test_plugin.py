@@ -89,7 +89,7 @@ def test_the_dialog_of_models_opens_beside_the_map_and_goes_with_the_plugin(plug
 
 
 def test_where_the_chosen_model_is_gone_the_built_in_one_takes_its_place(plugin):
-    plugin.digitizer.set_model("mine")
+    plugin.digitizer.lens.set_model("mine")
     plugin.dock.set_models([ModelInfo("builtin", "Built-in", "Raster Lasso", "GPL", 3_200_000, "built-in", 0.3)])
     assert plugin.digitizer.lens.model == "builtin"
     assert plugin.dock.model.currentData() == "builtin"
@@ -114,8 +114,8 @@ def test_the_panel_shows_what_is_the_case(plugin, imagery):
     assert "level" in plugin.dock.status.text()
     plugin.dock.class_name.setEditText("field")
     plugin.dock.accept_button.click()
-    assert plugin.dock.target.currentLayer() is plugin.digitizer.target
-    [feature] = plugin.digitizer.target.getFeatures()
+    assert plugin.dock.target.currentLayer() is plugin.digitizer.target.layer
+    [feature] = plugin.digitizer.target.layer.getFeatures()
     assert feature["class"] == "field"
     assert plugin.dock.status.text() == "1 accepted"
 

@@ -1,0 +1,78 @@
+"""The layer that accepted polygons go to: the user's own, or one that is made for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from qgis.core import QgsCoordinateReferenceSystem, QgsFeature, QgsGeometry, QgsPointXY, QgsProject, QgsVectorLayer
+from qgis.gui import QgsMapCanvas
+from qgis.PyQt.QtCore import QObject, pyqtSignal
+
+from .classes import classes_of
+from .errors import NothingToExport, NothingToReopen
+from .imagery import transform_between, transformed
+from .layers import Placing, check_target, export_layer, feature_at, new_geopackage_layer, new_scratch_layer, put_polygons
+
+
+class Target(QObject):
+    """`made` tells that a layer was made and is the target now."""
+
+    made = pyqtSignal()
+
+    def __init__(self, canvas: QgsMapCanvas, project: QgsProject) -> None:
+        super().__init__()
+        self._canvas = canvas
+        self._project = project
+        self.layer: QgsVectorLayer | None = None
+        """None for a new scratch layer at the next acceptance."""
+
+    def new_geopackage(self, path: Path, crs: QgsCoordinateReferenceSystem) -> None:
+        """Make a GeoPackage layer and add it to the project; raises `LayerNotCreated`."""
+        self._adopt(new_geopackage_layer(path, crs, self._project))
+
+    def new_scratch(self, crs: QgsCoordinateReferenceSystem) -> QgsVectorLayer:
+        """Make a memory layer and add it to the project."""
+        return self._adopt(new_scratch_layer(crs))
+
+    def feature_at(self, place: QgsPointXY) -> tuple[QgsVectorLayer, QgsFeature]:
+        """The accepted polygon at a place in map coordinates; raises `NothingToReopen`, `CoordinatesUntransformable`."""
+        if self.layer is None:
+            raise NothingToReopen()
+        map_crs, context = self._canvas.mapSettings().destinationCrs(), self._project.transformContext()
+        feature = feature_at(self.layer, transformed(place, transform_between(map_crs, self.layer.crs(), context)))
+        if feature is None:
+            raise NothingToReopen()
+        return self.layer, feature
+
+    def put(
+        self, pieces: Sequence[QgsGeometry], crs: QgsCoordinateReferenceSystem, attributes: dict[str, Any], placing: Placing
+    ) -> tuple[QgsVectorLayer, list[QgsFeature]]:
+        """Put pieces (in `crs`) into the layer, a new scratch layer where there is none; raises as `put_polygons`.
+
+        attributes: by field name; `class` goes to the field that holds the layer's classes.
+        """
+        layer = self.layer or self.new_scratch(crs)
+        check_target(layer)
+        known = dict(attributes)
+        known[classes_of(layer)[0]] = known.pop("class")
+        return layer, put_polygons(layer, pieces, crs, known, self._project, placing)
+
+    def export(self, path: Path) -> None:
+        """Write the layer, edits included, in the format of the suffix; raises `NothingToExport` and `LayerNotCreated`."""
+        if self.layer is None:
+            raise NothingToExport()
+        export_layer(self.layer, path, self._project)
+
+    def forget(self, layer_ids: list[str]) -> None:
+        """Let go of a layer that leaves the project."""
+        if self.layer is not None and self.layer.id() in layer_ids:
+            self.layer = None
+
+    def _adopt(self, layer: QgsVectorLayer) -> QgsVectorLayer:
+        self._project.addMapLayer(layer)
+        layer.startEditing()
+        self.layer = layer
+        self.made.emit()
+        return layer
