@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
 from qgis.analysis import QgsGeometrySnapper
 from qgis.core import (
-    QgsCurve,
     QgsFeatureRequest,
     QgsGeometry,
     QgsPointXY,
-    QgsPolygon,
     QgsRectangle,
+    QgsSpatialIndex,
     QgsVectorLayer,
     QgsWkbTypes,
 )
@@ -27,7 +29,7 @@ def with_shared_borders(
     polygon's own, where it is in the layer already. Neighbours keep their shapes, they only gain vertices on their edges.
     """
     near = polygon.boundingBox()
-    near.grow(2 * tolerance)
+    near.grow(2 * tolerance + max(near.width(), near.height()) / 2)  # slivers between may be longer than the polygon
     neighbours = {
         feature.id(): QgsGeometry(feature.geometry())
         for feature in layer.getFeatures(QgsFeatureRequest(near))
@@ -36,77 +38,113 @@ def with_shared_borders(
     if not neighbours:
         return polygon, {}
     others = list(neighbours.values())
-    taken = QgsGeometry.unaryUnion(others)
-    free = polygon.makeValid().difference(taken)
-    snapped = QgsGeometrySnapper.snapGeometry(free, tolerance, others)
-    mine = _areas(_with_slivers_between(snapped.makeValid().difference(taken), taken, tolerance), tolerance)
+    mine = _moved_onto(polygon, others, tolerance)
     if mine.isEmpty():
         return polygon, {}
-    near_enough = tolerance * WELD
-    mine = _with_vertices_of(_welded(mine, others, near_enough), others, near_enough)
-    changed = {}
-    for each, other in neighbours.items():
-        fitted = _with_vertices_of(other, [mine], near_enough)
-        if not fitted.equals(other) or fitted.constGet().nCoordinates() != other.constGet().nCoordinates():
-            changed[each] = fitted
-    return mine, changed
+    fitted = {each: _with_vertices_of(other, [mine], tolerance * WELD) for each, other in neighbours.items()}
+    mine = _with_slivers_between(mine, QgsGeometry.unaryUnion(list(fitted.values())), tolerance, near)
+    mine = _welded(mine, list(fitted.values()), tolerance * WELD)
+    counts = {each: other.constGet().nCoordinates() for each, other in neighbours.items()}
+    return mine, {each: shape for each, shape in fitted.items() if shape.constGet().nCoordinates() != counts[each]}
 
 
-def _with_slivers_between(mine: QgsGeometry, taken: QgsGeometry, width: float) -> QgsGeometry:
-    """With the holes between a polygon and its neighbours that are narrower than a width."""
-    rings = QgsGeometry.unaryUnion([mine, taken]).asGeometryCollection()
-    holes = [_ring(part.constGet().interiorRing(n)) for part in rings for n in range(part.constGet().numInteriorRings())]
-    slivers = [hole for hole in holes if _is_sliver(hole, width) and hole.intersects(mine)]
-    return QgsGeometry.unaryUnion([mine, *slivers]) if slivers else mine
+def _moved_onto(polygon: QgsGeometry, others: list[QgsGeometry], tolerance: float) -> QgsGeometry:
+    """Without what is taken, its border snapped to the others', and with all their vertices on it."""
+    taken = QgsGeometry.unaryUnion(others)
+    snapped = QgsGeometrySnapper.snapGeometry(_polygons(polygon.makeValid().difference(taken)), tolerance, others)
+    mine = _without_slivers(_polygons(snapped.makeValid().difference(taken)), tolerance)
+    mine = _welded(mine, others, tolerance * WELD)
+    mine = _with_vertices_of(mine, [*others, mine], tolerance * WELD)
+    return mine if mine.isGeosValid() else _without_slivers(_polygons(mine.makeValid()), tolerance)  # it may touch itself now
 
 
-def _ring(curve: QgsCurve) -> QgsGeometry:
-    return QgsGeometry(QgsPolygon(curve.clone()))
+def _with_slivers_between(mine: QgsGeometry, taken: QgsGeometry, width: float, near: QgsRectangle) -> QgsGeometry:
+    """With the holes between a polygon and its neighbours that are narrower than a width, where all neighbours are known."""
+    whole = _polygons(QgsGeometry.unaryUnion([mine, taken])).asMultiPolygon()
+    holes = [QgsGeometry.fromPolygonXY([ring]) for rings in whole for ring in rings[1:]]
+    slivers = [
+        hole for hole in holes if _is_sliver(hole, width) and near.contains(hole.boundingBox()) and hole.intersects(mine)
+    ]
+    return _polygons(QgsGeometry.unaryUnion([mine, *slivers])) if slivers else mine
 
 
 def _is_sliver(part: QgsGeometry, width: float) -> bool:
-    return part.area() <= width * part.length() / 2
+    """Whether it is nowhere wider."""
+    return part.buffer(-width / 2, 4).isEmpty()
 
 
-def _areas(geometry: QgsGeometry, tolerance: float) -> QgsGeometry:
-    """The polygons of a geometry, less slivers."""
-    parts = [
-        part
-        for part in geometry.asGeometryCollection()
-        if part.type() == QgsWkbTypes.GeometryType.PolygonGeometry and not _is_sliver(part, tolerance)
-    ]
-    return QgsGeometry.collectGeometry(parts) if parts else QgsGeometry()
+def _polygons(geometry: QgsGeometry) -> QgsGeometry:
+    """The polygons of a geometry, as one that may be empty."""
+    parts = [part for part in geometry.asGeometryCollection() if part.type() == QgsWkbTypes.GeometryType.PolygonGeometry]
+    return QgsGeometry.collectGeometry(parts) if parts else QgsGeometry.fromMultiPolygonXY([])
+
+
+def _without_slivers(polygons: QgsGeometry, width: float) -> QgsGeometry:
+    parts = [part for part in polygons.asGeometryCollection() if not _is_sliver(part, width)]
+    return QgsGeometry.collectGeometry(parts) if parts else QgsGeometry.fromMultiPolygonXY([])
 
 
 def _welded(geometry: QgsGeometry, others: list[QgsGeometry], near_enough: float) -> QgsGeometry:
-    """With every vertex that is nearly one of the others' moved onto it."""
+    """With every vertex that is nearly one of the others', or one of its own before, moved onto it."""
     found = QgsGeometry(geometry)
+    known = [QgsPointXY(vertex) for other in others for vertex in other.vertices()]
+    index = _index_of(known)
     for number, vertex in enumerate(geometry.vertices()):
         point = QgsPointXY(vertex)
-        for other in others:
-            nearest, _, _, _, squared = other.closestVertex(point)
-            if 0 < squared <= near_enough**2:
-                found.moveVertex(nearest.x(), nearest.y(), number)
-                break
+        box = QgsRectangle(point, point)
+        box.grow(near_enough)
+        near = min((known[each] for each in index.intersects(box)), key=point.sqrDist, default=None)
+        if near is None:
+            index.addFeature(len(known), QgsRectangle(point, point))
+            known.append(point)
+        elif point != near:
+            found.moveVertex(near.x(), near.y(), number)
     found.removeDuplicateNodes(0)
     return found
 
 
 def _with_vertices_of(geometry: QgsGeometry, others: list[QgsGeometry], near_enough: float) -> QgsGeometry:
-    """With a vertex wherever another geometry has one on its outline, so that both share every edge."""
+    """With a vertex on every edge that another geometry has one on, so that both share every edge."""
+    places = [QgsPointXY(vertex) for other in others for vertex in other.vertices()]
+    index = _index_of(places)
+    missing = []
+    for before, start, end in _edges(geometry):
+        box = QgsRectangle(start, end)
+        box.normalize()
+        box.grow(near_enough)
+        on_edge = {
+            (start.distance(place), place.x(), place.y())
+            for place in (places[number] for number in index.intersects(box))
+            if min(start.distance(place), end.distance(place)) > near_enough
+            and _distance_to_segment(place, start, end) <= near_enough
+        }
+        missing += [(before, x, y) for _, x, y in sorted(on_edge)]
     found = QgsGeometry(geometry)
-    near = geometry.boundingBox()
-    near.grow(near_enough)
-    for other in others:
-        for vertex in other.vertices():
-            point = QgsPointXY(vertex)
-            if not near.contains(point):
-                continue
-            squared, _, after, _ = found.closestSegmentWithContext(point)
-            if after < 0 or squared > near_enough**2 or found.closestVertex(point)[4] <= near_enough**2:
-                continue
-            found.insertVertex(point.x(), point.y(), after)
+    for before, x, y in reversed(missing):  # from behind, so that the numbers before stay true
+        found.insertVertex(x, y, before)
     return found
+
+
+def _index_of(places: list[QgsPointXY]) -> QgsSpatialIndex:
+    index = QgsSpatialIndex()
+    for number, place in enumerate(places):
+        index.addFeature(number, QgsRectangle(place, place))
+    return index
+
+
+def _edges(geometry: QgsGeometry) -> Iterator[tuple[int, QgsPointXY, QgsPointXY]]:
+    """Each edge with the number of the vertex at its end."""
+    number = 0
+    for rings in geometry.asMultiPolygon() if geometry.isMultipart() else [geometry.asPolygon()]:
+        for ring in rings:
+            for start, end in zip(ring, ring[1:]):
+                number += 1
+                yield number, start, end
+            number += 1
+
+
+def _distance_to_segment(place: QgsPointXY, start: QgsPointXY, end: QgsPointXY) -> float:
+    return math.sqrt(place.sqrDistToSegment(start.x(), start.y(), end.x(), end.y())[0])
 
 
 def outline_as_lines(polygon: QgsGeometry, frame: QgsRectangle, margin: float) -> QgsGeometry:

@@ -1,6 +1,9 @@
 """Accepting into the user's own layers: shared borders, lines, classes, reopening, candidates, export."""
 
+import itertools
 import json
+import math
+import random
 import subprocess
 
 import pytest
@@ -58,6 +61,34 @@ def test_neighbours_share_every_vertex_without_gap_or_overlap(project):
     strip = QgsGeometry.fromRect(QgsRectangle(95, 5, 110, 95))
     covered = QgsGeometry.unaryUnion([mine, first]).intersection(strip)
     assert covered.area() == pytest.approx(strip.area(), rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_many_neighbours_share_their_borders_whatever_their_shapes(project, seed):
+    dice = random.Random(seed)
+    layer = polygon_layer(project)
+    layer.startEditing()
+    for _ in range(8):
+        corners = sorted((dice.uniform(0, 2 * math.pi), dice.uniform(20, 60)) for _ in range(dice.randint(5, 40)))
+        x, y = dice.uniform(0, 150), dice.uniform(0, 150)
+        ring = [QgsPointXY(x + r * math.cos(angle), y + r * math.sin(angle)) for angle, r in corners]
+        new = QgsGeometry.fromPolygonXY([ring]).makeValid()
+        mine, changed = with_shared_borders(new, layer, 4)
+        for each, fitted in changed.items():
+            layer.changeGeometry(each, fitted)
+        if not mine.equals(new) or not layer.featureCount():
+            feature = QgsFeature(layer.fields())
+            feature.setGeometry(mine)
+            layer.addFeature(feature)
+    shapes = [feature.geometry() for feature in layer.getFeatures()]
+    assert len(shapes) > 2
+    assert all(shape.isGeosValid() for shape in shapes)
+    for first, second in itertools.combinations(shapes, 2):
+        assert first.intersection(second).area() == pytest.approx(0, abs=1e-9)
+    for part in QgsGeometry.unaryUnion(shapes).asGeometryCollection():
+        for ring in part.asPolygon()[1:]:
+            hole = QgsGeometry.fromPolygonXY([ring])
+            assert not hole.buffer(-2, 4).isEmpty()
 
 
 def test_a_polygon_without_neighbours_stays_as_it_is(project):
