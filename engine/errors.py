@@ -136,6 +136,16 @@ class ProvenanceMissing(RasterLassoError):
     )
 
 
+class BordersNotShared(RasterLassoError):
+    """Polygons are no coverage."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "{count} polygons overlap others or have borders that nearly fit, so their borders can't be simplified together. "
+        "Digitize them with “Share borders with neighbours”, or select polygons that fit and simplify those.",
+    )
+
+
 class CrsUnknown(RasterLassoError):
     """A CRS was named that PROJ does not know."""
 

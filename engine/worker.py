@@ -132,6 +132,8 @@ class Worker:
             "discard_model": lambda request: model_requests().discard_model(request.params),
             "add_model": lambda request: model_requests().add_model(request.params),
             "remove_model": lambda request: model_requests().remove_model(request.params),
+            "simplify": lambda request: layer_requests().simplify(request.params),
+            "convert": lambda request: layer_requests().convert(request.params),
         }
 
     def read(self, lines: Iterable[bytes]) -> None:
@@ -331,6 +333,13 @@ def _to_wire(found: Segmentation) -> dict[str, Any]:
 def model_requests() -> ModuleType:
     """Imported when first asked for: it needs torch, and `Ready` must not wait for that."""
     from . import model_requests as found
+
+    return found
+
+
+def layer_requests() -> ModuleType:
+    """As `model_requests`, of geopandas."""
+    from . import layer_requests as found
 
     return found
 

@@ -279,11 +279,6 @@ class Digitizer(QObject):
         """Make a memory layer in the imagery's CRS and accept into it."""
         self.target.new_scratch(self.crs)
 
-    def export(self, path: Path) -> None:
-        """Write the target layer, edits included, to a file in the format of its suffix."""
-        if self._told(lambda: self.target.export(path)):
-            self.message.emit(tr("Exported to {path}.").format(path=path), Qgis.MessageLevel.Success)
-
     def detach(self) -> None:
         """Forget the draft and let project and engine go."""
         self.clear()

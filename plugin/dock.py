@@ -14,6 +14,7 @@ from qgis.PyQt.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
+    QInputDialog,
     QLabel,
     QMenu,
     QProgressBar,
@@ -36,11 +37,21 @@ from .models_dialog import quality_text, speed_text
 from .status import status_text
 from .translation import tr
 
+EXPORT_KINDS = (
+    "GeoPackage (*.gpkg)",
+    "Shapefile (*.shp)",
+    "GeoJSON (*.geojson)",
+    "FlatGeobuf (*.fgb)",
+    "GeoParquet (*.parquet)",
+)
+
 
 class LassoDock(QgsDockWidget):
     """Shows the digitizer and passes on what the user chooses."""
 
     models_requested = pyqtSignal()
+    simplify_requested = pyqtSignal(object, float)
+    export_requested = pyqtSignal(object, object)
     install_requested = pyqtSignal()
     install_cancelled = pyqtSignal()
 
@@ -166,6 +177,7 @@ class LassoDock(QgsDockWidget):
         menu.addAction(tr("Scratch layer"), self._digitizer.new_scratch_target)
         menu.addSeparator()
         menu.addAction(tr("Export the target…"), self._choose_export)
+        menu.addAction(tr("Simplify the target, borders shared…"), self._choose_simplification)
         new_layer.setMenu(menu)
         target_row = QHBoxLayout()
         target_row.addWidget(self.target, 1)
@@ -231,6 +243,7 @@ class LassoDock(QgsDockWidget):
         self.split_button.clicked.connect(lambda: digitizer.split_next())
         self.install_button.clicked.connect(self._on_install_button)
         digitizer.changed.connect(self.refresh)
+        digitizer.accepted.connect(lambda layer, ids: self._list_classes(layer, keep=True))
         digitizer.target.made.connect(lambda: self.target.setLayer(digitizer.target.layer))
         self._engine.state_changed.connect(self.refresh)
         digitizer.set_imagery(self.imagery.currentLayer())
@@ -242,13 +255,17 @@ class LassoDock(QgsDockWidget):
 
     def _set_target(self, layer: QgsVectorLayer | None) -> None:
         self._digitizer.set_target(layer)
+        self._list_classes(layer)
+
+    def _list_classes(self, layer: QgsVectorLayer | None, keep: bool = False) -> None:
+        """Those of a layer. keep: what is shown stays, even where it is none of them."""
         _, classes = classes_of(layer) if layer is not None else ("", [])
         shown = self.class_name.currentText()
         if classes or self.class_name.count():
             self.class_name.clear()
             for text, stored in classes:
                 self.class_name.addItem(text, stored)
-            self.class_name.setEditText(shown if not classes or self.class_name.findText(shown) >= 0 else classes[0][0])
+            self.class_name.setEditText(shown if keep or not classes or self.class_name.findText(shown) >= 0 else classes[0][0])
 
     def _set_class(self, text: str) -> None:
         index = self.class_name.findText(text)
@@ -275,7 +292,15 @@ class LassoDock(QgsDockWidget):
             )
 
     def _choose_export(self) -> None:
-        kinds = ";;".join(("GeoPackage (*.gpkg)", "Shapefile (*.shp)", "GeoJSON (*.geojson)", "FlatGeobuf (*.fgb)"))
+        kinds = ";;".join(
+            ("GeoPackage (*.gpkg)", "Shapefile (*.shp)", "GeoJSON (*.geojson)", "FlatGeobuf (*.fgb)", "GeoParquet (*.parquet)")
+        )
         name, _ = QFileDialog.getSaveFileName(self, tr("Export the target layer"), "", kinds)
         if name:
-            self._digitizer.export(Path(name))
+            self.export_requested.emit(self._digitizer.target.layer, Path(name))
+
+    def _choose_simplification(self) -> None:
+        title, label = tr("Simplify with shared borders"), tr("Tolerance in m (Ctrl+Z takes it back)")
+        tolerance, is_chosen = QInputDialog.getDouble(self, title, label, self._digitizer.lens.ground_pixel, 0.01, 1e5, 2)
+        if is_chosen:
+            self.simplify_requested.emit(self._digitizer.target.layer, tolerance)

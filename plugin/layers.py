@@ -122,7 +122,7 @@ def put_polygons(
         raise TargetReadOnly(layer=layer.name(), reason=tr("no edit session could be started"))
     largest_first = sorted(geometries, key=lambda geometry: -geometry.area())
     try:
-        with _edit_command(layer, tr("Digitize with Raster Lasso")):
+        with edit_command(layer, tr("Digitize with Raster Lasso")):
             found = [
                 _put(layer, geometry, crs, attributes, project, placing if index == 0 else replace(placing, replaces=None))
                 for index, geometry in enumerate(largest_first)
@@ -148,7 +148,7 @@ def _put(
     moved = transformed_shape(shape, transform_between(crs, layer.crs(), project.transformContext()))
     neighbours: dict[int, QgsGeometry] = {}
     if placing.share_within_m is not None and not is_line:
-        tolerance = _in_map_units(placing.share_within_m, layer.crs())
+        tolerance = in_map_units(placing.share_within_m, layer.crs())
         moved, neighbours = with_shared_borders(moved, layer, tolerance, placing.replaces)
     fitting = moved.coerceToType(layer.wkbType())
     if len(fitting) != 1:
@@ -188,7 +188,8 @@ def _by_index(layer: QgsVectorLayer, attributes: Mapping[str, object]) -> dict[i
     return found
 
 
-def _in_map_units(metres: float, crs: QgsCoordinateReferenceSystem) -> float:
+def in_map_units(metres: float, crs: QgsCoordinateReferenceSystem) -> float:
+    """A length on the ground, roughly where the CRS is in degrees."""
     return metres * QgsUnitTypes.fromUnitToUnitFactor(QgsUnitTypes.DistanceUnit.DistanceMeters, crs.mapUnits())
 
 
@@ -199,6 +200,11 @@ def feature_at(layer: QgsVectorLayer, place: QgsPointXY) -> QgsFeature | None:
     near.grow(1e-9)
     there = [feature for feature in layer.getFeatures(QgsFeatureRequest(near)) if feature.geometry().contains(point)]
     return min(there, key=lambda feature: feature.geometry().area(), default=None)
+
+
+def can_write(path: Path) -> bool:
+    """Whether QGIS's own GDAL writes the format of a suffix."""
+    return bool(QgsVectorFileWriter.driverForExtension(path.suffix.lstrip(".")))
 
 
 def export_layer(layer: QgsVectorLayer, path: Path, project: QgsProject) -> None:
@@ -218,7 +224,8 @@ def export_layer(layer: QgsVectorLayer, path: Path, project: QgsProject) -> None
 
 
 @contextmanager
-def _edit_command(layer: QgsVectorLayer, name: str) -> Iterator[None]:
+def edit_command(layer: QgsVectorLayer, name: str) -> Iterator[None]:
+    """What is done to a layer within is undone at once, and not done where an error is raised."""
     layer.beginEditCommand(name)
     try:
         yield

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from qgis.core import QgsCoordinateReferenceSystem, QgsCoordinateTransform, QgsPointXY, QgsProject, QgsRasterLayer, QgsRectangle
+from qgis.core import (
+    QgsCoordinateReferenceSystem,
+    QgsCoordinateTransform,
+    QgsPointXY,
+    QgsProject,
+    QgsRasterLayer,
+    QgsRectangle,
+    QgsUnitTypes,
+)
 from qgis.gui import QgsMapCanvas
 from qgis.PyQt.QtCore import QObject, pyqtSignal
 
@@ -73,6 +81,13 @@ class Lens(QObject):
     def pixel(self) -> float:
         """Size of the imagery's pixels, in units of its CRS."""
         return 0.0 if self.imagery is None else max(self.imagery.rasterUnitsPerPixelX(), self.imagery.rasterUnitsPerPixelY())
+
+    @property
+    def ground_pixel(self) -> float:
+        """Roughly the size of the imagery's pixels in m; 1 without a CRS."""
+        if self.imagery is None or not self.crs.isValid():
+            return 1.0
+        return self.pixel * QgsUnitTypes.fromUnitToUnitFactor(self.crs.mapUnits(), QgsUnitTypes.DistanceUnit.DistanceMeters)
 
     def checked(self) -> QgsRasterLayer:
         """The imagery, where it can be asked about; raises `NoImagery`, `ImageryInvalid`, `ImageryUnsupported`."""

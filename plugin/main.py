@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qgis.core import Qgis, QgsApplication, QgsProject, QgsRasterLayer
+from qgis.core import Qgis, QgsApplication, QgsEditFormConfig, QgsProject, QgsRasterLayer, QgsVectorLayer
 from qgis.gui import QgisInterface
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtGui import QIcon
@@ -19,6 +19,7 @@ from .draft import Combining
 from .engine_process import EngineProcess
 from .environment import EngineInstaller, engine_python, managed_folder
 from .hover import Hover
+from .layer_jobs import LayerJobs
 from .map_tool import LassoTool
 from .models_dialog import ModelsDialog
 from .prefetch import Prefetch
@@ -64,6 +65,8 @@ class RasterLassoPlugin:
         self.hover.enabled = self._settings.hover
         self.digitizer.set_learning(self._settings.learn)
         self.prefetch = Prefetch(canvas, self.digitizer, self.engine)
+        self.jobs = LayerJobs(self.engine, project)
+        self.jobs.message.connect(self._show_message)
         self.tool = LassoTool(canvas, self.digitizer, self.preview, self.hover, self.prefetch)
         self.dock = LassoDock(self.digitizer, self.hover, self.engine, iface.mainWindow())
         self.dock.model.addItem(self._settings.model, self._settings.model)  # until the engine tells all
@@ -81,12 +84,15 @@ class RasterLassoPlugin:
 
         self.digitizer.changed.connect(self._refresh_preview)
         self.hover.changed.connect(self._refresh_hint)
+        self.digitizer.accepted.connect(self._open_form)
         self.digitizer.message.connect(self._show_message)
         self.engine.noticed.connect(self._show_error)
         canvas.destinationCrsChanged.connect(self._refresh_preview)
         self.tool.class_chosen.connect(self.dock.choose_class)
         self._shortcuts = self._register_shortcuts(iface)
         self.dock.models_requested.connect(self._manage_models)
+        self.dock.simplify_requested.connect(self.jobs.simplify)
+        self.dock.export_requested.connect(self.jobs.export)
         self.dock.install_requested.connect(self._install_engine)
         self.dock.install_cancelled.connect(self._cancel_installation)
 
@@ -116,6 +122,7 @@ class RasterLassoPlugin:
         iface.removeDockWidget(self.dock)
         self.dock.deleteLater()
         self.tool.deleteLater()
+        self.jobs.deleteLater()
         self.prefetch.detach()
         self.prefetch.deleteLater()
         self.hover.stop()
@@ -216,6 +223,13 @@ class RasterLassoPlugin:
             self._installer.deleteLater()
             self._installer = None
         self.dock.show_install_progress(None)
+
+    def _open_form(self, layer: QgsVectorLayer, feature_ids: list[int]) -> None:
+        """Where the layer asks for its form after each new feature; QGIS's own default would stop the hand each time."""
+        assert self._iface is not None
+        if layer.editFormConfig().suppress() == QgsEditFormConfig.FeatureFormSuppress.SuppressOff:
+            for feature_id in feature_ids:
+                self._iface.openFeatureForm(layer, layer.getFeature(feature_id))
 
     def _refresh_preview(self) -> None:
         digitizer = self.digitizer

@@ -11,9 +11,10 @@ from qgis.gui import QgsMapCanvas
 from qgis.PyQt.QtCore import QObject, pyqtSignal
 
 from .classes import classes_of
-from .errors import NothingToExport, NothingToReopen
+from .errors import NothingToReopen
 from .imagery import transform_between, transformed
-from .layers import Placing, check_target, export_layer, feature_at, new_geopackage_layer, new_scratch_layer, put_polygons
+from .layers import Placing, check_target, feature_at, new_geopackage_layer, new_scratch_layer, put_polygons
+from .styling import show_class, style
 
 
 class Target(QObject):
@@ -57,13 +58,9 @@ class Target(QObject):
         check_target(layer)
         known = dict(attributes)
         known[classes_of(layer)[0]] = known.pop("class")
-        return layer, put_polygons(layer, pieces, crs, known, self._project, placing)
-
-    def export(self, path: Path) -> None:
-        """Write the layer, edits included, in the format of the suffix; raises `NothingToExport` and `LayerNotCreated`."""
-        if self.layer is None:
-            raise NothingToExport()
-        export_layer(self.layer, path, self._project)
+        features = put_polygons(layer, pieces, crs, known, self._project, placing)
+        show_class(layer, known[classes_of(layer)[0]])
+        return layer, features
 
     def forget(self, layer_ids: list[str]) -> None:
         """Let go of a layer that leaves the project."""
@@ -71,6 +68,7 @@ class Target(QObject):
             self.layer = None
 
     def _adopt(self, layer: QgsVectorLayer) -> QgsVectorLayer:
+        style(layer)
         self._project.addMapLayer(layer)
         layer.startEditing()
         self.layer = layer

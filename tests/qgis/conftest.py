@@ -17,6 +17,7 @@ from helpers import CHECKPOINTS, wait_until
 from rasterlasso.plugin.digitizer import Digitizer
 from rasterlasso.plugin.engine_process import EngineProcess
 from rasterlasso.plugin.hover import Hover
+from rasterlasso.plugin.layer_jobs import LayerJobs
 from rasterlasso.plugin.map_tool import LassoTool
 from rasterlasso.plugin.prefetch import Prefetch
 from rasterlasso.plugin.preview import Preview
@@ -94,11 +95,13 @@ def engine(session_engine):
 class Bench:
     """A canvas with the tool on it, and what the user was told."""
 
-    def __init__(self, canvas, digitizer, preview, tool, hover, prefetch):
+    def __init__(self, canvas, digitizer, preview, tool, hover, prefetch, jobs):
         self.canvas, self.digitizer, self.preview, self.tool = canvas, digitizer, preview, tool
         self.hover, self.prefetch = hover, prefetch
+        self.jobs = jobs
         self.messages = []
-        digitizer.message.connect(lambda text, level: self.messages.append(text))
+        for source in (digitizer, jobs):
+            source.message.connect(lambda text, level: self.messages.append(text))
 
     def look_at(self, *extent, crs="EPSG:32613"):
         self.canvas.setDestinationCrs(QgsCoordinateReferenceSystem(crs))
@@ -157,7 +160,8 @@ def bench(qgis_canvas, engine, imagery, project):
     prefetch = Prefetch(qgis_canvas, digitizer, engine)
     tool = LassoTool(qgis_canvas, digitizer, preview, hover, prefetch)
     qgis_canvas.setMapTool(tool)
-    made = Bench(qgis_canvas, digitizer, preview, tool, hover, prefetch)
+    jobs = LayerJobs(engine, project)
+    made = Bench(qgis_canvas, digitizer, preview, tool, hover, prefetch, jobs)
     made.look_at(500_000, 4_499_400, 500_800, 4_500_000)
     yield made
     qgis_canvas.unsetMapTool(tool)

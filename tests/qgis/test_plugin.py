@@ -6,6 +6,8 @@ import pytest
 from qgis.core import (
     QgsApplication,
     QgsCoordinateReferenceSystem,
+    QgsEditFormConfig,
+    QgsEditorWidgetSetup,
     QgsFeature,
     QgsGeometry,
     QgsPointXY,
@@ -14,12 +16,13 @@ from qgis.core import (
     QgsSettings,
     QgsVectorLayer,
 )
-from qgis.PyQt.QtCore import QCoreApplication, QEvent
+from qgis.PyQt.QtCore import QCoreApplication, QEvent, Qt
+from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QDockWidget
 
 import rasterlasso
 from helpers import MIDDLE, wait_until
-from rasterlasso.engine.ops import ModelInfo
+from rasterlasso.engine.ops import PRESETS, ModelInfo
 from rasterlasso.plugin.engine_process import EngineProcess, EngineState
 from rasterlasso.plugin.environment import COMPLETE, EngineInstaller, base_pythons, engine_python, python_in
 from rasterlasso.plugin.errors import EngineInstallFailed, EngineMissing, PythonMissing
@@ -234,3 +237,84 @@ def test_the_algorithm_without_an_engine_says_so(plugin, imagery, monkeypatch):
     _, ok = algorithm.run({"IMAGE": imagery, "POINTS": points, "OUTPUT": "memory:"}, QgsProcessingContext(), feedback)
     assert not ok
     assert error_text(EngineMissing()) in feedback.textLog()
+
+
+def test_the_steps_of_an_outline_follow_the_preset_and_the_other_way_round(plugin):
+    panel, told = plugin.dock.finish, []
+    panel.changed.connect(told.append)
+    panel.preset.setCurrentIndex(panel.preset.findData("building"))
+    assert panel.right_angles.isChecked()
+    assert told[-1] == PRESETS["building"] == plugin.digitizer.lens.finish
+    panel.unit.setCurrentIndex(1)
+    panel.tolerance.setValue(2.5)
+    assert panel.preset.currentData() == "own"
+    assert plugin.digitizer.lens.finish.tolerance_m == 2.5
+    assert plugin.digitizer.lens.finish.tolerance_px == 0
+    panel.preset.setCurrentIndex(panel.preset.findData("raw"))
+    assert plugin.digitizer.lens.finish == PRESETS["raw"]
+
+
+def test_number_keys_choose_among_the_layers_classes(plugin, imagery, project, qgis_canvas):
+    layer = QgsVectorLayer("Polygon?crs=EPSG:32613&field=kind:integer", "mine", "memory")
+    layer.setEditorWidgetSetup(0, QgsEditorWidgetSetup("ValueMap", {"map": [{"Lake": 1}, {"Field": 2}]}))
+    project.addMapLayer(layer)
+    plugin.dock.target.setLayer(layer)
+    assert [plugin.dock.class_name.itemText(index) for index in range(2)] == ["Lake", "Field"]
+    plugin.action.trigger()
+    QTest.keyClick(qgis_canvas, Qt.Key.Key_2)
+    assert plugin.dock.class_name.currentText() == "Field"
+    plugin.digitizer.click(QgsPointXY(*MIDDLE), True)
+    wait_until(lambda: plugin.digitizer.progress is None)
+    plugin.dock.accept_button.click()
+    [feature] = layer.getFeatures()
+    assert feature["kind"] == 2
+
+
+def test_a_new_class_joins_the_list_of_a_layer_that_the_plugin_made(plugin, imagery):
+    plugin.action.trigger()
+    for name in ("field", "", "lake"):
+        plugin.dock.class_name.setEditText(name)
+        plugin.digitizer.click(QgsPointXY(*MIDDLE), True)
+        wait_until(lambda: plugin.digitizer.progress is None)
+        plugin.dock.accept_button.click()
+        assert plugin.dock.class_name.currentText() == name
+    assert [plugin.dock.class_name.itemText(index) for index in range(plugin.dock.class_name.count())] == ["field", "lake"]
+
+
+@pytest.mark.parametrize(
+    ("suppress", "opened"),
+    [(QgsEditFormConfig.FeatureFormSuppress.SuppressOff, 1), (QgsEditFormConfig.FeatureFormSuppress.SuppressDefault, 0)],
+)
+def test_the_form_opens_where_the_layer_asks_for_it(plugin, imagery, project, monkeypatch, suppress, opened):
+    layer = QgsVectorLayer("Polygon?crs=EPSG:32613&field=name:string", "mine", "memory")
+    config = layer.editFormConfig()
+    config.setSuppress(suppress)
+    layer.setEditFormConfig(config)
+    project.addMapLayer(layer)
+    plugin.dock.target.setLayer(layer)
+    forms = []
+    monkeypatch.setattr(plugin._iface, "openFeatureForm", lambda layer, feature: forms.append(feature.id()), raising=False)
+    plugin.action.trigger()
+    plugin.digitizer.click(QgsPointXY(*MIDDLE), True)
+    wait_until(lambda: plugin.digitizer.progress is None)
+    plugin.dock.accept_button.click()
+    assert len(forms) == opened
+    assert [feature.id() for feature in layer.getFeatures()][:opened] == forms
+
+
+def test_the_panels_modes_follow_the_draft(plugin, imagery):
+    plugin.action.trigger()
+    dock = plugin.dock
+    assert not dock.add_button.isEnabled()
+    plugin.digitizer.click(QgsPointXY(*MIDDLE), True)
+    wait_until(lambda: plugin.digitizer.progress is None)
+    dock.subtract_button.click()
+    assert "cut out" in dock.status.text()
+    dock.undo_button.click()
+    wait_until(lambda: plugin.digitizer.progress is None)
+    dock.split_button.click()
+    assert dock.split_button.isChecked()
+    assert "Draw a line" in dock.status.text()
+    dock.split_button.click()
+    assert not dock.split_button.isChecked()
+    assert "Score" in dock.status.text()
