@@ -133,7 +133,7 @@ def polygon_area(desktop: Desktop) -> float:
 
 def check(output: Path, at: tuple[float, float]) -> geopandas.GeoSeries:
     """Read the file with another reader than QGIS; returns its one polygon as a series."""
-    shapes = geopandas.read_file(output).geometry
+    shapes = geopandas.read_file(output, layer="features").geometry
     expect(len(shapes) == 1, f"{len(shapes)} features instead of one in {output}")
     expect(bool(shapes.is_valid.all()), f"the polygon in {output} is not valid")
     expect(bool(shapes.contains(Point(at)).all()), f"the polygon in {output} does not contain the click at {at}")

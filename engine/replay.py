@@ -40,12 +40,20 @@ class Replayed:
 def read(path: Path, layer: str | None = None) -> geopandas.GeoDataFrame:
     """A layer with prompts; raises `LayerUnreadable` and `ProvenanceMissing`."""
     try:
-        features = pyogrio.read_dataframe(path, layer=layer)
+        features = pyogrio.read_dataframe(path, layer=layer or _only_layer(path))
     except (DataSourceError, DataLayerError) as error:
         raise LayerUnreadable(path=str(path), reason=str(error)) from error
     if PROMPTS not in features.columns or features[PROMPTS].isna().all():
         raise ProvenanceMissing(path=str(path))
     return features
+
+
+def _only_layer(path: Path) -> str:
+    """Raises `LayerUnreadable` where a file has several layers, but for the one that QGIS keeps styles in."""
+    names = [name for name, geometry_type in pyogrio.list_layers(path) if geometry_type is not None]
+    if len(names) != 1:
+        raise LayerUnreadable(path=str(path), reason=f"it has the layers {', '.join(names)}; --layer-name tells which")
+    return str(names[0])
 
 
 def replayed(features: geopandas.GeoDataFrame, image: str, model: str | None, finish: Finish) -> Iterator[Replayed]:

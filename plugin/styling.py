@@ -14,7 +14,7 @@ from .translation import tr
 MARK = "rasterlasso/style"
 """Property of the layers whose style is ours to add to."""
 
-COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
+COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
 """Okabe and Ito's, which colour-blind people tell apart."""
 
 STYLE_NAME = "Raster Lasso"

@@ -156,10 +156,10 @@ def test_accepting_in_another_project_crs_and_qgis_own_undo(clean, tmp_path):
     clean.key("ctrl+shift+z")
     clean.until("lasso.digitizer.target.layer.featureCount() == 1")
     clean.save_edits()
-    [shape] = geopandas.read_file(output).geometry
+    [shape] = geopandas.read_file(output, layer="features").geometry
     assert shape.is_valid
     assert shape.contains(Point(LAKE))
-    assert geopandas.read_file(output).area_m2[0] / 1e6 == pytest.approx(29.4, rel=0.15)
+    assert geopandas.read_file(output, layer="features").area_m2[0] / 1e6 == pytest.approx(29.4, rel=0.15)
 
 
 def test_nothing_went_wrong_in_qgis(desktop):

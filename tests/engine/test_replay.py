@@ -75,6 +75,16 @@ def test_features_that_cannot_be_found_are_kept_with_the_reason(capsys, make_ras
     assert all(rows[name].geometry is None for name in ("far", "bare", "bad"))
 
 
+def test_a_file_of_several_layers_wants_a_name(capsys, digitized, tmp_path):
+    other = geopandas.GeoDataFrame({"name": ["a"]}, geometry=[FIELD], crs="EPSG:32613")
+    other.to_file(digitized, layer="others")
+    code, _, err = replay(capsys, digitized, "--image", tmp_path / "image.tif")
+    assert code == 2
+    assert "polygons, others" in err
+    code, _, _ = replay(capsys, digitized, "--layer-name", "polygons", "--image", tmp_path / "image.tif")
+    assert code == 0
+
+
 def test_other_files_are_refused_with_a_cure(capsys, make_raster, field_image, tmp_path):
     image, layer = make_raster(field_image), tmp_path / "plain.gpkg"
     code, _, err = replay(capsys, tmp_path / "none.gpkg", "--image", image)
