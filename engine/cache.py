@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ..models.base import Embedding, Mask
+from .memory import give_back
 from .tiling import Tile
 
 DEFAULT_BUDGET_BYTES = 1 << 30
+
+GIVE_BACK_BYTES = 1 << 28
+"""Memory is given back each time that so much was forgotten: that takes some milliseconds."""
 
 
 Value = TypeVar("Value")
@@ -73,6 +77,7 @@ class TileCache:
         self._budget_bytes = budget_bytes
         self._entries: OrderedDict[TileKey, EncodedTile] = OrderedDict()
         self._nbytes = 0
+        self._forgotten_bytes = 0
 
     @property
     def nbytes(self) -> int:
@@ -104,3 +109,7 @@ class TileCache:
         while self._nbytes > self._budget_bytes and len(self._entries) > 1:
             _, oldest = self._entries.popitem(last=False)
             self._nbytes -= oldest.nbytes
+            self._forgotten_bytes += oldest.nbytes
+        if self._forgotten_bytes > GIVE_BACK_BYTES:
+            self._forgotten_bytes = 0
+            give_back()

@@ -35,6 +35,8 @@ Floats = npt.NDArray[np.float64]
 
 def finished(polygon: Polygon | MultiPolygon, source: RasterSource, level: int, finish: Finish) -> Polygon | MultiPolygon:
     """A polygon in the raster's CRS, finished; valid, shells counter-clockwise. As it was where nothing would be left of it."""
+    if finish == Finish():
+        return polygon
     metres = metres_per_pixel(source, source.to_pixel(shapely.get_coordinates(polygon.centroid))[0])
     pixel_m = float(np.sqrt(metres[0] * metres[1])) * 2.0**level
     plane = shapely.transform(polygon, lambda xy: source.to_pixel(xy) * metres)

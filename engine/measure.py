@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 import pyproj
@@ -12,17 +14,12 @@ from .raster import RasterSource
 
 def area_m2(geometry: shapely.Geometry, crs_wkt: str | None) -> float | None:
     """Geodesic area in m² on the CRS's ellipsoid (Karney 2013, as in GeographicLib); None without a CRS on Earth's surface."""
-    if crs_wkt is None:
+    ground = None if crs_wkt is None else _ground(crs_wkt)
+    if ground is None:
         return None
-    crs = pyproj.CRS.from_wkt(crs_wkt)
-    geodetic, ellipsoid = crs.geodetic_crs, crs.ellipsoid
-    if geodetic is None or ellipsoid is None:
-        return None
-    to_lonlat = pyproj.Transformer.from_crs(crs, geodetic, always_xy=True)
+    to_lonlat, geod = ground
     lonlat = shapely.transform(geometry, lambda xy: _columns(to_lonlat, xy))
-    area, _ = pyproj.Geod(a=ellipsoid.semi_major_metre, b=ellipsoid.semi_minor_metre).geometry_area_perimeter(
-        shapely.orient_polygons(lonlat)
-    )
+    area, _ = geod.geometry_area_perimeter(shapely.orient_polygons(lonlat))
     return abs(float(area))
 
 
@@ -36,18 +33,26 @@ def crs_code(crs_wkt: str | None) -> str | None:
 
 def metres_per_pixel(source: RasterSource, place_px: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """(2,) ground size of a native pixel along its two axes, at a native (x, y); ones without a CRS on Earth's surface."""
-    if source.crs_wkt is None:
+    ground = None if source.crs_wkt is None else _ground(source.crs_wkt)
+    if ground is None:
         return np.ones(2)
-    crs = pyproj.CRS.from_wkt(source.crs_wkt)
-    geodetic, ellipsoid = crs.geodetic_crs, crs.ellipsoid
-    if geodetic is None or ellipsoid is None:
-        return np.ones(2)
+    to_lonlat, geod = ground
     places = source.to_map(place_px + np.array([(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)]))
-    lon, lat = pyproj.Transformer.from_crs(crs, geodetic, always_xy=True).transform(places[:, 0], places[:, 1])
-    geod = pyproj.Geod(a=ellipsoid.semi_major_metre, b=ellipsoid.semi_minor_metre)
+    lon, lat = to_lonlat.transform(places[:, 0], places[:, 1])
     _, _, lengths = geod.inv(np.full(2, lon[0]), np.full(2, lat[0]), lon[1:], lat[1:])
     found = np.asarray(lengths, np.float64)
     return found if np.isfinite(found).all() and (found > 0).all() else np.ones(2)
+
+
+@lru_cache(maxsize=16)
+def _ground(crs_wkt: str) -> tuple[pyproj.Transformer, pyproj.Geod] | None:
+    """From a CRS to longitude and latitude on its ellipsoid, kept since it takes milliseconds; None off Earth's surface."""
+    crs = pyproj.CRS.from_wkt(crs_wkt)
+    geodetic, ellipsoid = crs.geodetic_crs, crs.ellipsoid
+    if geodetic is None or ellipsoid is None:
+        return None
+    geod = pyproj.Geod(a=ellipsoid.semi_major_metre, b=ellipsoid.semi_minor_metre)
+    return pyproj.Transformer.from_crs(crs, geodetic, always_xy=True), geod
 
 
 def _columns(transformer: pyproj.Transformer, xy: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from configparser import ConfigParser
+from functools import cache
 from pathlib import Path
 
 
+@cache
 def version() -> str:
     """Version of the plugin and its engine."""
     metadata = ConfigParser(interpolation=None)

@@ -320,7 +320,8 @@ class Digitizer(QObject):
     def _placing(self, answer: SegmentResult) -> Placing:
         assert self.imagery is not None
         shared = SHARED_PX * (answer.gsd_m or self.lens.pixel) if self.share_borders else None
-        return Placing(shared, self.imagery.extent(), self.lens.pixel, self._draft.reopened)
+        imagery = self.imagery
+        return Placing(shared, imagery.extent(), self.lens.pixel, self._draft.reopened, imagery.attribution())
 
     def _is_elsewhere(self, place: QgsPointXY) -> bool:
         """Whether there is a whole answer, and a place in map coordinates is not in it."""

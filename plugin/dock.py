@@ -168,35 +168,38 @@ class LassoDock(QgsDockWidget):
         if not self._installing:
             self.status.setText(status_text(self._engine, self._digitizer))
 
-    def _lay_out(self) -> None:
-        new_layer = QToolButton()
-        new_layer.setText(tr("New…"))
-        new_layer.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        menu = QMenu(new_layer)
+    def _target_menu(self) -> QToolButton:
+        button = QToolButton()
+        button.setText(tr("New…"))
+        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QMenu(button)
         menu.addAction(tr("GeoPackage layer…"), self._choose_geopackage)
         menu.addAction(tr("Scratch layer"), self._digitizer.new_scratch_target)
         menu.addSeparator()
         menu.addAction(tr("Export the target…"), self._choose_export)
         menu.addAction(tr("Simplify the target, borders shared…"), self._choose_simplification)
-        new_layer.setMenu(menu)
-        target_row = QHBoxLayout()
+        button.setMenu(menu)
+        return button
+
+    def _form(self) -> QFormLayout:
+        target_row, model_row = QHBoxLayout(), QHBoxLayout()
         target_row.addWidget(self.target, 1)
-        target_row.addWidget(new_layer)
+        target_row.addWidget(self._target_menu())
+        model_row.addWidget(self.model, 1)
+        model_row.addWidget(self.models_button)
         form = QFormLayout()
         form.addRow(tr("Imagery"), self.imagery)
         form.addRow(tr("Target"), target_row)
-        model_row = QHBoxLayout()
-        model_row.addWidget(self.model, 1)
-        model_row.addWidget(self.models_button)
         form.addRow(tr("Model"), model_row)
         form.addRow(tr("Class"), self.class_name)
         form.addRow(tr("Outline"), self.finish)
         form.addRow(tr("Radiometry"), self.radiometry)
         form.addRow(tr("Object size"), self.size)
-        form.addRow(self.auto_accept)
-        form.addRow(self.share_borders)
-        form.addRow(self.show_hover)
-        form.addRow(self.learn)
+        for switch in (self.auto_accept, self.share_borders, self.show_hover, self.learn):
+            form.addRow(switch)
+        return form
+
+    def _lay_out(self) -> None:
         buttons, combining = QHBoxLayout(), QHBoxLayout()
         for button in (self.accept_button, self.undo_button, self.clear_button):
             buttons.addWidget(button)
@@ -211,7 +214,7 @@ class LassoDock(QgsDockWidget):
         )
         help_text.setWordWrap(True)
         column = QVBoxLayout()
-        column.addLayout(form)
+        column.addLayout(self._form())
         column.addLayout(buttons)
         column.addLayout(combining)
         for widget in (self.status, self.bar, self.install_button, help_text):

@@ -16,6 +16,7 @@ from ..engine.client import EngineClient, Replies
 from ..engine.errors import ProtocolError, RasterLassoError
 from ..engine.protocol import Ready
 from .errors import EngineMissing, EngineStartFailed
+from .settings import Settings
 from .translation import tr
 
 LAUNCHER = Path(__file__).resolve().parent.parent / "engine" / "launch.py"
@@ -49,12 +50,17 @@ class EngineState(Enum):
 
 
 def engine_environment() -> QProcessEnvironment:
-    """QGIS's environment without what would mislead the engine's libraries."""
+    """QGIS's environment without what would mislead the engine's libraries, with the user's settings of the cache."""
     environment = QProcessEnvironment.systemEnvironment()
     for name in LEAKING_VARIABLES:
         environment.remove(name)
     environment.insert("OMP_WAIT_POLICY", "PASSIVE")  # idle threads must not hold QGIS's cores
     environment.insert("PYTHONUTF8", "1")
+    settings = Settings.load()
+    chosen = {"RASTERLASSO_CACHE": settings.cache_folder, "RASTERLASSO_CACHE_GB": str(settings.cache_gb)}
+    for name, value in chosen.items():
+        if value and not environment.contains(name):
+            environment.insert(name, value)
     return environment
 
 

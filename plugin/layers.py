@@ -94,12 +94,14 @@ class Placing:
 
     share_within_m: borders are taken over from neighbours this near, None for not at all. frame: of the imagery, in the
     polygon's CRS, and pixel its pixels' size; outlines leave it out. replaces: the feature whose shape the polygon becomes.
+    attribution: of the imagery.
     """
 
     share_within_m: float | None = None
     frame: QgsRectangle = field(default_factory=QgsRectangle)
     pixel: float = 0.0
     replaces: int | None = None
+    attribution: str = ""
 
 
 def put_polygons(

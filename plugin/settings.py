@@ -25,6 +25,12 @@ class Settings:
     learn: bool = False
     """Let the model learn from accepted objects."""
 
+    cache_folder: str = ""
+    """Where the engine keeps encoded tiles; empty for its own choice, `off` for nowhere."""
+
+    cache_gb: float = 10.0
+    """How much of them it keeps."""
+
     @classmethod
     def load(cls) -> Settings:
         """As stored."""

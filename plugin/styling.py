@@ -1,4 +1,4 @@
-"""How layers that the plugin makes are drawn: outlines over the imagery, a colour for each class."""
+"""How layers that the plugin makes are drawn and labelled: a colour for each class, the imagery's owners in the metadata."""
 
 from __future__ import annotations
 
@@ -50,6 +50,14 @@ def show_class(layer: QgsVectorLayer, name: Any) -> None:
     layer.triggerRepaint()
     layer.emitStyleChanged()
     _save(layer)
+
+
+def credit(layer: QgsVectorLayer, attribution: str) -> None:
+    """Name the imagery's owners in the metadata of a layer that the plugin made."""
+    metadata = layer.metadata()
+    if attribution and layer.customProperty(MARK) and attribution not in metadata.rights():
+        metadata.setRights([*metadata.rights(), attribution])
+        layer.setMetadata(metadata)
 
 
 def _symbol(colour: str) -> QgsFillSymbol:

@@ -14,7 +14,7 @@ from .classes import classes_of
 from .errors import NothingToReopen
 from .imagery import transform_between, transformed
 from .layers import Placing, check_target, feature_at, new_geopackage_layer, new_scratch_layer, put_polygons
-from .styling import show_class, style
+from .styling import credit, show_class, style
 
 
 class Target(QObject):
@@ -60,6 +60,7 @@ class Target(QObject):
         known[classes_of(layer)[0]] = known.pop("class")
         features = put_polygons(layer, pieces, crs, known, self._project, placing)
         show_class(layer, known[classes_of(layer)[0]])
+        credit(layer, placing.attribution)
         return layer, features
 
     def forget(self, layer_ids: list[str]) -> None:

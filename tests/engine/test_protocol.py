@@ -104,7 +104,9 @@ def all_errors(root=RasterLassoError):
 
 
 def test_every_error_crosses_the_pipe():
-    params = dict.fromkeys(("path", "reason", "name", "known", "crs", "attempts", "module", "url", "library"), "this") | {
+    params = dict.fromkeys(
+        ("path", "reason", "name", "known", "crs", "attempts", "module", "url", "library", "count"), "this"
+    ) | {
         "x": 1.5,
         "y": -2.0,
     }

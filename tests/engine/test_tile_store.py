@@ -7,6 +7,7 @@ import threading
 
 import numpy as np
 import pytest
+import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -137,6 +138,20 @@ def test_several_engines_write_and_read_at_once(folder):
     assert all(reader.get("g", Tile(0, row, 0)) is not None for row in range(20))
     assert not list(folder.glob("g/*.part"))
     assert seen
+
+
+def test_a_group_that_another_engine_makes_meanwhile_loses_no_tile(folder, monkeypatch):
+    make = zarr.create_group
+
+    def slower(path, **options):
+        make(path, **options)  # the other engine's
+        return make(path, **options)
+
+    monkeypatch.setattr(zarr, "create_group", slower)
+    store = TileStore(folder, 10**9)
+    store.put("g", Tile(0, 0, 0), stored(0))
+    store.close()
+    assert TileStore(folder, 10**9).get("g", Tile(0, 0, 0)) is not None
 
 
 def encodes(made, path, **options):

@@ -328,6 +328,17 @@ def test_new_layers_show_each_class_in_a_colour_and_keep_that(bench, project, tm
     assert [each.value() for each in again.renderer().categories()][:2] == ["lake", "field"]
 
 
+def test_the_imagerys_owners_are_named_in_a_new_layers_metadata(bench, project, imagery):
+    imagery.setAttribution("© Survey of Somewhere")
+    accept_one(bench)
+    accept_one(bench)
+    assert bench.digitizer.target.layer.metadata().rights() == ["© Survey of Somewhere"]
+    mine = polygon_layer(project)
+    bench.digitizer.set_target(mine)
+    accept_one(bench)
+    assert mine.metadata().rights() == []
+
+
 def test_a_style_of_the_users_own_is_left_alone(bench, project):
     layer = polygon_layer(project, fields="&field=class:string")
     before = type(layer.renderer())

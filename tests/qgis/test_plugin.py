@@ -23,7 +23,7 @@ from qgis.PyQt.QtWidgets import QDockWidget
 import rasterlasso
 from helpers import MIDDLE, wait_until
 from rasterlasso.engine.ops import PRESETS, ModelInfo
-from rasterlasso.plugin.engine_process import EngineProcess, EngineState
+from rasterlasso.plugin.engine_process import EngineProcess, EngineState, engine_environment
 from rasterlasso.plugin.environment import COMPLETE, EngineInstaller, base_pythons, engine_python, python_in
 from rasterlasso.plugin.errors import EngineInstallFailed, EngineMissing, PythonMissing
 from rasterlasso.plugin.imagery import transform_between
@@ -237,6 +237,17 @@ def test_the_algorithm_without_an_engine_says_so(plugin, imagery, monkeypatch):
     _, ok = algorithm.run({"IMAGE": imagery, "POINTS": points, "OUTPUT": "memory:"}, QgsProcessingContext(), feedback)
     assert not ok
     assert error_text(EngineMissing()) in feedback.textLog()
+
+
+def test_the_cache_is_where_the_settings_say_unless_the_environment_does(configured, monkeypatch):
+    settings = Settings.load()
+    settings.cache_folder, settings.cache_gb = "/elsewhere", 2.5
+    settings.save()
+    monkeypatch.delenv("RASTERLASSO_CACHE")
+    monkeypatch.setenv("RASTERLASSO_CACHE_GB", "7")
+    environment = engine_environment()
+    assert environment.value("RASTERLASSO_CACHE") == "/elsewhere"
+    assert environment.value("RASTERLASSO_CACHE_GB") == "7"
 
 
 def test_the_steps_of_an_outline_follow_the_preset_and_the_other_way_round(plugin):
