@@ -324,6 +324,8 @@ def main() -> None:
     for name in arguments.parts or PARTS:
         measure, columns = PARTS[name]
         print(f"\n### {name}\n\n| {columns} |\n|{'---|' * (columns.count('|') + 1)}", flush=True)
+        if arguments.folder is not None:
+            arguments.folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=arguments.folder) as scratch:
             measure(arguments.scenes, Path(scratch))
 
