@@ -321,7 +321,8 @@ class Digitizer(QObject):
         assert self.imagery is not None
         shared = SHARED_PX * (answer.gsd_m or self.lens.pixel) if self.share_borders else None
         imagery = self.imagery
-        return Placing(shared, imagery.extent(), self.lens.pixel, self._draft.reopened, imagery.attribution())
+        pixel = self.lens.pixel * max(1.0, 2.0**answer.level)
+        return Placing(shared, self.lens.has_data, pixel, self._draft.reopened, imagery.attribution())
 
     def _is_elsewhere(self, place: QgsPointXY) -> bool:
         """Whether there is a whole answer, and a place in map coordinates is not in it."""

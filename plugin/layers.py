@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qgis.core import (
@@ -28,8 +28,9 @@ from qgis.core import (
 from ..engine.errors import RasterLassoError
 from .errors import LayerNotCreated, TargetReadOnly, TargetRefused, TargetUnfit
 from .imagery import transform_between, transformed_shape
+from .lines import HasData, outline_as_lines
 from .provenance import provenance_fields
-from .topology import outline_as_lines, with_shared_borders
+from .topology import with_shared_borders
 from .translation import tr
 
 GEOPACKAGE_LAYER = "features"
@@ -88,17 +89,21 @@ def check_target(layer: QgsVectorLayer) -> None:
         raise TargetReadOnly(layer=layer.name(), reason=tr("it is read-only"))
 
 
+DATA_REACH = 1.5
+"""Pixels of its level from an outline in which data may end."""
+
+
 @dataclass(frozen=True)
 class Placing:
     """How a polygon is put into a layer.
 
-    share_within_m: borders are taken over from neighbours this near, None for not at all. frame: of the imagery, in the
-    polygon's CRS, and pixel its pixels' size; outlines leave it out. replaces: the feature whose shape the polygon becomes.
-    attribution: of the imagery.
+    share_within_m: borders are taken over from neighbours this near, None for not at all. has_data: where the imagery (in the
+    polygon's CRS) shows something, and pixel: size of its pixels at the polygon's level; lines leave out where it ends.
+    replaces: the feature whose shape the polygon becomes. attribution: of the imagery.
     """
 
     share_within_m: float | None = None
-    frame: QgsRectangle = field(default_factory=QgsRectangle)
+    has_data: HasData = lambda place: True
     pixel: float = 0.0
     replaces: int | None = None
     attribution: str = ""
@@ -125,10 +130,10 @@ def put_polygons(
     largest_first = sorted(geometries, key=lambda geometry: -geometry.area())
     try:
         with edit_command(layer, tr("Digitize with Raster Lasso")):
-            found = [
-                _put(layer, geometry, crs, attributes, project, placing if index == 0 else replace(placing, replaces=None))
-                for index, geometry in enumerate(largest_first)
-            ]
+            found = []
+            for index, geometry in enumerate(largest_first):
+                own = placing if index == 0 else replace(placing, replaces=None)
+                found += _put(layer, geometry, crs, attributes, project, own)
     except RasterLassoError:
         if is_ours:
             layer.rollBack()
@@ -144,24 +149,28 @@ def _put(
     attributes: Mapping[str, object],
     project: QgsProject,
     placing: Placing,
-) -> QgsFeature:
+) -> list[QgsFeature]:
+    """One feature, or as many as an outline has lines where the layer takes one each."""
     is_line = layer.geometryType() == QgsWkbTypes.GeometryType.LineGeometry
-    shape = outline_as_lines(geometry, placing.frame, placing.pixel) if is_line else geometry
+    shape = outline_as_lines(geometry, placing.has_data, DATA_REACH * placing.pixel) if is_line else geometry
     moved = transformed_shape(shape, transform_between(crs, layer.crs(), project.transformContext()))
     neighbours: dict[int, QgsGeometry] = {}
     if placing.share_within_m is not None and not is_line:
         tolerance = in_map_units(placing.share_within_m, layer.crs())
         moved, neighbours = with_shared_borders(moved, layer, tolerance, placing.replaces)
     fitting = moved.coerceToType(layer.wkbType())
-    if len(fitting) != 1:
+    if len(fitting) != 1 and not is_line:
         raise TargetRefused(layer=layer.name(), reason=tr("it takes shapes of one part, and this one has several"))
     area = area_m2(moved, layer.crs(), project) if neighbours else area_m2(geometry, crs, project)
     by_index = _by_index(layer, {**attributes, "area_m2": area})
     for each, fitted in neighbours.items():
         layer.changeGeometry(each, fitted)
+    if not fitting or fitting[0].isEmpty():
+        raise TargetRefused(layer=layer.name(), reason=tr("all of the outline is the imagery's frame or borders on nodata"))
     if placing.replaces is None:
-        return _added(layer, fitting[0], by_index)
-    return _replaced(layer, placing.replaces, fitting[0], by_index)
+        return [_added(layer, part, by_index) for part in fitting]
+    replaced = _replaced(layer, placing.replaces, fitting[0], by_index)
+    return [replaced, *(_added(layer, part, by_index) for part in fitting[1:])]
 
 
 def _added(layer: QgsVectorLayer, geometry: QgsGeometry, by_index: dict[int, object]) -> QgsFeature:

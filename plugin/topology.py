@@ -1,4 +1,4 @@
-"""How a new polygon gets on with what is there: borders taken over from neighbours, lines without the image's frame."""
+"""How a new polygon gets on with what is there: borders taken over from neighbours."""
 
 from __future__ import annotations
 
@@ -145,10 +145,3 @@ def _edges(geometry: QgsGeometry) -> Iterator[tuple[int, QgsPointXY, QgsPointXY]
 
 def _distance_to_segment(place: QgsPointXY, start: QgsPointXY, end: QgsPointXY) -> float:
     return math.sqrt(place.sqrDistToSegment(start.x(), start.y(), end.x(), end.y())[0])
-
-
-def outline_as_lines(polygon: QgsGeometry, frame: QgsRectangle, margin: float) -> QgsGeometry:
-    """A polygon's outline, without what lies along the imagery's frame (within a margin, in map units)."""
-    line = QgsWkbTypes.GeometryType.LineGeometry
-    edge = QgsGeometry.fromRect(frame).convertToType(line)
-    return polygon.convertToType(line, True).difference(edge.buffer(margin, 4)).mergeLines()

@@ -14,6 +14,7 @@ from qgis.core import (
     QgsFieldConstraints,
     QgsGeometry,
     QgsPointXY,
+    QgsRasterLayer,
     QgsRectangle,
     QgsRendererCategory,
     QgsSymbol,
@@ -26,7 +27,8 @@ from helpers import FIELD, MIDDLE, iou, wait_until
 from rasterlasso.engine.ops import PRESETS, SegmentResult
 from rasterlasso.plugin.classes import classes_of
 from rasterlasso.plugin.draft import Outline
-from rasterlasso.plugin.topology import outline_as_lines, with_shared_borders
+from rasterlasso.plugin.lines import outline_as_lines
+from rasterlasso.plugin.topology import with_shared_borders
 
 ALT = Qt.KeyboardModifier.AltModifier
 
@@ -122,8 +124,34 @@ def test_a_line_layer_gets_the_outline_without_the_frame(bench, project):
     [feature] = lines.getFeatures()
     assert feature.geometry().length() == pytest.approx(2 * (240 + 160), rel=0.05)
     square = QgsGeometry.fromRect(QgsRectangle(0, 0, 100, 60))
-    cut = outline_as_lines(square, QgsRectangle(0, 0, 200, 200), 1.0)
-    assert cut.length() == pytest.approx(160, abs=3)
+    frame = QgsRectangle(0, 0, 200, 200)
+    cut = outline_as_lines(square, frame.contains, 1.0)
+    assert cut.length() == pytest.approx(160)
+    assert len(cut.asMultiPolyline()) == 1
+    ring = outline_as_lines(square.buffer(-10, 4), frame.contains, 1.0)
+    assert ring.length() == pytest.approx(square.buffer(-10, 4).length())
+    assert outline_as_lines(square, lambda place: False, 1.0).isEmpty()
+
+
+def test_a_line_layer_gets_no_line_along_nodata(bench, project, make_image):
+    layer = QgsRasterLayer(str(make_image("holes.tif", nodata_corner=True)), "holes")
+    project.addMapLayer(layer)
+    bench.digitizer.set_imagery(layer)
+    lines = QgsVectorLayer("LineString?crs=EPSG:32613", "lines", "memory")
+    project.addMapLayer(lines)
+    bench.digitizer.set_target(lines)
+    bench.digitizer.draw([QgsPointXY(*place) for place in ((500_000, 4_499_860), (500_190, 4_499_860), (500_190, 4_499_995))])
+    polygon = bench.answered()
+    bench.digitizer.accept()
+    corner = QgsRectangle(500_000, 4_499_920, 500_080, 4_500_000)
+    corner.grow(1.0)
+    assert polygon.intersects(QgsGeometry.fromRect(corner).buffer(3, 2))
+    assert bench.messages == []
+    assert lines.featureCount() >= 1
+    assert sum(feature.geometry().length() for feature in lines.getFeatures()) < polygon.length() - 60
+    for feature in lines.getFeatures():
+        inside = feature.geometry().intersection(QgsGeometry.fromRect(corner).buffer(3, 2))
+        assert inside.length() < 12
 
 
 def test_alt_click_reopens_by_the_kept_prompts_and_keeps_the_feature(bench, project):
