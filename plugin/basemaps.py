@@ -1,11 +1,11 @@
-"""Layers of QGIS's WMS provider (XYZ, WMS, WMTS) as what GDAL's own drivers for such services open."""
+"""Layers of QGIS's providers for servers (XYZ, WMS, WMTS, ArcGIS) as what GDAL's own drivers for such services open."""
 
 from __future__ import annotations
 
 from urllib.parse import parse_qs
 from xml.etree import ElementTree
 
-from qgis.core import QgsCoordinateReferenceSystem, QgsRasterLayer
+from qgis.core import QgsCoordinateReferenceSystem, QgsDataSourceUri, QgsRasterLayer
 
 from .errors import ImageryUnsupported
 from .translation import tr
@@ -25,9 +25,15 @@ MISSING_CODES = "204,400,404,416"
 
 TIMEOUT_S = 30
 
+ARCGIS = "arcgismapserver"
+PROVIDERS = ("wms", ARCGIS)
+"""Of QGIS, whose layers are read through GDAL's driver for services."""
+
 
 def gdal_source(layer: QgsRasterLayer) -> str:
     """For `gdal.Open`; raises `ImageryUnsupported`."""
+    if layer.providerType() == ARCGIS:
+        return _arcgis(layer)
     given = {name: values[-1] for name, values in parse_qs(layer.source(), keep_blank_values=True).items()}
     if "authcfg" in given:
         raise _unsupported(layer, tr("it needs a sign-in that only QGIS knows"))
@@ -57,27 +63,49 @@ def _xyz(layer: QgsRasterLayer, given: dict[str, str]) -> str:
 
 
 def _wms(layer: QgsRasterLayer, given: dict[str, str]) -> str:
+    url = given.get("url", "")
+    url += "" if url.endswith(("?", "&")) else "&" if "?" in url else "?"
     crs = QgsCoordinateReferenceSystem(given.get("crs", ""))
+    service = {
+        "Version": "1.1.1",  # x first in every CRS
+        "ServerUrl": url,
+        "SRS": crs.authid(),
+        "ImageFormat": given.get("format") or "image/png",
+        "Layers": given.get("layers", ""),
+        "Styles": given.get("styles", ""),
+        "Transparent": "TRUE",
+    }
+    return _of_extent(layer, "WMS", given, crs, service)
+
+
+def _arcgis(layer: QgsRasterLayer) -> str:
+    """Of an ArcGIS map service, drawn by the server."""
+    uri = QgsDataSourceUri(layer.source())
+    if uri.authConfigId():
+        raise _unsupported(layer, tr("it needs a sign-in that only QGIS knows"))
+    given = {"url": uri.param("url"), "referer": uri.param("referer")}
+    service = {
+        "ServerUrl": given["url"],
+        "BBoxOrder": "xyXY",
+        "SRS": str(layer.crs().postgisSrid()),
+        "ImageFormat": uri.param("format") or "PNG32",
+        "Transparent": "TRUE",
+    }
+    if uri.param("layer"):
+        service["Layers"] = f"show:{uri.param('layer')}"
+    return _of_extent(layer, "AGS", given, layer.crs(), service)
+
+
+def _of_extent(
+    layer: QgsRasterLayer, kind: str, given: dict[str, str], crs: QgsCoordinateReferenceSystem, service: dict[str, object]
+) -> str:
+    """Of a server that draws any part of a layer's extent."""
     extent = layer.extent()
     if not given.get("url") or not crs.isValid() or extent.isEmpty():
         raise _unsupported(layer, tr("its address, CRS or extent is not known"))
     pixel = FINEST_M / METRES_PER_DEGREE if crs.isGeographic() else FINEST_M
     root = ElementTree.Element("GDAL_WMS")
-    service = ElementTree.SubElement(root, "Service", name="WMS")
-    url = given["url"] + ("" if given["url"].endswith(("?", "&")) else "&" if "?" in given["url"] else "?")
-    layers, styles = given.get("layers", ""), given.get("styles", "")
-    _add(
-        service,
-        {
-            "Version": "1.1.1",  # x first in every CRS
-            "ServerUrl": url,
-            "SRS": crs.authid(),
-            "ImageFormat": given.get("format") or "image/png",
-            "Layers": layers,
-            "Styles": styles,
-            "Transparent": "TRUE",
-        },
-    )
+    _add(ElementTree.SubElement(root, "Service", name=kind), service)
     corners = {"UpperLeftX": extent.xMinimum(), "UpperLeftY": extent.yMaximum()}
     corners |= {"LowerRightX": extent.xMaximum(), "LowerRightY": extent.yMinimum()}
     size = {"SizeX": round(extent.width() / pixel), "SizeY": round(extent.height() / pixel)}

@@ -17,7 +17,7 @@ from qgis.core import (
     QgsRectangle,
 )
 
-from .basemaps import gdal_source
+from .basemaps import PROVIDERS, gdal_source
 from .errors import CoordinatesUntransformable, ImageryInvalid, ImageryUnsupported, NoImagery
 
 
@@ -25,11 +25,11 @@ def raster_path(layer: QgsRasterLayer | None) -> str:
     """What GDAL opens for the layer; raises `NoImagery`, `ImageryInvalid`, `ImageryUnsupported`."""
     if layer is None:
         raise NoImagery()
-    if layer.providerType() not in ("gdal", "wms"):
+    if layer.providerType() not in ("gdal", *PROVIDERS):
         raise ImageryUnsupported(layer=layer.name(), provider=layer.providerType())
     if not layer.isValid():
         raise ImageryInvalid(layer=layer.name())
-    if layer.providerType() == "wms":
+    if layer.providerType() in PROVIDERS:
         return gdal_source(layer)
     parts = QgsProviderRegistry.instance().decodeUri("gdal", layer.source())
     if parts.get("layerName") or not parts.get("path"):
@@ -44,7 +44,7 @@ def level_at(layer: QgsRasterLayer, center: QgsPointXY, map_units_per_pixel: flo
     """
     here = transformed(center, transform)
     right = transformed(QgsPointXY(center.x() + map_units_per_pixel, center.y()), transform)
-    pixel_x, pixel_y = _pixel_size(raster_path(layer)) if layer.providerType() == "wms" else _own_pixel_size(layer)
+    pixel_x, pixel_y = _pixel_size(raster_path(layer)) if layer.providerType() in PROVIDERS else _own_pixel_size(layer)
     native_px = math.hypot((right.x() - here.x()) / pixel_x, (right.y() - here.y()) / pixel_y)
     return round(math.log2(native_px)) if native_px > 0 else 0
 

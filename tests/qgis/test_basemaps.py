@@ -36,7 +36,12 @@ def wms(server):
     return QgsRasterLayer(uri, "map", "wms")
 
 
-@pytest.mark.parametrize("kind", [xyz, wms])
+def arcgis(server):
+    uri = f"crs='EPSG:3857' format='PNG32' layer='0' url='{server.url}/arcgis/rest/services/photo/MapServer'"
+    return QgsRasterLayer(uri, "map service", "arcgismapserver")
+
+
+@pytest.mark.parametrize("kind", [xyz, wms, arcgis])
 def test_a_click_on_a_basemap_gives_the_lake(bench, project, server, kind):
     use(bench, project, kind(server))
     bench.click(*LAKE[:2])

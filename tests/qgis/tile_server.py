@@ -1,5 +1,6 @@
 """A server of map tiles, of WMS maps and of files with ranges, on 127.0.0.1, with troubles on demand."""
 
+import json
 import struct
 import threading
 import time
@@ -88,6 +89,8 @@ class TileServer:
             self._send(request, 200, png(picture(left, top, left + side, top - side, 256, 256)), "image/png")
         elif url.path == "/wms":
             self._wms(request, {name.lower(): values[0] for name, values in parse_qs(url.query).items()})
+        elif url.path.startswith("/arcgis/"):
+            self._arcgis(request, url.path, {name: values[0] for name, values in parse_qs(url.query).items()})
         else:
             self._file(request, self.folder / url.path.lstrip("/"))
 
@@ -98,6 +101,14 @@ class TileServer:
         x0, y0, x1, y1 = (float(each) for each in given["bbox"].split(","))
         body = png(picture(x0, y1, x1, y0, int(given["width"]), int(given["height"])))
         self._send(request, 200, body, "image/png")
+
+    def _arcgis(self, request, path, given):
+        if not path.endswith("/export"):
+            self._send(request, 200, json.dumps(MAP_SERVER).encode(), "application/json")
+            return
+        x0, y0, x1, y1 = (float(each) for each in given["bbox"].split(","))
+        cols, rows = (int(each) for each in given["size"].split(","))
+        self._send(request, 200, png(picture(x0, y1, x1, y0, cols, rows)), "image/png")
 
     def _file(self, request, path):
         if not path.is_file():
@@ -121,6 +132,23 @@ class TileServer:
         if request.command == "GET":
             request.wfile.write(body)
 
+
+MAP_SERVER = {
+    "currentVersion": 10.81,
+    "mapName": "photo",
+    "layers": [{"id": 0, "name": "photo"}],
+    "spatialReference": {"wkid": 102100, "latestWkid": 3857},
+    "singleFusedMapCache": False,
+    "supportedImageFormatTypes": "PNG32,PNG24,PNG,JPG",
+    "capabilities": "Map",
+    "fullExtent": {
+        "xmin": -11885000,
+        "ymin": 4780000,
+        "xmax": -11685000,
+        "ymax": 4980000,
+        "spatialReference": {"wkid": 102100, "latestWkid": 3857},
+    },
+}
 
 CAPABILITIES = """<?xml version="1.0"?>
 <WMT_MS_Capabilities version="1.1.1">
