@@ -12,6 +12,9 @@ HasData = Callable[[QgsPointXY], bool]
 PLACES = (0.25, 0.5, 0.75)
 """Shares of an edge's length at which both of its sides are looked at; it is left out where most lack data on either."""
 
+SHORT = 8
+"""Edges of at most so many times the reach are looked at in their middles only."""
+
 
 def outline_as_lines(polygon: QgsGeometry, has_data: HasData, reach: float) -> QgsGeometry:
     """The outline (in the imagery's CRS) as lines. reach: so far from it data may end, in units of the CRS."""
@@ -27,12 +30,12 @@ def _is_real(start: QgsPointXY, end: QgsPointXY, has_data: HasData, reach: float
     if length == 0:
         return True
     dx, dy = (end.x() - start.x()) / length, (end.y() - start.y()) / length
-    with_data = 0
-    for share in PLACES:
+    with_data, places = 0, (0.5,) if length <= SHORT * reach else PLACES
+    for share in places:
         x, y = start.x() + share * length * dx, start.y() + share * length * dy
         sides = (QgsPointXY(x - side * dy, y + side * dx) for side in (reach, -reach))
         with_data += all(has_data(side) for side in sides)
-    return 2 * with_data > len(PLACES)
+    return 2 * with_data > len(places)
 
 
 def _runs(ring: list[QgsPointXY], real: list[bool]) -> list[list[QgsPointXY]]:
