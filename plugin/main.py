@@ -106,7 +106,7 @@ class RasterLassoPlugin:
 
     def _unload_gui(self, iface: QgisInterface) -> None:
         canvas = iface.mapCanvas()
-        self._settings.model, self._settings.class_name = self.digitizer.lens.model, self.digitizer.class_name
+        self._settings.model, self._settings.class_name = self.digitizer.lens.model, self.dock.class_name.currentText()
         self._settings.hover, self._settings.learn = self.hover.enabled, self.digitizer.lens.learns
         self._settings.save()
         self._cancel_installation()
@@ -115,7 +115,9 @@ class RasterLassoPlugin:
         canvas.unsetMapTool(self.tool)
         for shortcut in self._shortcuts:
             iface.unregisterMainWindowAction(shortcut)
+            iface.mainWindow().removeAction(shortcut)
             shortcut.deleteLater()
+        iface.unregisterMainWindowAction(self.action)
         iface.removePluginRasterMenu(MENU, self.action)
         iface.removeToolBarIcon(self.action)
         self.action.deleteLater()
@@ -134,7 +136,7 @@ class RasterLassoPlugin:
         self.engine.deleteLater()
 
     def _register_shortcuts(self, iface: QgisInterface) -> list[QAction]:
-        """What can be done to a draft, in QGIS's own list of shortcuts, for the user to give keys to."""
+        """What can be done, in QGIS's own list of shortcuts, for the user to give keys to."""
         digitizer, found = self.digitizer, []
         for name, text, do in (
             ("Accept", tr("Raster Lasso: accept"), digitizer.accept),
@@ -146,12 +148,17 @@ class RasterLassoPlugin:
             ("Next", tr("Raster Lasso: next candidate"), digitizer.next_candidate),
             ("Larger", tr("Raster Lasso: look for larger objects"), lambda: digitizer.lens.set_size(digitizer.lens.size + 1)),
             ("Smaller", tr("Raster Lasso: look for smaller objects"), lambda: digitizer.lens.set_size(digitizer.lens.size - 1)),
+            ("AutoAccept", tr("Raster Lasso: accept by a click elsewhere, on or off"), self.dock.auto_accept.toggle),
+            ("ShareBorders", tr("Raster Lasso: share borders, on or off"), self.dock.share_borders.toggle),
+            ("Hover", tr("Raster Lasso: show what a click would give, on or off"), self.dock.show_hover.toggle),
         ):
             action = QAction(text, iface.mainWindow())
             action.setObjectName(f"RasterLasso{name}")
             action.triggered.connect(lambda checked=False, do=do: do())
+            iface.mainWindow().addAction(action)  # in no menu or toolbar; without a window its key would do nothing
             iface.registerMainWindowAction(action, "")
             found.append(action)
+        iface.registerMainWindowAction(self.action, "")
         return found
 
     def _toggle_tool(self, is_on: bool) -> None:

@@ -162,5 +162,21 @@ def test_accepting_in_another_project_crs_and_qgis_own_undo(clean, tmp_path):
     assert geopandas.read_file(output, layer="features").area_m2[0] / 1e6 == pytest.approx(29.4, rel=0.15)
 
 
+def test_a_key_of_the_users_own_from_qgis_list_of_shortcuts(clean):
+    clean.run(
+        "from qgis.gui import QgsGui\n"
+        "manager = QgsGui.shortcutsManager()\n"
+        "ours = {a.objectName(): a for a in manager.listActions() if a.objectName().startswith('RasterLasso')}\n"
+        "assert {'RasterLassoAction', 'RasterLassoAccept', 'RasterLassoSplit', 'RasterLassoShareBorders'} <= set(ours), ours\n"
+        "assert manager.setKeySequence(ours['RasterLassoClear'], 'F9')\n"
+        "iface.mapCanvas().setFocus()"
+    )
+    x, y = clean.run("c = iface.mapCanvas().center()\nresult = [c.x(), c.y()]")
+    clean.press(*clean.screen_xy(x, y))
+    clean.until("not lasso.digitizer.draft.is_empty")
+    clean.key("F9")
+    clean.until("lasso.digitizer.draft.is_empty")
+
+
 def test_nothing_went_wrong_in_qgis(desktop):
     assert "Traceback" not in desktop.log

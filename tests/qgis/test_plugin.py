@@ -279,6 +279,8 @@ def test_number_keys_choose_among_the_layers_classes(plugin, imagery, project, q
     plugin.dock.accept_button.click()
     [feature] = layer.getFeatures()
     assert feature["kind"] == 2
+    plugin.unload()
+    assert Settings.load().class_name == "Field"
 
 
 def test_a_new_class_joins_the_list_of_a_layer_that_the_plugin_made(plugin, imagery):
