@@ -218,12 +218,21 @@ def can_write(path: Path) -> bool:
     return bool(QgsVectorFileWriter.driverForExtension(path.suffix.lstrip(".")))
 
 
+def _exported_fields(layer: QgsVectorLayer) -> list[int]:
+    """All but the key of files, and of databases while features wait for one: its number is not there yet."""
+    is_waiting = layer.editBuffer() is not None and bool(layer.editBuffer().addedFeatures())
+    without = set(layer.primaryKeyAttributes()) if is_waiting or layer.providerType() == "ogr" else set()
+    return [index for index in layer.fields().allAttributesList() if index not in without]
+
+
 def export_layer(layer: QgsVectorLayer, path: Path, project: QgsProject) -> None:
     """Write a layer, edits included, in the format of the suffix and the layer's own CRS; raises `LayerNotCreated`."""
     options = QgsVectorFileWriter.SaveVectorOptions()
     options.driverName = QgsVectorFileWriter.driverForExtension(path.suffix.lstrip("."))
     options.fileEncoding = "UTF-8"
     options.layerName = path.stem
+    options.attributes = _exported_fields(layer)
+    options.skipAttributeCreation = not options.attributes
     if not options.driverName:
         raise LayerNotCreated(path=str(path), reason=tr("no format has this suffix"))
     if options.driverName == "GeoJSON":  # RFC 7946: longitude and latitude

@@ -283,8 +283,12 @@ def test_another_outline_is_drawn_at_once(bench):
     assert bench.answered().equals(free)
 
 
+@pytest.mark.parametrize("target", ["scratch", "geopackage"])
 @pytest.mark.parametrize("suffix", ["gpkg", "shp", "geojson", "fgb"])
-def test_exports_are_what_gdals_own_tools_read(bench, tmp_path, suffix):
+def test_exports_are_what_gdals_own_tools_read(bench, tmp_path, suffix, target):
+    """Before the edits are saved, too."""
+    if target == "geopackage":
+        bench.digitizer.new_geopackage_target(tmp_path / "target.gpkg")
     bench.digitizer.class_name = "Grünland"
     accept_one(bench)
     path = tmp_path / f"out.{suffix}"
@@ -300,6 +304,7 @@ def test_exports_are_what_gdals_own_tools_read(bench, tmp_path, suffix):
 
 
 def test_formats_that_qgis_lacks_are_written_by_the_engine(bench, tmp_path, engine_python):
+    bench.digitizer.new_geopackage_target(tmp_path / "target.gpkg")
     accept_one(bench)
     path = tmp_path / "out.parquet"
     bench.jobs.export(bench.digitizer.target.layer, path)
