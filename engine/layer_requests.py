@@ -21,18 +21,19 @@ def simplify(params: Params) -> Params:
     """Polygons as hexadecimal WKB, with fewer vertices, borders shared as before; raises `BordersNotShared`.
 
     Visvalingam and Whyatt (1993) on the edges between polygons, as GEOS does it: a tolerance in units of the coordinates is the
-    square root of the area that leaving out a vertex may change.
+    square root of the area that leaving out a vertex may change. is_whole: whether these are all
+    the polygons there are; else their outer borders stay.
     """
     try:
         shapes = shapely.from_wkb([bytes.fromhex(each) for each in params["wkb_hex"]])
-        tolerance = float(params["tolerance"])
+        tolerance, is_whole = float(params["tolerance"]), bool(params.get("is_whole", True))
     except (KeyError, TypeError, ValueError, shapely.GEOSException) as error:
         raise ProtocolError(reason=f"bad shapes, {error!r}") from error
     sound = np.array([polygonal(shape) or shape for shape in shapes], dtype=object)
     if not shapely.coverage_is_valid(sound):
         wrong = sum(edges is not None and not edges.is_empty for edges in shapely.coverage_invalid_edges(sound))
         raise BordersNotShared(count=wrong)
-    simpler = shapely.coverage_simplify(sound, tolerance)
+    simpler = shapely.coverage_simplify(sound, tolerance, simplify_boundary=is_whole)
     return {"wkb_hex": [shapely.to_wkb(shape, hex=True) for shape in simpler]}
 
 

@@ -12,10 +12,11 @@ import pandas
 import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError
 from shapely import MultiPolygon, Polygon
+from shapely.geometry.base import BaseGeometry
 
 from ..models.registry import DEFAULT_MODEL
 from . import api
-from .errors import LayerUnreadable, NothingFound, PromptError, ProtocolError, ProvenanceMissing
+from .errors import CrsUnknown, LayerUnreadable, NothingFound, PromptError, ProtocolError, ProvenanceMissing
 from .export import write_frame
 from .measure import area_m2
 from .ops import Finish
@@ -94,12 +95,14 @@ def write(features: geopandas.GeoDataFrame, rows: list[Replayed], path: Path) ->
 
 def _asked_again(feature: pandas.Series, scene: api.Scene, crs: object, finish: Finish) -> Replayed:
     text = _text(feature, PROMPTS)
+    if not isinstance(feature.geometry, BaseGeometry) or feature.geometry.is_empty:
+        return Replayed(None, None, None, "no geometry")
     if text is None:
         return Replayed(None, None, None, "no prompts")
     try:
         prompts, prompts_crs = prompts_of_text(text)
         found = scene.ask(prompts, prompts_crs, finish)
-    except (ProtocolError, PromptError, NothingFound) as error:
+    except (ProtocolError, PromptError, NothingFound, CrsUnknown) as error:
         return Replayed(None, None, None, str(error))
     new = geopandas.GeoSeries([found.polygon], crs=found.crs_wkt)
     shape = new.iloc[0] if crs is None or new.crs is None else new.to_crs(crs).iloc[0]

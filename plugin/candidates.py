@@ -54,8 +54,9 @@ class Candidates:
         return True
 
     def remember(self, class_name: str) -> None:
-        """The chosen one was accepted for a class."""
-        self._preferred_rank[class_name] = self._ranks()[self._choice]
+        """The chosen one was accepted for a class; where there was no choice that tells nothing."""
+        if len(self._all) > 1:
+            self._preferred_rank[class_name] = self._ranks()[self._choice]
 
     def _ranks(self) -> list[int]:
         """How many candidates are smaller than each."""

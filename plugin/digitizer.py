@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,12 +28,12 @@ from ..engine.protocol import Progress
 from .candidates import Candidates
 from .draft import Combining, Draft, Kept, Scribble, Step, box_of, outline_of, point_at, steps_of
 from .engine_process import EngineProcess, EngineState
-from .errors import NothingToAccept
+from .errors import DraftUnderWay, NothingToAccept
 from .imagery import transform_between, transformed, transformed_box, transformed_shape
 from .layers import Placing
 from .lens import Lens
 from .pace import Pace
-from .provenance import attributes, prompts_of
+from .provenance import attributes, level_of, prompts_of, source_of
 from .strokes import enclosed, is_loop, places_along, split
 from .target import Target
 from .translation import error_text, tr
@@ -73,6 +74,7 @@ class Digitizer(QObject):
         self._is_growing = False
         self._is_splitting = False
         self._accept_on_answer = False
+        self._held: tuple[Callable[[QgsCoordinateTransform], Step], QgsPointXY] | None = None
         self._told_without_crs: set[str] = set()
         self.class_name: Any = ""
         """As the target layer stores it."""
@@ -134,7 +136,9 @@ class Digitizer(QObject):
         """Click on another layer; the draft's prompts go along."""
         if layer is self.lens.imagery:
             return
-        former, self.lens.imagery = self.crs, layer
+        former, pixel = self.crs, self.lens.ground_pixel
+        self.lens.imagery = layer
+        self.candidates.take(None)  # of the other imagery, in its CRS
         if layer is None or self._draft.is_empty:
             self.clear()
             return
@@ -144,6 +148,7 @@ class Digitizer(QObject):
             self.clear()
             self._tell(error)
             return
+        self._view_level += round(math.log2(pixel / self.lens.ground_pixel))
         self._replace_draft(draft)
 
     def set_target(self, layer: QgsVectorLayer | None) -> None:
@@ -193,22 +198,27 @@ class Digitizer(QObject):
 
     def reopen(self, place: QgsPointXY) -> None:
         """Take up the accepted polygon at a place in map coordinates again: accepting replaces its shape."""
+        if self.pieces or self._progress is not None:
+            self._tell(DraftUnderWay())
+            return
         try:
             imagery = self.lens.checked()
             layer, feature = self.target.feature_at(place)
             prompts, crs = prompts_of(feature, layer.crs())
-            draft = Draft(steps_of(prompts), feature.id())
+            draft = Draft(steps_of(prompts), (layer.id(), feature.id()))
             draft = draft.transformed(transform_between(crs, imagery.crs(), self._project.transformContext()))
-            self._view_level = self.lens.level_at(place)
+            view_level = self.lens.level_at(place)
         except RasterLassoError as error:
             self._tell(error)
             return
+        kept_level = level_of(feature, source_of(imagery))
+        self._view_level = view_level if kept_level is None else kept_level - self.lens.size
         self._replace_draft(draft)
 
     def combine_next(self, combining: Combining) -> None:
         """Keep what is found; what is found next is added to it or subtracted from it."""
         kept = self._kept(self.pieces)
-        if kept is None:
+        if kept is None or self._progress is not None:
             self._tell(NothingToAccept())
         else:
             self._replace_draft(self._draft.keeping(kept, combining))
@@ -254,7 +264,7 @@ class Digitizer(QObject):
             self._tell(NothingToAccept())
             return
         prompts, is_first = self._draft.prompts if self._draft.kept is None else None, self.target.layer is None
-        known = attributes(kept.answer, kept.score, prompts, self.crs, self.imagery.source(), self.class_name)
+        known = attributes(kept.answer, kept.score, prompts, self.crs, source_of(self.imagery), self.class_name)
         try:
             layer, features = self.target.put(pieces, self.crs, known, self._placing(kept.answer))
         except RasterLassoError as error:
@@ -322,7 +332,9 @@ class Digitizer(QObject):
         shared = SHARED_PX * (answer.gsd_m or self.lens.pixel) if self.share_borders else None
         imagery = self.imagery
         pixel = self.lens.pixel * max(1.0, 2.0**answer.level)
-        return Placing(shared, self.lens.has_data, pixel, self._draft.reopened, imagery.attribution())
+        layer_id, feature_id = self._draft.reopened or ("", None)
+        is_same = self.target.layer is not None and self.target.layer.id() == layer_id
+        return Placing(shared, self.lens.has_data, pixel, feature_id if is_same else None, imagery.attribution())
 
     def _is_elsewhere(self, place: QgsPointXY) -> bool:
         """Whether there is a whole answer, and a place in map coordinates is not in it."""
@@ -334,7 +346,10 @@ class Digitizer(QObject):
             return False
 
     def _extend(self, make_step: Callable[[QgsCoordinateTransform], Step], place: QgsPointXY) -> None:
-        """Add the step that `make_step` gives for the transform from map to imagery."""
+        """Add the step that `make_step` gives for the transform from map to imagery; after an acceptance that waits."""
+        if self._accept_on_answer:
+            self._held = make_step, place
+            return
         try:
             imagery = self.lens.checked()
             step = make_step(self.lens.to_imagery())
@@ -347,7 +362,7 @@ class Digitizer(QObject):
         self._replace_draft(self._draft.with_step(step))
 
     def _replace_draft(self, draft: Draft) -> None:
-        self._draft = draft
+        self._draft, self._held = draft, None
         self._accept_on_answer = self._is_growing = self._is_splitting = False
         if draft.prompts.has_foreground:
             self._ask()
@@ -361,6 +376,7 @@ class Digitizer(QObject):
         try:
             params = self.lens.segment(self._draft.prompts, self._view_level)
         except RasterLassoError as error:
+            self.candidates.take(None)
             self._tell(error)
             return
         self._progress = Progress(0, "read", 0.0)
@@ -377,8 +393,10 @@ class Digitizer(QObject):
         self._progress, self._is_growing = None, False
         self.changed.emit()
         if self._accept_on_answer:
-            self._accept_on_answer = False
+            held, self._accept_on_answer = self._held, False
             self.accept()
+            if held is not None:
+                self._extend(*held)
 
     def _on_failure(self, error: RasterLassoError) -> None:
         self._progress = None

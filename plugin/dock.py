@@ -295,9 +295,7 @@ class LassoDock(QgsDockWidget):
             )
 
     def _choose_export(self) -> None:
-        kinds = ";;".join(
-            ("GeoPackage (*.gpkg)", "Shapefile (*.shp)", "GeoJSON (*.geojson)", "FlatGeobuf (*.fgb)", "GeoParquet (*.parquet)")
-        )
+        kinds = ";;".join(EXPORT_KINDS)
         name, _ = QFileDialog.getSaveFileName(self, tr("Export the target layer"), "", kinds)
         if name:
             self.export_requested.emit(self._digitizer.target.layer, Path(name))

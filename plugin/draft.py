@@ -50,12 +50,12 @@ class Kept:
 class Draft:
     """What the user has said so far, oldest first; each change gives a new draft.
 
-    reopened: the feature of the target layer that it changes. kept: what the prompts add to or subtract from. before: the draft
-    that was kept.
+    reopened: layer and feature whose shape it changes, by their ids. kept: what the prompts add to or subtract from. before:
+    the draft that was kept.
     """
 
     steps: tuple[Step, ...] = ()
-    reopened: int | None = None
+    reopened: tuple[str, int] | None = None
     kept: Kept | None = None
     combining: Combining = Combining.ADD
     before: Draft | None = None
@@ -96,9 +96,10 @@ class Draft:
 
     def without_last(self) -> Draft:
         """With the newest prompt taken back, or what was kept last taken up again."""
-        if self.steps or self.before is None:
-            return replace(self, steps=self.steps[:-1])
-        return self.before
+        if not self.steps and self.before is not None:
+            return self.before
+        shorter = replace(self, steps=self.steps[:-1])
+        return Draft() if shorter.is_empty else shorter
 
     def keeping(self, kept: Kept, combining: Combining) -> Draft:
         """Begun anew, with what is found now kept."""

@@ -66,6 +66,14 @@ class NothingToExport(RasterLassoError):
     template = QT_TRANSLATE_NOOP("RasterLasso", "There is nothing to export: choose a target layer in the panel first.")
 
 
+class DraftUnderWay(RasterLassoError):
+    """Another object is not accepted yet."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso", "Accept the object under way (Enter) or forget it (Esc) before you reopen another."
+    )
+
+
 class NothingToReopen(RasterLassoError):
     """No accepted polygon is at the place."""
 

@@ -11,8 +11,9 @@ from qgis.PyQt.QtCore import QObject, pyqtSignal
 
 from ..engine.client import Replies
 from ..engine.errors import RasterLassoError
+from .draft import shape_of
 from .engine_process import EngineProcess
-from .errors import NothingToExport, TargetUnfit
+from .errors import NothingToExport, TargetReadOnly, TargetUnfit
 from .layers import can_write, edit_command, export_layer, in_map_units
 from .translation import error_text, tr
 
@@ -63,25 +64,31 @@ class LayerJobs(QObject):
         params = {
             "wkb_hex": [bytes(shape.asWkb()).hex() for shape in before.values()],
             "tolerance": in_map_units(tolerance_m, layer.crs()),
+            "is_whole": not layer.selectedFeatureCount(),
         }
-        replies = Replies(result=lambda value: self._take(layer, before, value), failure=self._tell)
+        layer_id = layer.id()
+        replies = Replies(result=lambda value: self._take(layer_id, before, value), failure=self._tell)
         self._engine.request("simplify", params, replies)
 
-    def _take(self, layer: QgsVectorLayer, before: dict[int, QgsGeometry], value: dict[str, Any]) -> None:
-        if not layer.isEditable() and not layer.startEditing():
-            self.message.emit(tr("{layer} can't be edited.").format(layer=layer.name()), Qgis.MessageLevel.Warning)
+    def _take(self, layer_id: str, before: dict[int, QgsGeometry], value: dict[str, Any]) -> None:
+        """What was changed or removed meanwhile stays as it is."""
+        layer = self._project.mapLayer(layer_id)
+        if not isinstance(layer, QgsVectorLayer):
             return
-        saved = 0
+        if not layer.isEditable() and not layer.startEditing():
+            self._tell(TargetReadOnly(layer=layer.name(), reason=tr("no edit session could be started")))
+            return
+        count = saved = 0
         with edit_command(layer, tr("Simplify with shared borders")):
             for (feature_id, old), wkb_hex in zip(before.items(), value["wkb_hex"]):
-                new = QgsGeometry()
-                new.fromWkb(bytes.fromhex(wkb_hex))
-                new = new.coerceToType(layer.wkbType())[0]
-                if layer.changeGeometry(feature_id, new):
-                    saved += old.constGet().nCoordinates() - new.constGet().nCoordinates()
+                fitting = shape_of(wkb_hex).coerceToType(layer.wkbType())
+                is_same = layer.getFeature(feature_id).geometry().equals(old)
+                if is_same and len(fitting) == 1 and layer.changeGeometry(feature_id, fitting[0]):
+                    count += 1
+                    saved += old.constGet().nCoordinates() - fitting[0].constGet().nCoordinates()
         layer.triggerRepaint()
         text = tr("{count} polygons have {vertices} vertices less. Ctrl+Z takes it back.")
-        self.message.emit(text.format(count=len(before), vertices=saved), Qgis.MessageLevel.Success)
+        self.message.emit(text.format(count=count, vertices=saved), Qgis.MessageLevel.Success)
 
     def _tell_exported(self, path: Path) -> None:
         self.message.emit(tr("Exported to {path}.").format(path=path), Qgis.MessageLevel.Success)

@@ -158,16 +158,19 @@ def _put(
     if placing.share_within_m is not None and not is_line:
         tolerance = in_map_units(placing.share_within_m, layer.crs())
         moved, neighbours = with_shared_borders(moved, layer, tolerance, placing.replaces)
+        if moved.isEmpty():
+            raise TargetRefused(layer=layer.name(), reason=tr("its neighbours cover all of it; borders are shared with them"))
     fitting = moved.coerceToType(layer.wkbType())
     if len(fitting) != 1 and not is_line:
         raise TargetRefused(layer=layer.name(), reason=tr("it takes shapes of one part, and this one has several"))
-    area = area_m2(moved, layer.crs(), project) if neighbours else area_m2(geometry, crs, project)
+    is_shared = placing.share_within_m is not None and not is_line
+    area = area_m2(moved, layer.crs(), project) if is_shared else area_m2(geometry, crs, project)
     by_index = _by_index(layer, {**attributes, "area_m2": area})
     for each, fitted in neighbours.items():
         layer.changeGeometry(each, fitted)
     if not fitting or fitting[0].isEmpty():
         raise TargetRefused(layer=layer.name(), reason=tr("all of the outline is the imagery's frame or borders on nodata"))
-    if placing.replaces is None:
+    if placing.replaces is None or not layer.getFeature(placing.replaces).isValid():  # a deleted one is added again
         return [_added(layer, part, by_index) for part in fitting]
     replaced = _replaced(layer, placing.replaces, fitting[0], by_index)
     return [replaced, *(_added(layer, part, by_index) for part in fitting[1:])]
@@ -218,6 +221,14 @@ def can_write(path: Path) -> bool:
     return bool(QgsVectorFileWriter.driverForExtension(path.suffix.lstrip(".")))
 
 
+def _refuse_open_file(path: Path, project: QgsProject) -> None:
+    """Raise `LayerNotCreated` where a layer of the project is read from the file: it would be lost while it is read."""
+    for other in project.mapLayers().values():
+        source = other.source().split("|")[0]
+        if source and Path(source).is_file() and path.is_file() and Path(source).samefile(path):
+            raise LayerNotCreated(path=str(path), reason=tr("the layer {layer} is read from it").format(layer=other.name()))
+
+
 def _exported_fields(layer: QgsVectorLayer) -> list[int]:
     """All but the key of files, and of databases while features wait for one: its number is not there yet."""
     is_waiting = layer.editBuffer() is not None and bool(layer.editBuffer().addedFeatures())
@@ -227,6 +238,7 @@ def _exported_fields(layer: QgsVectorLayer) -> list[int]:
 
 def export_layer(layer: QgsVectorLayer, path: Path, project: QgsProject) -> None:
     """Write a layer, edits included, in the format of the suffix and the layer's own CRS; raises `LayerNotCreated`."""
+    _refuse_open_file(path, project)
     options = QgsVectorFileWriter.SaveVectorOptions()
     options.driverName = QgsVectorFileWriter.driverForExtension(path.suffix.lstrip("."))
     options.fileEncoding = "UTF-8"

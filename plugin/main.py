@@ -236,7 +236,7 @@ class RasterLassoPlugin:
         assert self._iface is not None
         if layer.editFormConfig().suppress() == QgsEditFormConfig.FeatureFormSuppress.SuppressOff:
             for feature_id in feature_ids:
-                self._iface.openFeatureForm(layer, layer.getFeature(feature_id))
+                self._iface.openFeatureForm(layer, layer.getFeature(feature_id), False, False)
 
     def _refresh_preview(self) -> None:
         digitizer = self.digitizer

@@ -113,6 +113,11 @@ class LassoTool(QgsMapTool):
         if event.type() == QEvent.Type.KeyPress and event.key() == Qt.Key.Key_Tab and not self._digitizer.draft.is_empty:
             self._digitizer.next_candidate()  # before Qt moves the focus
             return True
+        is_escape = event.type() == QEvent.Type.KeyPress and event.key() == Qt.Key.Key_Escape
+        if is_escape and self._pressed_at is not None:  # the canvas keeps keys from its tools while a button is down
+            self._pressed_at = self._stroke = None
+            self._digitizer.changed.emit()  # draws what is left
+            return True
         if event.type() == QEvent.Type.ShortcutOverride and self._action(event) is not None:
             event.accept()
             return True
@@ -142,8 +147,7 @@ class LassoTool(QgsMapTool):
         return actions.get(event.key())
 
     def _escape(self) -> None:
-        """One thing at a time: what is drawn, what grows, the draft."""
-        self._stroke = None
+        """One thing at a time: what is to be cut, what grows, the draft."""
         if self._digitizer.is_splitting:
             self._digitizer.split_next()
         elif self._digitizer.is_growing:

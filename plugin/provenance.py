@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
-from qgis.core import NULL, QgsCoordinateReferenceSystem, QgsFeature, QgsField, QgsFields
+from qgis.core import NULL, QgsCoordinateReferenceSystem, QgsFeature, QgsField, QgsFields, QgsRasterLayer
 from qgis.PyQt.QtCore import QVariant
 
 from ..engine.errors import ProtocolError
@@ -49,9 +49,28 @@ def attributes(
         "level": answer.level,
         "gsd_m": None if answer.gsd_m is None else round(answer.gsd_m, 4),
         "source": source,
-        PROMPTS_FIELD: NULL if prompts is None else prompts_text(prompts, crs.authid() or crs.toWkt() or None),
+        PROMPTS_FIELD: NULL if prompts is None else prompts_text(prompts, _code(crs)),
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
+
+
+def source_of(imagery: QgsRasterLayer) -> str:
+    """What a field tells of imagery: no passwords, and of servers no keys."""
+    source = imagery.publicSource()
+    return source if imagery.providerType() == "gdal" else source.split("?")[0].split("%3F")[0]
+
+
+def level_of(feature: QgsFeature, source: str) -> int | None:
+    """The level that a feature was made at, where it was made of the same imagery."""
+    names = feature.fields().names()
+    is_known = {"level", "source"} <= set(names) and feature["source"] == source
+    return feature["level"] if is_known and isinstance(feature["level"], int) else None
+
+
+def _code(crs: QgsCoordinateReferenceSystem) -> str | None:
+    """An authority's code, or WKT for what other machines do not know."""
+    is_public = crs.authid() and not crs.authid().startswith(("USER:", "CUSTOM:"))
+    return crs.authid() if is_public else crs.toWkt() or None
 
 
 def prompts_of(feature: QgsFeature, crs: QgsCoordinateReferenceSystem) -> tuple[Prompts, QgsCoordinateReferenceSystem]:

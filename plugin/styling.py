@@ -73,8 +73,8 @@ def _save(layer: QgsVectorLayer) -> None:
     """Into the file, where it can hold a style; a project keeps it in any case."""
     if layer.providerType() != "ogr":
         return
-    _, ids, names, *_ = layer.listStylesInDatabase()
-    for each, name in zip(ids, names):
+    count, ids, names, *_ = layer.listStylesInDatabase()
+    for each, name in zip(ids[:count], names):  # those after the count are of other layers
         if name == STYLE_NAME:  # QGIS would ask whether it may be overwritten
             layer.deleteStyleFromDatabase(each)
     layer.saveStyleToDatabase(STYLE_NAME, "", True, "")

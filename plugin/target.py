@@ -57,9 +57,12 @@ class Target(QObject):
         layer = self.layer or self.new_scratch(crs)
         check_target(layer)
         known = dict(attributes)
-        known[classes_of(layer)[0]] = known.pop("class")
+        name = known.pop("class")
+        if placing.replaces is None:  # a reopened feature keeps its class
+            known[classes_of(layer)[0]] = name
         features = put_polygons(layer, pieces, crs, known, self._project, placing)
-        show_class(layer, known[classes_of(layer)[0]])
+        if placing.replaces is None:
+            show_class(layer, name)
         credit(layer, placing.attribution)
         return layer, features
 

@@ -25,8 +25,9 @@ def with_shared_borders(
 ) -> tuple[QgsGeometry, dict[int, QgsGeometry]]:
     """A polygon in the layer's CRS, its border moved onto its neighbours'; and the neighbours that get vertices for it, by id.
 
-    What overlaps stays with the older one; gaps narrower than the tolerance (in map units) are closed. feature_id: the
-    polygon's own, where it is in the layer already. Neighbours keep their shapes, they only gain vertices on their edges.
+    What overlaps stays with the older one, so nothing may be left; gaps narrower than the tolerance (in map units) are closed.
+    feature_id: the polygon's own, where it is in the layer already. Neighbours keep their shapes, they only gain vertices on
+    their edges.
     """
     near = polygon.boundingBox()
     near.grow(2 * tolerance + max(near.width(), near.height()) / 2)  # slivers between may be longer than the polygon
@@ -40,7 +41,7 @@ def with_shared_borders(
     others = list(neighbours.values())
     mine = _moved_onto(polygon, others, tolerance)
     if mine.isEmpty():
-        return polygon, {}
+        return mine, {}
     fitted = {each: _with_vertices_of(other, [mine], tolerance * WELD) for each, other in neighbours.items()}
     mine = _with_slivers_between(mine, QgsGeometry.unaryUnion(list(fitted.values())), tolerance, near)
     mine = _welded(mine, list(fitted.values()), tolerance * WELD)

@@ -62,17 +62,19 @@ def test_newer_imagery_of_another_scale_shows_the_change(capsys, digitized, make
 def test_features_that_cannot_be_found_are_kept_with_the_reason(capsys, make_raster, field_image, tmp_path):
     layer = tmp_path / "mine.gpkg"
     far, here = Prompts((Point(0.0, 0.0),)), Prompts((), Box(500_100, 4_499_620, 500_380, 4_499_820))
-    texts = [prompts_text(far, "EPSG:32613"), None, "garbled", prompts_text(here, "EPSG:32613")]
-    table = {"name": ["far", "bare", "bad", "good"], "prompts": texts}
-    geopandas.GeoDataFrame(table, geometry=[FIELD] * 4, crs="EPSG:32613").to_file(layer)
+    good = prompts_text(here, "EPSG:32613")
+    texts = [prompts_text(far, "EPSG:32613"), None, "garbled", good, good, prompts_text(here, "USER:100001")]
+    table = {"name": ["far", "bare", "bad", "good", "empty", "foreign"], "prompts": texts}
+    geometry = [FIELD, FIELD, FIELD, FIELD, None, FIELD]
+    geopandas.GeoDataFrame(table, geometry=geometry, crs="EPSG:32613").to_file(layer)
     code, out, _ = replay(capsys, layer, "--image", make_raster(field_image))
     assert code == 0
-    assert "1 of 4 found again" in out
+    assert "1 of 6 found again" in out
     rows = {row.name: row for row in geopandas.read_file(tmp_path / "mine-replayed.gpkg").itertuples(index=False)}
     assert rows["good"].iou > 0.85
     assert "outside" in rows["far"].status
     assert rows["bare"].status == "no prompts"
-    assert all(rows[name].geometry is None for name in ("far", "bare", "bad"))
+    assert all(rows[name].geometry is None for name in ("far", "bare", "bad", "empty", "foreign"))
 
 
 def test_a_file_of_several_layers_wants_a_name(capsys, digitized, tmp_path):

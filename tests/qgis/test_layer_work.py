@@ -164,7 +164,7 @@ def test_alt_click_reopens_by_the_kept_prompts_and_keeps_the_feature(bench, proj
     assert before["gsd_m"] == pytest.approx(1.0, rel=0.01)
     bench.click(*MIDDLE, modifier=ALT)
     bench.answered()
-    assert bench.digitizer.draft.reopened == before.id()
+    assert bench.digitizer.draft.reopened == (layer.id(), before.id())
     assert len(bench.digitizer.draft.points) == 1
     bench.click(500_330, 4_499_720, Qt.MouseButton.RightButton)
     bench.answered()
@@ -218,6 +218,11 @@ def test_tab_goes_through_the_candidates_and_the_accepted_size_is_remembered(ben
     assert candidates.polygon.area() == 20
     candidates.take(answered())
     assert candidates.score == 0.9
+    alone = SegmentResult(QgsGeometry.fromRect(QgsRectangle(0, 0, 5, 1)).asWkb().data().hex(), 0.9, "builtin", 0, 0.1)
+    candidates.take(alone, "pond")
+    candidates.remember("pond")
+    candidates.take(answered(), "pond")
+    assert candidates.polygon.area() == 20
 
 
 def test_a_click_elsewhere_accepts_where_the_user_wants_that(bench):
@@ -245,6 +250,127 @@ def test_classes_come_from_a_value_map_or_a_categorized_style(project):
     symbol = QgsSymbol.defaultSymbol(layer.geometryType())
     layer.setRenderer(QgsCategorizedSymbolRenderer("kind", [QgsRendererCategory(7, symbol, "House")]))
     assert classes_of(layer) == ("kind", [("House", 7)])
+
+
+def test_what_is_for_something_else_holds_no_class(project):
+    layer = polygon_layer(project, fields="&field=class:string&field=model:string")
+
+    def category(value, label):
+        return QgsRendererCategory(value, QgsSymbol.defaultSymbol(layer.geometryType()), label)
+
+    layer.setRenderer(QgsCategorizedSymbolRenderer("model", [category("sam", "SAM")]))
+    assert classes_of(layer) == ("class", [])
+    layer.setRenderer(QgsCategorizedSymbolRenderer("class", [category(["a", "b"], "both"), category("c", "C")]))
+    assert classes_of(layer) == ("class", [("C", "c")])
+
+
+def test_a_file_that_is_open_is_not_overwritten(bench, project, tmp_path):
+    path = tmp_path / "target.gpkg"
+    bench.digitizer.new_geopackage_target(path)
+    accept_one(bench)
+    assert bench.digitizer.target.layer.commitChanges()
+    bench.jobs.export(bench.digitizer.target.layer, path)
+    assert "is read from it" in bench.messages[-1]
+    assert QgsVectorLayer(bench.digitizer.target.layer.source(), "again", "ogr").featureCount() == 1
+
+
+def test_a_reopened_draft_that_is_taken_back_changes_nothing_any_more(bench):
+    accept_one(bench)
+    layer = bench.digitizer.target.layer
+    bench.click(*MIDDLE, modifier=ALT)
+    bench.answered()
+    bench.key(Qt.Key.Key_Backspace)
+    assert bench.digitizer.draft.reopened is None
+    accept_one(bench, (500_600, 4_499_500))
+    assert layer.featureCount() == 2
+
+
+def test_a_reopened_polygon_that_went_meanwhile_is_added(bench):
+    accept_one(bench)
+    first = bench.digitizer.target.layer
+    [feature] = first.getFeatures()
+    bench.click(*MIDDLE, modifier=ALT)
+    bench.answered()
+    first.deleteFeature(feature.id())
+    bench.key(Qt.Key.Key_Return)
+    assert first.featureCount() == 1
+    bench.click(*MIDDLE, modifier=ALT)
+    bench.answered()
+    bench.digitizer.new_scratch_target()
+    bench.key(Qt.Key.Key_Return)
+    assert bench.digitizer.target.layer is not first
+    assert bench.digitizer.target.layer.featureCount() == 1
+    assert first.featureCount() == 1
+
+
+def test_reopening_does_not_drop_an_object_under_way_and_keeps_the_class(bench):
+    bench.digitizer.class_name = "river"
+    accept_one(bench)
+    bench.click(500_600, 4_499_500)
+    pending = bench.answered()
+    bench.click(*MIDDLE, modifier=ALT)
+    assert "under way" in bench.messages[-1]
+    assert bench.digitizer.polygon.equals(pending)
+    bench.key(Qt.Key.Key_Escape)
+    bench.digitizer.class_name = "lake"
+    bench.click(*MIDDLE, modifier=ALT)
+    bench.answered()
+    bench.key(Qt.Key.Key_Return)
+    [feature] = bench.digitizer.target.layer.getFeatures()
+    assert feature["class"] == "river"
+
+
+def test_a_click_after_enter_waits_for_the_acceptance(bench):
+    bench.click(*MIDDLE)
+    bench.key(Qt.Key.Key_Return)
+    bench.click(500_600, 4_499_500)
+    wait_until(lambda: bench.digitizer.target.layer is not None)
+    bench.answered()
+    assert bench.digitizer.target.layer.featureCount() == 1
+    assert len(bench.digitizer.draft.points) == 1
+
+
+def test_parts_are_added_to_the_answer_that_is_under_way_only_once_it_is_there(bench):
+    bench.click(*MIDDLE)
+    bench.answered()
+    bench.click(500_330, 4_499_720, Qt.MouseButton.RightButton)
+    bench.key(Qt.Key.Key_A)
+    assert bench.digitizer.draft.kept is None
+    assert len(bench.digitizer.draft.points) == 2
+    bench.answered()
+
+
+def test_the_area_is_that_of_what_neighbours_leave(bench, project):
+    x0, y0, *_ = FIELD
+    island = QgsGeometry.fromRect(QgsRectangle(x0 + 80, y0 + 60, x0 + 120, y0 + 100))
+    layer = polygon_layer(project, island.asWkt(), fields="&field=area_m2:double")
+    bench.digitizer.set_target(layer)
+    bench.digitizer.share_borders = True
+    accept_one(bench, (x0 + 30, y0 + 30))
+    new = max(layer.getFeatures(), key=lambda feature: feature.geometry().area())
+    assert new["area_m2"] == pytest.approx(new.geometry().area(), rel=2e-3)
+    assert new.geometry().intersection(island).area() == pytest.approx(0, abs=1e-6)
+
+
+def test_other_imagery_shows_nothing_of_the_former_one(bench, project, tmp_path):
+    bench.click(*MIDDLE)
+    bench.answered()
+    gone = QgsRasterLayer(str(tmp_path / "gone.tif"), "gone")
+    project.addMapLayer(gone)
+    bench.digitizer.set_imagery(gone)
+    assert bench.digitizer.polygon is None
+
+
+def test_styles_of_other_layers_in_a_file_stay(bench, tmp_path):
+    path = tmp_path / "two.gpkg"
+    for name in ("lake", "field"):
+        bench.digitizer.new_geopackage_target(path)
+        bench.digitizer.class_name = name
+        accept_one(bench)
+        assert bench.digitizer.target.layer.commitChanges()
+    for source, name in (("features", "lake"), ("features_2", "field")):
+        again = QgsVectorLayer(f"{path}|layername={source}", source, "ogr")
+        assert [each.value() for each in again.renderer().categories()][:1] == [name]
 
 
 def test_a_hard_constraint_keeps_the_polygon_and_says_why(bench, project):

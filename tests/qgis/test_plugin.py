@@ -306,7 +306,9 @@ def test_the_form_opens_where_the_layer_asks_for_it(plugin, imagery, project, mo
     project.addMapLayer(layer)
     plugin.dock.target.setLayer(layer)
     forms = []
-    monkeypatch.setattr(plugin._iface, "openFeatureForm", lambda layer, feature: forms.append(feature.id()), raising=False)
+    monkeypatch.setattr(
+        plugin._iface, "openFeatureForm", lambda layer, feature, *options: forms.append(feature.id()), raising=False
+    )
     plugin.action.trigger()
     plugin.digitizer.click(QgsPointXY(*MIDDLE), True)
     wait_until(lambda: plugin.digitizer.progress is None)
