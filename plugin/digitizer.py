@@ -148,7 +148,8 @@ class Digitizer(QObject):
             self.clear()
             self._tell(error)
             return
-        self._view_level += round(math.log2(pixel / self.lens.ground_pixel))
+        if pixel > 0 and self.lens.ground_pixel > 0:  # servers do not tell theirs
+            self._view_level += round(math.log2(pixel / self.lens.ground_pixel))
         self._replace_draft(draft)
 
     def set_target(self, layer: QgsVectorLayer | None) -> None:

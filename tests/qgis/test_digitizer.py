@@ -116,6 +116,21 @@ def test_changing_the_imagery_takes_the_prompts_along(bench, project, make_image
     assert point.x == pytest.approx(-105 + 240 / 84_600, abs=2e-4)
 
 
+@pytest.mark.parametrize(("source", "provider"), [(None, "gdal"), ("type=xyz&url=http://127.0.0.1:9/{z}/{x}/{y}.png", "wms")])
+def test_a_draft_goes_to_coarser_imagery_and_to_servers(bench, project, make_image, source, provider):
+    bench.click(*MIDDLE)
+    bench.answered()
+    level = bench.digitizer.answer.level
+    coarser = str(make_image("coarser.tif", geotransform=(499_280, 8, 0, 4_500_840, 0, -8)))
+    layer = QgsRasterLayer(source or coarser, "other", provider)
+    project.addMapLayer(layer)
+    bench.digitizer.set_imagery(layer)
+    assert bench.digitizer.polygon is None
+    wait_until(lambda: bench.digitizer.progress is None, 60)
+    if source is None:
+        assert bench.digitizer.answer.level == level - 2
+
+
 def test_accepting_without_a_polygon_says_what_to_do(bench):
     bench.digitizer.accept()
     assert "Click on a feature first" in bench.messages[0]
