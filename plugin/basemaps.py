@@ -10,7 +10,6 @@ from qgis.core import QgsCoordinateReferenceSystem, QgsDataSourceUri, QgsRasterL
 from .errors import ImageryUnsupported
 from .translation import tr
 
-WEB_MERCATOR = QgsCoordinateReferenceSystem("EPSG:3857")
 WORLD_M = 20037508.342789244
 """Half the side of Web Mercator's square."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from qgis.core import QgsGeometry
 
 from ..engine.ops import SegmentResult
+from .wkb import from_hex
 
 
 class Candidates:
@@ -39,9 +40,9 @@ class Candidates:
     def take(self, answer: SegmentResult | None, class_name: str | None = None) -> None:
         """A new answer. class_name: of a new object, whose preferred size is chosen; None for the model's best."""
         self._answer = answer
-        self._all = [] if answer is None else [(_geometry(answer.wkb_hex), answer.score)]
+        self._all = [] if answer is None else [(from_hex(answer.wkb_hex), answer.score)]
         if answer is not None:
-            self._all += [(_geometry(wkb_hex), score) for wkb_hex, score in answer.others]
+            self._all += [(from_hex(wkb_hex), score) for wkb_hex, score in answer.others]
         rank = None if class_name is None else self._preferred_rank.get(class_name)
         ranks = self._ranks()
         self._choice = ranks.index(rank) if rank is not None and len(ranks) > 1 and rank in ranks else 0
@@ -62,9 +63,3 @@ class Candidates:
         """How many candidates are smaller than each."""
         areas = [polygon.area() for polygon, _ in self._all]
         return [sum(other < area for other in areas) for area in areas]
-
-
-def _geometry(wkb_hex: str) -> QgsGeometry:
-    geometry = QgsGeometry()
-    geometry.fromWkb(bytes.fromhex(wkb_hex))
-    return geometry

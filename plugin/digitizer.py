@@ -30,6 +30,7 @@ from .draft import Combining, Draft, Kept, Scribble, Step, box_of, outline_of, p
 from .engine_process import EngineProcess, EngineState
 from .errors import DraftUnderWay, NothingToAccept
 from .imagery import transform_between, transformed, transformed_box, transformed_shape
+from .inquiry import Inquiry
 from .layers import Placing
 from .lens import Lens
 from .pace import Pace
@@ -37,12 +38,10 @@ from .provenance import attributes, level_of, prompts_of, source_of
 from .strokes import enclosed, is_loop, places_along, split
 from .target import Target
 from .translation import error_text, tr
-
-CHANNEL = "draft"
+from .wkb import to_hex
 
 SHARED_PX = 3.0
 """Borders are shared with neighbours this near, in pixels of the level."""
-
 
 SCRIBBLE_PX = 40
 """Clicks along a scribble are so far apart, in pixels of the map."""
@@ -66,12 +65,10 @@ class Digitizer(QObject):
         self._project = project
         self.lens = Lens(canvas, project, model)
         self.target = Target(canvas, project)
-        self.candidates = Candidates()
+        self._inquiry = Inquiry(engine)
         self.pace = Pace()
         self._draft = Draft()
         self._view_level = 0
-        self._progress: Progress | None = None
-        self._is_growing = False
         self._is_splitting = False
         self._accept_on_answer = False
         self._held: tuple[Callable[[QgsCoordinateTransform], Step], QgsPointXY] | None = None
@@ -81,6 +78,9 @@ class Digitizer(QObject):
         self.auto_accept = False
         self.share_borders = False
         self.lens.changed.connect(self.ask_again)
+        self._inquiry.changed.connect(self.changed)
+        self._inquiry.answered.connect(self._on_answer)
+        self._inquiry.failed.connect(self._on_failure)
         engine.restarted.connect(self._on_restarted)
         project.layersWillBeRemoved.connect(self._forget_layers)
 
@@ -88,6 +88,11 @@ class Digitizer(QObject):
     def draft(self) -> Draft:
         """The object under way, in the imagery's CRS."""
         return self._draft
+
+    @property
+    def candidates(self) -> Candidates:
+        """The model's answers to the draft."""
+        return self._inquiry.candidates
 
     @property
     def pieces(self) -> tuple[QgsGeometry, ...]:
@@ -110,12 +115,12 @@ class Digitizer(QObject):
     @property
     def progress(self) -> Progress | None:
         """How far the request under way is; None when none is."""
-        return self._progress
+        return self._inquiry.progress
 
     @property
     def is_growing(self) -> bool:
         """Whether the polygon is part of one that is still being found: `stop` keeps it as it is."""
-        return self._is_growing
+        return self._inquiry.is_growing
 
     @property
     def is_splitting(self) -> bool:
@@ -199,7 +204,7 @@ class Digitizer(QObject):
 
     def reopen(self, place: QgsPointXY) -> None:
         """Take up the accepted polygon at a place in map coordinates again: accepting replaces its shape."""
-        if self.pieces or self._progress is not None:
+        if self.pieces or self.progress is not None:
             self._tell(DraftUnderWay())
             return
         try:
@@ -219,14 +224,14 @@ class Digitizer(QObject):
     def combine_next(self, combining: Combining) -> None:
         """Keep what is found; what is found next is added to it or subtracted from it."""
         kept = self._kept(self.pieces)
-        if kept is None or self._progress is not None:
+        if kept is None or self.progress is not None:
             self._tell(NothingToAccept())
         else:
             self._replace_draft(self._draft.keeping(kept, combining))
 
     def split_next(self) -> None:
         """Let the next line that is drawn cut the polygon; called again, let it not."""
-        if not self.pieces or self._progress is not None:
+        if not self.pieces or self.progress is not None:
             self._tell(NothingToAccept())
             return
         self._is_splitting = not self._is_splitting
@@ -244,9 +249,7 @@ class Digitizer(QObject):
 
     def stop(self) -> None:
         """Let what is found so far be the polygon."""
-        if self._is_growing:
-            self._engine.cancel_channel(CHANNEL)
-            self._is_growing, self._progress = False, None
+        if self._inquiry.stop():
             text = tr("Stopped: the polygon is as far as it was found. Click on to correct it.")
             self.message.emit(text, Qgis.MessageLevel.Info)
             self.changed.emit()
@@ -257,7 +260,7 @@ class Digitizer(QObject):
 
     def accept(self) -> None:
         """Add the polygon to the target layer; while the answer is under way, as soon as it is there."""
-        if self._progress is not None:
+        if self.progress is not None:
             self._accept_on_answer = True
             return
         pieces, kept = self.pieces, self._kept(self.pieces)
@@ -284,7 +287,10 @@ class Digitizer(QObject):
 
     def new_geopackage_target(self, path: Path) -> None:
         """Make a GeoPackage layer in the imagery's CRS and accept into it."""
-        self._told(lambda: self.target.new_geopackage(path, self.crs))
+        try:
+            self.target.new_geopackage(path, self.crs)
+        except RasterLassoError as error:
+            self._tell(error)
 
     def new_scratch_target(self) -> None:
         """Make a memory layer in the imagery's CRS and accept into it."""
@@ -295,15 +301,6 @@ class Digitizer(QObject):
         self.clear()
         self._project.layersWillBeRemoved.disconnect(self._forget_layers)
         self._engine.restarted.disconnect(self._on_restarted)
-
-    def _told(self, do: Callable[[], object]) -> bool:
-        """Whether something succeeded; if not, the user is told why."""
-        try:
-            do()
-        except RasterLassoError as error:
-            self._tell(error)
-            return False
-        return True
 
     def _kept(self, pieces: tuple[QgsGeometry, ...]) -> Kept | None:
         """Pieces with the newest answer that they are made of; None where there are none."""
@@ -339,7 +336,7 @@ class Digitizer(QObject):
 
     def _is_elsewhere(self, place: QgsPointXY) -> bool:
         """Whether there is a whole answer, and a place in map coordinates is not in it."""
-        if self.polygon is None or self._progress is not None or self._draft.kept is not None:
+        if self.polygon is None or self.progress is not None or self._draft.kept is not None:
             return False
         try:
             return not self.polygon.contains(transformed(place, self.lens.to_imagery()))
@@ -364,34 +361,28 @@ class Digitizer(QObject):
 
     def _replace_draft(self, draft: Draft) -> None:
         self._draft, self._held = draft, None
-        self._accept_on_answer = self._is_growing = self._is_splitting = False
+        self._accept_on_answer = self._is_splitting = False
         if draft.prompts.has_foreground:
             self._ask()
         else:
-            self._engine.cancel_channel(CHANNEL)
-            self.candidates.take(None)
-            self._progress = None
+            self._inquiry.drop()
         self.changed.emit()
 
     def _ask(self) -> None:
         try:
             params = self.lens.segment(self._draft.prompts, self._view_level)
         except RasterLassoError as error:
-            self.candidates.take(None)
+            self._inquiry.drop()
             self._tell(error)
             return
-        self._progress = Progress(0, "read", 0.0)
-        replies = Replies(result=self._on_result, failure=self._on_failure, progress=self._on_progress)
-        self._engine.request("segment", params.to_wire(), replies, CHANNEL)
+        is_new = len(self._draft.steps) == 1 and self._draft.reopened is None
+        self._inquiry.ask(params, self.class_name if is_new else None)
 
     def _learn(self, answer: SegmentResult, accepted: QgsGeometry) -> None:
-        params = self.lens.learn(answer, bytes(accepted.asWkb()).hex())
+        params = self.lens.learn(answer, to_hex(accepted))
         self._engine.request("learn", params.to_wire(), Replies(result=lambda value: None, failure=self._tell))
 
-    def _on_result(self, value: dict[str, Any]) -> None:
-        is_new = len(self._draft.steps) == 1 and self._draft.reopened is None
-        self.candidates.take(SegmentResult.from_wire(value), self.class_name if is_new else None)
-        self._progress, self._is_growing = None, False
+    def _on_answer(self) -> None:
         self.changed.emit()
         if self._accept_on_answer:
             held, self._accept_on_answer = self._held, False
@@ -400,21 +391,12 @@ class Digitizer(QObject):
                 self._extend(*held)
 
     def _on_failure(self, error: RasterLassoError) -> None:
-        self._progress = None
-        self._accept_on_answer = self._is_growing = False
+        self._accept_on_answer = False
         self._tell(error)
         if isinstance(error, PromptError):
             self.undo()  # the prompt can't be used, those before it can
         else:
             self.changed.emit()
-
-    def _on_progress(self, progress: Progress) -> None:
-        if progress.part is None:
-            self._progress = progress
-        else:
-            self.candidates.take(SegmentResult.from_wire(progress.part))
-            self._is_growing = True
-        self.changed.emit()
 
     def _on_restarted(self) -> None:
         self.message.emit(tr("The engine stopped and was started again. Your clicks are kept."), Qgis.MessageLevel.Warning)

@@ -11,6 +11,7 @@ from qgis.core import QgsCoordinateTransform, QgsGeometry, QgsPointXY, QgsRectan
 from ..engine.ops import SegmentResult
 from ..engine.prompts import Box, Point, Prompts
 from .imagery import transformed, transformed_box, transformed_shape
+from .wkb import from_hex, to_hex
 
 
 @dataclass(frozen=True)
@@ -143,14 +144,7 @@ def box_of(rectangle: QgsRectangle) -> Box:
 
 def outline_of(shape: QgsGeometry) -> Outline:
     """A rough outline."""
-    return Outline(bytes(shape.asWkb()).hex())
-
-
-def shape_of(wkb_hex: str) -> QgsGeometry:
-    """Inverse of `outline_of`."""
-    shape = QgsGeometry()
-    shape.fromWkb(bytes.fromhex(wkb_hex))
-    return shape
+    return Outline(to_hex(shape))
 
 
 def moved(step: Step, transform: QgsCoordinateTransform) -> Step:
@@ -161,7 +155,7 @@ def moved(step: Step, transform: QgsCoordinateTransform) -> Step:
         places = ((transformed(QgsPointXY(point.x, point.y), transform), point.foreground) for point in step.points)
         return Scribble(tuple(point_at(place, foreground) for place, foreground in places))
     if isinstance(step, Outline):
-        return outline_of(transformed_shape(shape_of(step.wkb_hex), transform))
+        return outline_of(transformed_shape(from_hex(step.wkb_hex), transform))
     return box_of(transformed_box(QgsRectangle(step.x0, step.y0, step.x1, step.y1), transform))
 
 

@@ -11,6 +11,7 @@ from ..engine.client import Replies
 from ..engine.errors import RasterLassoError
 from .digitizer import Digitizer
 from .engine_process import EngineProcess, EngineState
+from .wkb import from_hex
 
 CHANNEL = "hover"
 
@@ -56,10 +57,7 @@ class Hover(QObject):
 
     def _on_result(self, value: dict[str, Any]) -> None:
         self._is_waiting = False
-        polygon = QgsGeometry()
-        if value["wkb_hex"] is not None:
-            polygon.fromWkb(bytes.fromhex(value["wkb_hex"]))
-        self._show(None if polygon.isNull() else polygon)
+        self._show(None if value["wkb_hex"] is None else from_hex(value["wkb_hex"]))
         if self._next is not None:
             self._ask()
 

@@ -11,11 +11,11 @@ from qgis.PyQt.QtCore import QObject, pyqtSignal
 
 from ..engine.client import Replies
 from ..engine.errors import RasterLassoError
-from .draft import shape_of
 from .engine_process import EngineProcess
 from .errors import NothingToExport, TargetReadOnly, TargetUnfit
 from .layers import can_write, edit_command, export_layer, in_map_units
 from .translation import error_text, tr
+from .wkb import from_hex, to_hex
 
 
 class LayerJobs(QObject):
@@ -62,7 +62,7 @@ class LayerJobs(QObject):
         chosen = layer.selectedFeatures() or list(layer.getFeatures(QgsFeatureRequest()))
         before = {feature.id(): feature.geometry() for feature in chosen if feature.hasGeometry()}
         params = {
-            "wkb_hex": [bytes(shape.asWkb()).hex() for shape in before.values()],
+            "wkb_hex": [to_hex(shape) for shape in before.values()],
             "tolerance": in_map_units(tolerance_m, layer.crs()),
             "is_whole": not layer.selectedFeatureCount(),
         }
@@ -81,7 +81,7 @@ class LayerJobs(QObject):
         count = saved = 0
         with edit_command(layer, tr("Simplify with shared borders")):
             for (feature_id, old), wkb_hex in zip(before.items(), value["wkb_hex"]):
-                fitting = shape_of(wkb_hex).coerceToType(layer.wkbType())
+                fitting = from_hex(wkb_hex).coerceToType(layer.wkbType())
                 is_same = layer.getFeature(feature_id).geometry().equals(old)
                 if is_same and len(fitting) == 1 and layer.changeGeometry(feature_id, fitting[0]):
                     count += 1

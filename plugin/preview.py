@@ -17,8 +17,9 @@ from qgis.gui import QgsMapCanvas, QgsRubberBand, QgsVertexMarker
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtGui import QColor
 
-from .draft import Draft, shape_of
+from .draft import Draft
 from .imagery import transform_between
+from .wkb import from_hex
 
 FILL = QColor(255, 213, 0, 70)
 STROKE = QColor(255, 213, 0)
@@ -75,7 +76,7 @@ class Preview:
         if polygon is not None:
             self._polygon.setToGeometry(polygon, crs)
         if draft.outline is not None:
-            self._outline.setToGeometry(shape_of(draft.outline), crs)
+            self._outline.setToGeometry(from_hex(draft.outline), crs)
         box = draft.box
         if box is not None:
             self._box.setToGeometry(QgsGeometry.fromRect(QgsRectangle(box.x0, box.y0, box.x1, box.y1)), crs)

@@ -11,6 +11,7 @@ from qgis.PyQt.QtCore import QVariant
 from ..engine.errors import ProtocolError
 from ..engine.ops import SegmentResult
 from ..engine.prompts import Prompts, prompts_of_text, prompts_text
+from .wkb import to_hex
 
 PROMPTS_FIELD = "prompts"
 
@@ -82,4 +83,4 @@ def prompts_of(feature: QgsFeature, crs: QgsCoordinateReferenceSystem) -> tuple[
             return prompts, QgsCoordinateReferenceSystem(code or "")
     except (ProtocolError, TypeError):  # of another origin than this plugin: its shape says enough
         pass
-    return Prompts(polygon=bytes(feature.geometry().asWkb()).hex()), crs
+    return Prompts(polygon=to_hex(feature.geometry())), crs
