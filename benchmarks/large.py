@@ -38,9 +38,6 @@ from rasterlasso.models.sam import SamModel
 Floats = npt.NDArray[np.float64]
 
 SEAM_SCENES = ("water_naip_nd_2015_5m_west", "fields_naip_us_01", "fields_naip_us_03", "fields_naip_us_05")
-LONG_SIDE_PX = 683
-"""Of an object in the test of seams: two thirds of a tile, so that half a tile can't hold it."""
-
 GOOD_IOU = 0.85
 BORDER_STEP_PX = 128
 SPARSE_PX = 100_000
