@@ -16,7 +16,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +101,12 @@ class TileStore:
         """Keep a tile, soon. Where that fails nothing more is kept, and the user is told once."""
         if self._folder is not None:
             self._room.acquire()
-            self._writer.submit(self._put, group, tile, stored).add_done_callback(lambda done: self._room.release())
+            self._writer.submit(self._put, group, tile, stored).add_done_callback(self._on_put)
+
+    def _on_put(self, done: Future[None]) -> None:
+        self._room.release()
+        if error := done.exception():  # nobody waits for it: the tile is encoded again
+            log.error("a tile was not kept", exc_info=error)
 
     def _put(self, group: str, tile: Tile, stored: StoredTile) -> None:
         if self._folder is None:
