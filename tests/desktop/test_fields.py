@@ -58,10 +58,7 @@ def accepted(desktop, count):
     desktop.until(f"lasso.digitizer.draft.is_empty and lasso.digitizer.target.layer.featureCount() == {count}")
 
 
-def test_ten_adjoining_fields_share_their_borders(desktop, fields, tmp_path):
-    output = tmp_path / "fields.gpkg"
-    shots = Path(os.environ.get("RASTERLASSO_SHOTS", tmp_path))
-    desktop.new_geopackage(output)
+def choose_how_fields_are_made(desktop):
     desktop.run(
         "from qgis.utils import plugins\n"
         "dock = plugins['rasterlasso'].dock\n"
@@ -69,27 +66,51 @@ def test_ten_adjoining_fields_share_their_borders(desktop, fields, tmp_path):
         "dock.class_name.setEditText('field')\n"
         "dock.finish.preset.setCurrentIndex(dock.finish.preset.findData('field'))\n"
     )
-    clicks = [shapely.maximum_inscribed_circle(shape).coords[0] for shape in fields]
+
+
+def digitize(desktop, clicks):
     for number, click in enumerate(clicks, 1):
         desktop.press(*desktop.screen_xy(*click))
         desktop.until(f"{IDLE} and lasso.digitizer.polygon is not None")
         desktop.key("Return")
         accepted(desktop, number)
-    desktop.screenshot(shots / "ten-fields.png")
 
+
+def undo_two_and_redo_one(desktop):
     desktop.run("from qgis.utils import plugins\niface.setActiveLayer(plugins['rasterlasso'].digitizer.target.layer)")
     desktop.key("ctrl+z", "ctrl+z")
     accepted(desktop, COUNT - 2)
     desktop.key("ctrl+shift+z")
     accepted(desktop, COUNT - 1)
 
-    again = clicks[2]
-    desktop.press(*desktop.screen_xy(*again), keys="alt")
+
+def reopen_and_correct(desktop, field):
+    circle = shapely.maximum_inscribed_circle(field)
+    desktop.press(*desktop.screen_xy(*circle.coords[0]), keys="alt")
     desktop.until(f"{IDLE} and lasso.digitizer.draft.reopened is not None and lasso.digitizer.polygon is not None")
-    circle = shapely.maximum_inscribed_circle(fields[2])
     beside = shapely.line_interpolate_point(circle, 0.4 * circle.length).coords[0]
     desktop.press(*desktop.screen_xy(*beside))
     desktop.until(f"{IDLE} and len(lasso.digitizer.draft.points) == 2")
+
+
+def assert_borders_are_shared(found):
+    parts = found.geometry.explode(ignore_index=True).to_numpy()
+    assert found.geometry.is_valid.all()
+    assert shapely.coverage_is_valid(parts)
+    holes = [hole for part in shapely.get_parts(shapely.union_all(parts)) for hole in part.interiors]
+    assert all(shapely.Polygon(hole).area > SLIVER_M * hole.length / 2 for hole in holes)
+
+
+def test_ten_adjoining_fields_share_their_borders(desktop, fields, tmp_path):
+    output = tmp_path / "fields.gpkg"
+    shots = Path(os.environ.get("RASTERLASSO_SHOTS", tmp_path))
+    clicks = [shapely.maximum_inscribed_circle(shape).coords[0] for shape in fields]
+    desktop.new_geopackage(output)
+    choose_how_fields_are_made(desktop)
+    digitize(desktop, clicks)
+    desktop.screenshot(shots / "ten-fields.png")
+    undo_two_and_redo_one(desktop)
+    reopen_and_correct(desktop, fields[2])
     desktop.screenshot(shots / "reopened.png")
     desktop.key("Return")
     accepted(desktop, COUNT - 1)
@@ -98,13 +119,9 @@ def test_ten_adjoining_fields_share_their_borders(desktop, fields, tmp_path):
 
     found = geopandas.read_file(output, layer="features")
     assert len(found) == COUNT - 1
-    assert found.geometry.is_valid.all()
-    parts = found.geometry.explode(ignore_index=True).to_numpy()
-    assert shapely.coverage_is_valid(parts)
-    holes = [hole for part in shapely.get_parts(shapely.union_all(parts)) for hole in part.interiors]
-    assert all(shapely.Polygon(hole).area > SLIVER_M * hole.length / 2 for hole in holes)
+    assert_borders_are_shared(found)
     assert set(found["class"]) == {"field"}
-    [reopened] = found[found.contains(shapely.Point(again))].itertuples()
+    [reopened] = found[found.contains(shapely.Point(clicks[2]))].itertuples()
     assert len(json.loads(reopened.prompts)["points"]) == 2
     told = subprocess.run(["ogrinfo", "-so", str(output), "features"], capture_output=True, text=True, check=True).stdout
     assert f"Feature Count: {COUNT - 1}" in told

@@ -1,8 +1,9 @@
-"""Where things are in the test image, and waiting as QGIS does."""
+"""Where things are in the test image, what a user does with them, and waiting as QGIS does."""
 
 from pathlib import Path
 
-from qgis.PyQt.QtCore import QCoreApplication, QElapsedTimer
+from qgis.core import QgsFeature, QgsGeometry, QgsVectorLayer
+from qgis.PyQt.QtCore import QCoreApplication, QElapsedTimer, Qt
 from qgis.PyQt.QtTest import QTest
 
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints.py"
@@ -24,3 +25,21 @@ def wait_until(condition, seconds=30):
         assert timer.elapsed() < seconds * 1000, "waited too long"
         QCoreApplication.processEvents()
         QTest.qWait(5)
+
+
+def accept_one(bench, place=MIDDLE):
+    """Click, wait, accept."""
+    bench.click(*place)
+    bench.answered()
+    bench.key(Qt.Key.Key_Return)
+
+
+def polygon_layer(project, *wkts, crs="EPSG:32613", fields=""):
+    """A scratch layer of the user's own."""
+    layer = QgsVectorLayer(f"Polygon?crs={crs}{fields}", "mine", "memory")
+    for wkt in wkts:
+        feature = QgsFeature(layer.fields())
+        feature.setGeometry(QgsGeometry.fromWkt(wkt))
+        layer.dataProvider().addFeature(feature)
+    project.addMapLayer(layer)
+    return layer

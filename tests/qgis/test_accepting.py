@@ -1,0 +1,164 @@
+"""Accepting into the user's own layers: classes, constraints, candidates, what waits for an answer."""
+
+from qgis.core import (
+    QgsCategorizedSymbolRenderer,
+    QgsEditorWidgetSetup,
+    QgsFieldConstraints,
+    QgsGeometry,
+    QgsPointXY,
+    QgsRasterLayer,
+    QgsRectangle,
+    QgsRendererCategory,
+    QgsSymbol,
+)
+from qgis.PyQt.QtCore import Qt
+from qgis.PyQt.QtTest import QTest
+
+from helpers import MIDDLE, accept_one, polygon_layer, wait_until
+from rasterlasso.engine.ops import PRESETS, SegmentResult
+from rasterlasso.plugin.classes import classes_of
+
+
+def test_tab_goes_through_the_candidates_and_the_accepted_size_is_remembered(bench):
+    def answered():
+        shapes = [QgsGeometry.fromRect(QgsRectangle(0, 0, side, 1)).asWkb().data().hex() for side in (20, 10, 30)]
+        return SegmentResult(shapes[0], 0.9, "builtin", 0, 0.1, ((shapes[1], 0.8), (shapes[2], 0.7)))
+
+    bench.click(*MIDDLE)
+    bench.answered()
+    candidates = bench.digitizer.candidates
+    candidates.take(answered(), "lake")
+    seen = [candidates.polygon.area()]
+    for _ in range(3):
+        QTest.keyClick(bench.canvas, Qt.Key.Key_Tab)
+        seen.append(candidates.polygon.area())
+        assert len(candidates.others) == 2
+    assert seen == [20, 10, 30, 20]
+    QTest.keyClick(bench.canvas, Qt.Key.Key_Tab)
+    candidates.remember("lake")
+    candidates.take(answered(), "lake")
+    assert candidates.polygon.area() == 10
+    candidates.take(answered(), "field")
+    assert candidates.polygon.area() == 20
+    candidates.take(answered())
+    assert candidates.score == 0.9
+    alone = SegmentResult(QgsGeometry.fromRect(QgsRectangle(0, 0, 5, 1)).asWkb().data().hex(), 0.9, "builtin", 0, 0.1)
+    candidates.take(alone, "pond")
+    candidates.remember("pond")
+    candidates.take(answered(), "pond")
+    assert candidates.polygon.area() == 20
+
+
+def test_a_click_elsewhere_accepts_where_the_user_wants_that(bench):
+    bench.digitizer.auto_accept = True
+    bench.click(*MIDDLE)
+    bench.answered()
+    bench.click(500_300, 4_499_700)  # on the same field: one more prompt
+    bench.answered()
+    assert len(bench.digitizer.draft.points) == 2
+    bench.click(500_600, 4_499_500)
+    assert bench.digitizer.target.layer.featureCount() == 1
+    assert len(bench.digitizer.draft.points) == 1
+    assert bench.digitizer.pace.total == 1
+    assert bench.digitizer.pace.per_minute is None
+    bench.answered()
+    bench.digitizer.accept()
+    assert bench.digitizer.pace.per_minute > 0
+
+
+def test_classes_come_from_a_value_map_or_a_categorized_style(project):
+    layer = polygon_layer(project, fields="&field=kind:integer&field=note:string")
+    assert classes_of(layer) == ("class", [])
+    layer.setEditorWidgetSetup(0, QgsEditorWidgetSetup("ValueMap", {"map": [{"Lake": 1}, {"Field": 2}]}))
+    assert classes_of(layer) == ("kind", [("Lake", 1), ("Field", 2)])
+    symbol = QgsSymbol.defaultSymbol(layer.geometryType())
+    layer.setRenderer(QgsCategorizedSymbolRenderer("kind", [QgsRendererCategory(7, symbol, "House")]))
+    assert classes_of(layer) == ("kind", [("House", 7)])
+
+
+def test_what_is_for_something_else_holds_no_class(project):
+    layer = polygon_layer(project, fields="&field=class:string&field=model:string")
+
+    def category(value, label):
+        return QgsRendererCategory(value, QgsSymbol.defaultSymbol(layer.geometryType()), label)
+
+    layer.setRenderer(QgsCategorizedSymbolRenderer("model", [category("sam", "SAM")]))
+    assert classes_of(layer) == ("class", [])
+    layer.setRenderer(QgsCategorizedSymbolRenderer("class", [category(["a", "b"], "both"), category("c", "C")]))
+    assert classes_of(layer) == ("class", [("C", "c")])
+
+
+def test_a_click_after_enter_waits_for_the_acceptance(bench):
+    bench.click(*MIDDLE)
+    bench.key(Qt.Key.Key_Return)
+    bench.click(500_600, 4_499_500)
+    wait_until(lambda: bench.digitizer.target.layer is not None)
+    bench.answered()
+    assert bench.digitizer.target.layer.featureCount() == 1
+    assert len(bench.digitizer.draft.points) == 1
+
+
+def test_parts_are_added_to_the_answer_that_is_under_way_only_once_it_is_there(bench):
+    bench.click(*MIDDLE)
+    bench.answered()
+    bench.click(500_330, 4_499_720, Qt.MouseButton.RightButton)
+    bench.key(Qt.Key.Key_A)
+    assert bench.digitizer.draft.kept is None
+    assert len(bench.digitizer.draft.points) == 2
+    bench.answered()
+
+
+def test_other_imagery_shows_nothing_of_the_former_one(bench, project, tmp_path):
+    bench.click(*MIDDLE)
+    bench.answered()
+    gone = QgsRasterLayer(str(tmp_path / "gone.tif"), "gone")
+    project.addMapLayer(gone)
+    bench.digitizer.set_imagery(gone)
+    assert bench.digitizer.polygon is None
+
+
+def test_a_hard_constraint_keeps_the_polygon_and_says_why(bench, project):
+    layer = polygon_layer(project, fields="&field=owner:string")
+    layer.setFieldConstraint(
+        0, QgsFieldConstraints.Constraint.ConstraintNotNull, QgsFieldConstraints.ConstraintStrength.ConstraintStrengthHard
+    )
+    bench.digitizer.set_target(layer)
+    accept_one(bench)
+    assert "owner" in bench.messages[-1]
+    assert bench.digitizer.polygon is not None
+    assert layer.featureCount() == 0
+
+
+def test_edits_made_before_stay_and_are_undone_apart(bench, project):
+    layer = polygon_layer(project, "Polygon ((0 0, 1 0, 1 1, 0 0))")
+    layer.startEditing()
+    [first] = layer.getFeatures()
+    layer.translateFeature(first.id(), 5, 5)
+    bench.digitizer.set_target(layer)
+    accept_one(bench)
+    layer.undoStack().undo()
+    [left] = layer.getFeatures()
+    assert left.geometry().contains(QgsPointXY(5.9, 5.5))
+
+
+def test_another_outline_is_drawn_at_once(bench):
+    bench.click(*MIDDLE)
+    free = bench.answered()
+    bench.digitizer.lens.set_finish(PRESETS["building"])
+    squared = bench.answered()
+    assert squared.constGet().nCoordinates() < free.constGet().nCoordinates()
+    corners = squared.constGet().nCoordinates() - 1
+    assert corners == 4
+    bench.digitizer.lens.set_finish(PRESETS["raw"])
+    assert bench.answered().equals(free)
+
+
+def test_the_imagerys_owners_are_named_in_a_new_layers_metadata(bench, project, imagery):
+    imagery.setAttribution("© Survey of Somewhere")
+    accept_one(bench)
+    accept_one(bench)
+    assert bench.digitizer.target.layer.metadata().rights() == ["© Survey of Somewhere"]
+    mine = polygon_layer(project)
+    bench.digitizer.set_target(mine)
+    accept_one(bench)
+    assert mine.metadata().rights() == []

@@ -1,0 +1,126 @@
+"""Whole layers: export, simplification, colours."""
+
+import math
+import subprocess
+
+import pytest
+from qgis.core import (
+    QgsVectorLayer,
+)
+
+from helpers import accept_one, polygon_layer, wait_until
+from rasterlasso.plugin.classes import classes_of
+
+
+def test_a_file_that_is_open_is_not_overwritten(bench, project, tmp_path):
+    path = tmp_path / "target.gpkg"
+    bench.digitizer.new_geopackage_target(path)
+    accept_one(bench)
+    assert bench.digitizer.target.layer.commitChanges()
+    bench.jobs.export(bench.digitizer.target.layer, path)
+    assert "is read from it" in bench.messages[-1]
+    assert QgsVectorLayer(bench.digitizer.target.layer.source(), "again", "ogr").featureCount() == 1
+
+
+def test_styles_of_other_layers_in_a_file_stay(bench, tmp_path):
+    path = tmp_path / "two.gpkg"
+    for name in ("lake", "field"):
+        bench.digitizer.new_geopackage_target(path)
+        bench.digitizer.class_name = name
+        accept_one(bench)
+        assert bench.digitizer.target.layer.commitChanges()
+    for source, name in (("features", "lake"), ("features_2", "field")):
+        again = QgsVectorLayer(f"{path}|layername={source}", source, "ogr")
+        assert [each.value() for each in again.renderer().categories()][:1] == [name]
+
+
+@pytest.mark.parametrize("target", ["scratch", "geopackage"])
+@pytest.mark.parametrize("suffix", ["gpkg", "shp", "geojson", "fgb"])
+def test_exports_are_what_gdals_own_tools_read(bench, tmp_path, suffix, target):
+    """Before the edits are saved, too."""
+    if target == "geopackage":
+        bench.digitizer.new_geopackage_target(tmp_path / "target.gpkg")
+    bench.digitizer.class_name = "Grünland"
+    accept_one(bench)
+    path = tmp_path / f"out.{suffix}"
+    bench.jobs.export(bench.digitizer.target.layer, path)
+    assert "Exported" in bench.messages[-1]
+    told = subprocess.run(["ogrinfo", "-al", "-so", str(path)], capture_output=True, text=True, check=True).stdout
+    assert "Feature Count: 1" in told
+    assert ("WGS 84" if suffix == "geojson" else "UTM zone 13N") in told
+    rows = subprocess.run(["ogrinfo", "-al", str(path)], capture_output=True, text=True, check=True).stdout
+    assert "Grünland" in rows
+    bench.jobs.export(bench.digitizer.target.layer, tmp_path / "no folder" / f"out.{suffix}")
+    assert "no folder" in bench.messages[-1]
+
+
+def test_formats_that_qgis_lacks_are_written_by_the_engine(bench, tmp_path, engine_python):
+    bench.digitizer.new_geopackage_target(tmp_path / "target.gpkg")
+    accept_one(bench)
+    path = tmp_path / "out.parquet"
+    bench.jobs.export(bench.digitizer.target.layer, path)
+    wait_until(lambda: bench.messages and "Exported" in bench.messages[-1])
+    code = f"import geopandas; print(geopandas.read_parquet({str(path)!r}).to_crs(32613).area[0])"
+    told = subprocess.run([engine_python, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert float(told) == pytest.approx(240 * 160, rel=0.05)
+    bench.jobs.export(bench.digitizer.target.layer, tmp_path / "out.docx")
+    wait_until(lambda: "docx" in bench.messages[-1])
+    assert ".gpkg" in bench.messages[-1]
+
+
+def test_a_layer_is_simplified_with_its_borders_shared(bench, project):
+    wave = [(20 + math.sin(y / 3), y) for y in range(101)]
+    ring = ", ".join(f"{x} {y}" for x, y in wave)
+    back = ", ".join(f"{x} {y}" for x, y in reversed(wave))
+    layer = polygon_layer(
+        project, f"Polygon ((0 0, {ring}, 0 100, 0 0))", f"Polygon (({back}, 40 0, 40 100, {wave[-1][0]} 100))"
+    )
+    before = sum(feature.geometry().constGet().nCoordinates() for feature in layer.getFeatures())
+    bench.jobs.simplify(layer, 3.0)
+    wait_until(lambda: bench.messages)
+    left, right = (feature.geometry() for feature in layer.getFeatures())
+    after = left.constGet().nCoordinates() + right.constGet().nCoordinates()
+    assert f"{before - after} vertices less" in bench.messages[-1]
+    assert after < before / 3
+    assert left.intersection(right).area() == pytest.approx(0, abs=1e-9)
+    assert left.combine(right).area() == pytest.approx(4000)
+    assert layer.undoStack().count() == 1
+
+
+def test_polygons_that_overlap_are_not_simplified_together(bench, project):
+    layer = polygon_layer(project, "Polygon ((0 0, 10 0, 10 10, 0 0))", "Polygon ((5 0, 15 0, 15 10, 5 0))")
+    bench.jobs.simplify(layer, 1.0)
+    wait_until(lambda: bench.messages)
+    assert "2 polygons overlap" in bench.messages[-1]
+    assert not layer.isEditable()
+
+
+def test_new_layers_show_each_class_in_a_colour_and_keep_that(bench, project, tmp_path):
+    path = tmp_path / "styled.gpkg"
+    bench.digitizer.new_geopackage_target(path)
+    for name in ("lake", "field"):
+        bench.digitizer.class_name = name
+        accept_one(bench)
+    layer = bench.digitizer.target.layer
+    shown = [(each.value(), each.symbol().color().name()) for each in layer.renderer().categories()]
+    assert [name for name, _ in shown[:2]] == ["lake", "field"]
+    assert not shown[2][0]
+    assert len({colour for _, colour in shown}) == 3
+    assert classes_of(layer) == ("class", [("lake", "lake"), ("field", "field")])
+    assert layer.commitChanges()
+    again = QgsVectorLayer(layer.source(), "again", "ogr")
+    assert [each.value() for each in again.renderer().categories()][:2] == ["lake", "field"]
+
+
+def test_a_style_of_the_users_own_is_left_alone(bench, project):
+    layer = polygon_layer(project, fields="&field=class:string")
+    before = type(layer.renderer())
+    bench.digitizer.set_target(layer)
+    bench.digitizer.class_name = "lake"
+    accept_one(bench)
+    assert type(layer.renderer()) is before
+
+
+def test_nothing_to_export_is_said(bench, tmp_path):
+    bench.jobs.export(bench.digitizer.target.layer, tmp_path / "x.gpkg")
+    assert "nothing to export" in bench.messages[-1]

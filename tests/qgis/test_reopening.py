@@ -1,0 +1,102 @@
+"""Accepted polygons taken up again."""
+
+import json
+
+import pytest
+from qgis.core import (
+    QgsGeometry,
+    QgsRectangle,
+)
+from qgis.PyQt.QtCore import Qt
+
+from helpers import FIELD, MIDDLE, accept_one, iou, polygon_layer
+from rasterlasso.plugin.draft import Outline
+
+ALT = Qt.KeyboardModifier.AltModifier
+
+
+def test_alt_click_reopens_by_the_kept_prompts_and_keeps_the_feature(bench, project):
+    accept_one(bench)
+    layer = bench.digitizer.target.layer
+    [before] = layer.getFeatures()
+    kept = json.loads(before["prompts"])
+    assert kept["points"][0][2] is True
+    assert before["level"] == -1
+    assert before["gsd_m"] == pytest.approx(1.0, rel=0.01)
+    bench.click(*MIDDLE, modifier=ALT)
+    bench.answered()
+    assert bench.digitizer.draft.reopened == (layer.id(), before.id())
+    assert len(bench.digitizer.draft.points) == 1
+    bench.click(500_330, 4_499_720, Qt.MouseButton.RightButton)
+    bench.answered()
+    bench.key(Qt.Key.Key_Return)
+    [after] = layer.getFeatures()
+    assert after.id() == before.id()
+    assert after.geometry().area() < before.geometry().area()
+    assert len(json.loads(after["prompts"])["points"]) == 2
+    layer.undoStack().undo()
+    [undone] = layer.getFeatures()
+    assert undone.geometry().equals(before.geometry())
+
+
+def test_a_polygon_without_prompts_is_reopened_by_its_shape(bench, project):
+    _x0, y0, x1, y1 = FIELD
+    rough = QgsGeometry.fromRect(QgsRectangle(500_100, y0 + 10, x1 - 5, y1 + 20))
+    layer = polygon_layer(project, rough.asWkt(), fields="&field=name:string")
+    bench.digitizer.set_target(layer)
+    bench.click(*MIDDLE, modifier=ALT)
+    polygon = bench.answered()
+    assert [type(step) for step in bench.digitizer.draft.steps] == [Outline]
+    field = QgsGeometry.fromRect(QgsRectangle(*FIELD))
+    assert iou(polygon, field) > 0.9 > iou(rough, field)
+    bench.key(Qt.Key.Key_Return)
+    [feature] = layer.getFeatures()
+    assert iou(feature.geometry(), field) > 0.9
+    bench.click(500_040, 4_499_450, modifier=ALT)
+    assert "No polygon of the target layer is here" in bench.messages[-1]
+
+
+def test_a_reopened_draft_that_is_taken_back_changes_nothing_any_more(bench):
+    accept_one(bench)
+    layer = bench.digitizer.target.layer
+    bench.click(*MIDDLE, modifier=ALT)
+    bench.answered()
+    bench.key(Qt.Key.Key_Backspace)
+    assert bench.digitizer.draft.reopened is None
+    accept_one(bench, (500_600, 4_499_500))
+    assert layer.featureCount() == 2
+
+
+def test_a_reopened_polygon_that_went_meanwhile_is_added(bench):
+    accept_one(bench)
+    first = bench.digitizer.target.layer
+    [feature] = first.getFeatures()
+    bench.click(*MIDDLE, modifier=ALT)
+    bench.answered()
+    first.deleteFeature(feature.id())
+    bench.key(Qt.Key.Key_Return)
+    assert first.featureCount() == 1
+    bench.click(*MIDDLE, modifier=ALT)
+    bench.answered()
+    bench.digitizer.new_scratch_target()
+    bench.key(Qt.Key.Key_Return)
+    assert bench.digitizer.target.layer is not first
+    assert bench.digitizer.target.layer.featureCount() == 1
+    assert first.featureCount() == 1
+
+
+def test_reopening_does_not_drop_an_object_under_way_and_keeps_the_class(bench):
+    bench.digitizer.class_name = "river"
+    accept_one(bench)
+    bench.click(500_600, 4_499_500)
+    pending = bench.answered()
+    bench.click(*MIDDLE, modifier=ALT)
+    assert "under way" in bench.messages[-1]
+    assert bench.digitizer.polygon.equals(pending)
+    bench.key(Qt.Key.Key_Escape)
+    bench.digitizer.class_name = "lake"
+    bench.click(*MIDDLE, modifier=ALT)
+    bench.answered()
+    bench.key(Qt.Key.Key_Return)
+    [feature] = bench.digitizer.target.layer.getFeatures()
+    assert feature["class"] == "river"

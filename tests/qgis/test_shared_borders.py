@@ -1,0 +1,136 @@
+"""Borders shared with neighbours, and outlines as lines."""
+
+import itertools
+import math
+import random
+
+import pytest
+from qgis.core import (
+    QgsFeature,
+    QgsGeometry,
+    QgsPointXY,
+    QgsRasterLayer,
+    QgsRectangle,
+    QgsVectorLayer,
+)
+
+from helpers import FIELD, accept_one, polygon_layer
+from rasterlasso.plugin.lines import outline_as_lines
+from rasterlasso.plugin.topology import with_shared_borders
+
+
+def test_neighbours_share_every_vertex_without_gap_or_overlap(project):
+    old = "Polygon ((0 0, 100 0, 100 100, 0 100, 0 0))"
+    layer = polygon_layer(project, old, "Polygon ((0 102, 100 101, 100 200, 0 200, 0 102))")
+    new = QgsGeometry.fromWkt("Polygon ((97 -3, 103 50, 99 104, 98 150, 200 150, 200 0, 97 -3))")
+    mine, changed = with_shared_borders(new, layer, 5)
+    others = {feature.id(): changed.get(feature.id(), feature.geometry()) for feature in layer.getFeatures()}
+    first, second = others.values()
+    assert mine.isGeosValid()
+    assert mine.intersection(first).area() == pytest.approx(0, abs=1e-9)
+    assert mine.intersection(second).area() == pytest.approx(0, abs=1e-9)
+    assert first.area() == pytest.approx(100 * 100)
+    strip = QgsGeometry.fromRect(QgsRectangle(95, 5, 110, 95))
+    covered = QgsGeometry.unaryUnion([mine, first]).intersection(strip)
+    assert covered.area() == pytest.approx(strip.area(), rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_many_neighbours_share_their_borders_whatever_their_shapes(project, seed):
+    dice = random.Random(seed)
+    layer = polygon_layer(project)
+    layer.startEditing()
+    for _ in range(8):
+        corners = sorted((dice.uniform(0, 2 * math.pi), dice.uniform(20, 60)) for _ in range(dice.randint(5, 40)))
+        x, y = dice.uniform(0, 150), dice.uniform(0, 150)
+        ring = [QgsPointXY(x + r * math.cos(angle), y + r * math.sin(angle)) for angle, r in corners]
+        new = QgsGeometry.fromPolygonXY([ring]).makeValid()
+        mine, changed = with_shared_borders(new, layer, 4)
+        for each, fitted in changed.items():
+            layer.changeGeometry(each, fitted)
+        if not mine.equals(new) or not layer.featureCount():
+            feature = QgsFeature(layer.fields())
+            feature.setGeometry(mine)
+            layer.addFeature(feature)
+    shapes = [feature.geometry() for feature in layer.getFeatures()]
+    assert len(shapes) > 2
+    assert all(shape.isGeosValid() for shape in shapes)
+    for first, second in itertools.combinations(shapes, 2):
+        assert first.intersection(second).area() == pytest.approx(0, abs=1e-9)
+    for part in QgsGeometry.unaryUnion(shapes).asGeometryCollection():
+        for ring in part.asPolygon()[1:]:
+            hole = QgsGeometry.fromPolygonXY([ring])
+            assert not hole.buffer(-2, 4).isEmpty()
+
+
+def test_a_polygon_without_neighbours_stays_as_it_is(project):
+    layer = polygon_layer(project, "Polygon ((0 0, 1 0, 1 1, 0 0))")
+    new = QgsGeometry.fromWkt("Polygon ((50 50, 60 50, 60 60, 50 50))")
+    mine, changed = with_shared_borders(new, layer, 5)
+    assert mine.equals(new)
+    assert changed == {}
+
+
+def test_accepting_beside_a_neighbour_shares_its_border_in_one_undo_step(bench, project):
+    _x0, y0, x1, y1 = FIELD
+    layer = polygon_layer(project, QgsGeometry.fromRect(QgsRectangle(x1 - 3, y0, x1 + 200, y1)).asWkt())
+    bench.digitizer.set_target(layer)
+    bench.digitizer.share_borders = True
+    accept_one(bench)
+    assert bench.messages == []
+    old, new = sorted(layer.getFeatures(), key=lambda feature: feature.geometry().boundingBox().xMinimum(), reverse=True)
+    assert new.geometry().intersection(old.geometry()).area() == pytest.approx(0, abs=1e-6)
+    assert new.geometry().touches(old.geometry()) or new.geometry().distance(old.geometry()) < 1e-9
+    assert layer.undoStack().count() == 1
+    layer.undoStack().undo()
+    assert layer.featureCount() == 1
+
+
+def test_a_line_layer_gets_the_outline_without_the_frame(bench, project):
+    lines = QgsVectorLayer("LineString?crs=EPSG:32613", "lines", "memory")
+    project.addMapLayer(lines)
+    bench.digitizer.set_target(lines)
+    accept_one(bench)
+    [feature] = lines.getFeatures()
+    assert feature.geometry().length() == pytest.approx(2 * (240 + 160), rel=0.05)
+    square = QgsGeometry.fromRect(QgsRectangle(0, 0, 100, 60))
+    frame = QgsRectangle(0, 0, 200, 200)
+    cut = outline_as_lines(square, frame.contains, 1.0)
+    assert cut.length() == pytest.approx(160)
+    assert len(cut.asMultiPolyline()) == 1
+    ring = outline_as_lines(square.buffer(-10, 4), frame.contains, 1.0)
+    assert ring.length() == pytest.approx(square.buffer(-10, 4).length())
+    assert outline_as_lines(square, lambda place: False, 1.0).isEmpty()
+
+
+def test_a_line_layer_gets_no_line_along_nodata(bench, project, make_image):
+    layer = QgsRasterLayer(str(make_image("holes.tif", nodata_corner=True)), "holes")
+    project.addMapLayer(layer)
+    bench.digitizer.set_imagery(layer)
+    lines = QgsVectorLayer("LineString?crs=EPSG:32613", "lines", "memory")
+    project.addMapLayer(lines)
+    bench.digitizer.set_target(lines)
+    bench.digitizer.draw([QgsPointXY(*place) for place in ((500_000, 4_499_860), (500_190, 4_499_860), (500_190, 4_499_995))])
+    polygon = bench.answered()
+    bench.digitizer.accept()
+    corner = QgsRectangle(500_000, 4_499_920, 500_080, 4_500_000)
+    corner.grow(1.0)
+    assert polygon.intersects(QgsGeometry.fromRect(corner).buffer(3, 2))
+    assert bench.messages == []
+    assert lines.featureCount() >= 1
+    assert sum(feature.geometry().length() for feature in lines.getFeatures()) < polygon.length() - 60
+    for feature in lines.getFeatures():
+        inside = feature.geometry().intersection(QgsGeometry.fromRect(corner).buffer(3, 2))
+        assert inside.length() < 12
+
+
+def test_the_area_is_that_of_what_neighbours_leave(bench, project):
+    x0, y0, *_ = FIELD
+    island = QgsGeometry.fromRect(QgsRectangle(x0 + 80, y0 + 60, x0 + 120, y0 + 100))
+    layer = polygon_layer(project, island.asWkt(), fields="&field=area_m2:double")
+    bench.digitizer.set_target(layer)
+    bench.digitizer.share_borders = True
+    accept_one(bench, (x0 + 30, y0 + 30))
+    new = max(layer.getFeatures(), key=lambda feature: feature.geometry().area())
+    assert new["area_m2"] == pytest.approx(new.geometry().area(), rel=2e-3)
+    assert new.geometry().intersection(island).area() == pytest.approx(0, abs=1e-6)
