@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
+from urllib.request import url2pathname
 from xml.etree import ElementTree
 
-from qgis.core import QgsCoordinateReferenceSystem, QgsDataSourceUri, QgsRasterLayer
+from qgis.core import QgsCoordinateReferenceSystem, QgsDataSourceUri, QgsRasterInterface, QgsRasterLayer
 
 from .errors import ImageryUnsupported
 from .translation import tr
@@ -36,6 +37,8 @@ def gdal_source(layer: QgsRasterLayer) -> str:
     given = {name: values[-1] for name, values in parse_qs(layer.source(), keep_blank_values=True).items()}
     if "authcfg" in given:
         raise _unsupported(layer, tr("it needs a sign-in that only QGIS knows"))
+    if given.get("type") == "mbtiles":
+        return url2pathname(urlsplit(given.get("url", "")).path)
     if given.get("type") == "xyz":
         return _xyz(layer, given)
     if "tileMatrixSet" in given:
@@ -77,6 +80,15 @@ def _wms(layer: QgsRasterLayer, given: dict[str, str]) -> str:
     return _of_extent(layer, "WMS", given, crs, service)
 
 
+def wms_of(layer: QgsRasterLayer, url: str) -> str:
+    """For `gdal.Open`, of a WMS that draws a layer as it is shown; raises `ImageryUnsupported`."""
+    code = layer.crs().authid() or layer.crs().toWkt()
+    service = {"Version": "1.1.1", "ServerUrl": f"{url}?", "SRS": code, "ImageFormat": "image/png", "Layers": "shown"}
+    has_pixels = layer.dataProvider().capabilities() & QgsRasterInterface.Capability.Size
+    pixel = min(layer.rasterUnitsPerPixelX(), layer.rasterUnitsPerPixelY()) if has_pixels else None
+    return _of_extent(layer, "WMS", {"url": url}, layer.crs(), service, pixel)
+
+
 def _arcgis(layer: QgsRasterLayer) -> str:
     """Of an ArcGIS map service, drawn by the server."""
     uri = QgsDataSourceUri(layer.source())
@@ -96,20 +108,28 @@ def _arcgis(layer: QgsRasterLayer) -> str:
 
 
 def _of_extent(
-    layer: QgsRasterLayer, kind: str, given: dict[str, str], crs: QgsCoordinateReferenceSystem, service: dict[str, object]
+    layer: QgsRasterLayer,
+    kind: str,
+    given: dict[str, str],
+    crs: QgsCoordinateReferenceSystem,
+    service: dict[str, object],
+    pixel: float | None = None,
 ) -> str:
-    """Of a server that draws any part of a layer's extent."""
+    """Of a server that draws any part of a layer's extent.
+
+    pixel: size in units of the CRS, None where there is no native one.
+    """
     extent = layer.extent()
     if not given.get("url") or not crs.isValid() or extent.isEmpty():
         raise _unsupported(layer, tr("its address, CRS or extent is not known"))
-    pixel = FINEST_M / METRES_PER_DEGREE if crs.isGeographic() else FINEST_M
+    pixel = pixel or (FINEST_M / METRES_PER_DEGREE if crs.isGeographic() else FINEST_M)
     root = ElementTree.Element("GDAL_WMS")
     _add(ElementTree.SubElement(root, "Service", name=kind), service)
     corners = {"UpperLeftX": extent.xMinimum(), "UpperLeftY": extent.yMaximum()}
     corners |= {"LowerRightX": extent.xMaximum(), "LowerRightY": extent.yMinimum()}
     size = {"SizeX": round(extent.width() / pixel), "SizeY": round(extent.height() / pixel)}
     _add(ElementTree.SubElement(root, "DataWindow"), {**corners, **size})
-    _add(root, {"Projection": crs.authid(), "BlockSizeX": 512, "BlockSizeY": 512})
+    _add(root, {"Projection": crs.authid() or crs.toWkt(), "BlockSizeX": 512, "BlockSizeY": 512})
     return _finished(root, given)
 
 

@@ -299,6 +299,7 @@ class Digitizer(QObject):
     def detach(self) -> None:
         """Forget the draft and let project and engine go."""
         self.clear()
+        self.lens.close()
         self._project.layersWillBeRemoved.disconnect(self._forget_layers)
         self._engine.restarted.disconnect(self._on_restarted)
 

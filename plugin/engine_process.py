@@ -56,6 +56,8 @@ def engine_environment() -> QProcessEnvironment:
         environment.remove(name)
     environment.insert("OMP_WAIT_POLICY", "PASSIVE")  # idle threads must not hold QGIS's cores
     environment.insert("PYTHONUTF8", "1")
+    direct = environment.value("no_proxy") or environment.value("NO_PROXY")
+    environment.insert("no_proxy", f"{direct},127.0.0.1" if direct else "127.0.0.1")  # what QGIS draws comes from there
     settings = Settings.load()
     chosen = {"RASTERLASSO_CACHE": settings.cache_folder, "RASTERLASSO_CACHE_GB": str(settings.cache_gb)}
     for name, value in chosen.items():

@@ -13,6 +13,7 @@ from qgis.core import (
     QgsGeometry,
     QgsPointXY,
     QgsProviderRegistry,
+    QgsRasterDataProvider,
     QgsRasterLayer,
     QgsRectangle,
 )
@@ -25,10 +26,10 @@ def raster_path(layer: QgsRasterLayer | None) -> str:
     """What GDAL opens for the layer; raises `NoImagery`, `ImageryInvalid`, `ImageryUnsupported`."""
     if layer is None:
         raise NoImagery()
-    if layer.providerType() not in ("gdal", *PROVIDERS):
-        raise ImageryUnsupported(layer=layer.name(), provider=layer.providerType())
     if not layer.isValid():
         raise ImageryInvalid(layer=layer.name())
+    if layer.providerType() not in ("gdal", *PROVIDERS):
+        raise ImageryUnsupported(layer=layer.name(), provider=layer.providerType())
     if layer.providerType() in PROVIDERS:
         return gdal_source(layer)
     parts = QgsProviderRegistry.instance().decodeUri("gdal", layer.source())
@@ -37,14 +38,16 @@ def raster_path(layer: QgsRasterLayer | None) -> str:
     return f"{parts.get('vsiPrefix') or ''}{parts['path']}{parts.get('vsiSuffix') or ''}"
 
 
-def level_at(layer: QgsRasterLayer, center: QgsPointXY, map_units_per_pixel: float, transform: QgsCoordinateTransform) -> int:
+def level_at(
+    layer: QgsRasterLayer, source: str, center: QgsPointXY, map_units_per_pixel: float, transform: QgsCoordinateTransform
+) -> int:
     """The level whose pixels are nearest to the map's, so that what is segmented is what is seen.
 
-    transform: map to layer. Raises `CoordinatesUntransformable` and what `raster_path` does.
+    source: what GDAL opens for the layer. transform: map to layer. Raises `CoordinatesUntransformable` and `ImageryInvalid`.
     """
     here = transformed(center, transform)
     right = transformed(QgsPointXY(center.x() + map_units_per_pixel, center.y()), transform)
-    pixel_x, pixel_y = _pixel_size(raster_path(layer)) if layer.providerType() in PROVIDERS else _own_pixel_size(layer)
+    pixel_x, pixel_y = _own_pixel_size(layer) if layer.providerType() == "gdal" else _pixel_size(source)
     native_px = math.hypot((right.x() - here.x()) / pixel_x, (right.y() - here.y()) / pixel_y)
     return round(math.log2(native_px)) if native_px > 0 else 0
 
@@ -52,10 +55,10 @@ def level_at(layer: QgsRasterLayer, center: QgsPointXY, map_units_per_pixel: flo
 @lru_cache(maxsize=16)
 def _pixel_size(source: str) -> tuple[float, float]:
     """(x, y) in units of the CRS, of what GDAL opens; raises `ImageryInvalid`."""
-    opened = QgsRasterLayer(source, source, "gdal")
-    if not opened.isValid():
+    opened = QgsProviderRegistry.instance().createProvider("gdal", source)  # a layer would read pixels, for statistics
+    if not isinstance(opened, QgsRasterDataProvider) or not opened.isValid():
         raise ImageryInvalid(layer=source)
-    return _own_pixel_size(opened)
+    return opened.extent().width() / opened.xSize(), opened.extent().height() / opened.ySize()
 
 
 def _own_pixel_size(layer: QgsRasterLayer) -> tuple[float, float]:

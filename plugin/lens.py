@@ -17,6 +17,8 @@ from qgis.PyQt.QtCore import QObject, pyqtSignal
 from ..engine.errors import RasterLassoError
 from ..engine.ops import PRESETS, Finish, LearnParams, PrefetchParams, SegmentParams, SegmentResult
 from ..engine.prompts import Point, Prompts
+from .drawn import DrawnLayers
+from .errors import ImageryUnsupported
 from .imagery import level_at, raster_path, transform_between, transformed, transformed_box
 from .radiometry import is_as_shown, set_as_shown, stretch_of
 
@@ -33,6 +35,7 @@ class Lens(QObject):
         super().__init__()
         self._canvas = canvas
         self._project = project
+        self._drawn = DrawnLayers(project)
         self.imagery: QgsRasterLayer | None = None
         self.model = model
         self.size = 0
@@ -97,9 +100,21 @@ class Lens(QObject):
 
     def checked(self) -> QgsRasterLayer:
         """The imagery, where it can be asked about; raises `NoImagery`, `ImageryInvalid`, `ImageryUnsupported`."""
-        raster_path(self.imagery)
+        self._source()
         assert self.imagery is not None
         return self.imagery
+
+    def _source(self) -> str:
+        """What GDAL opens for the imagery; raises as `checked`."""
+        try:
+            return raster_path(self.imagery)
+        except ImageryUnsupported:
+            assert self.imagery is not None
+            return self._drawn.source(self.imagery)
+
+    def close(self) -> None:
+        """Draw nothing for the engine any more."""
+        self._drawn.close()
 
     def to_imagery(self) -> QgsCoordinateTransform:
         """From map coordinates."""
@@ -107,13 +122,13 @@ class Lens(QObject):
 
     def level_at(self, place: QgsPointXY) -> int:
         """Of the map's scale at a place in map coordinates; raises as `checked`, and `CoordinatesUntransformable`."""
-        return level_at(self.checked(), place, self._canvas.mapUnitsPerPixel(), self.to_imagery())
+        return level_at(self.checked(), self._source(), place, self._canvas.mapUnitsPerPixel(), self.to_imagery())
 
     def segment(self, prompts: Prompts, view_level: int) -> SegmentParams:
         """Raises as `checked`."""
         layer = self.checked()
         level, finish = view_level + self.size, self.finish
-        return SegmentParams(raster_path(layer), prompts, self.model, level, self.learns, stretch_of(layer), finish)
+        return SegmentParams(self._source(), prompts, self.model, level, self.learns, stretch_of(layer), finish)
 
     def first_click(self, place: QgsPointXY) -> SegmentParams | None:
         """What a click at a place in map coordinates would ask for; None where it can't be asked: the click will say why."""
@@ -133,9 +148,9 @@ class Lens(QObject):
         except RasterLassoError:
             return None
         corners = (box.xMinimum(), box.yMinimum(), box.xMaximum(), box.yMaximum())
-        return PrefetchParams(raster_path(layer), self.model, level, (place.x(), place.y()), corners, stretch_of(layer))
+        return PrefetchParams(self._source(), self.model, level, (place.x(), place.y()), corners, stretch_of(layer))
 
     def learn(self, accepted: SegmentResult, wkb_hex: str) -> LearnParams:
         """From an accepted polygon."""
         layer = self.checked()
-        return LearnParams(raster_path(layer), wkb_hex, accepted.model, accepted.level, stretch_of(layer))
+        return LearnParams(self._source(), wkb_hex, accepted.model, accepted.level, stretch_of(layer))

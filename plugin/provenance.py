@@ -58,7 +58,7 @@ def attributes(
 def source_of(imagery: QgsRasterLayer) -> str:
     """What a field tells of imagery: no passwords, and of servers no keys."""
     source = imagery.publicSource()
-    return source if imagery.providerType() == "gdal" else source.split("?")[0].split("%3F")[0]
+    return source if imagery.providerType() == "gdal" else source.split("?")[0].split("%3F")[0] or imagery.name()
 
 
 def level_of(feature: QgsFeature, source: str) -> int | None:

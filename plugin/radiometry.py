@@ -31,7 +31,7 @@ def set_as_shown(layer: QgsRasterLayer, is_shown: bool) -> None:
 
 def stretch_of(layer: QgsRasterLayer) -> Stretch | None:
     """The bands, values and gamma that the map shows; None for the engine's choice, and where the map shows no stretch."""
-    if not is_as_shown(layer):
+    if not is_as_shown(layer) or layer.providerType() != "gdal":  # others are seen as they are drawn
         return None
     renderer = layer.renderer()
     if isinstance(renderer, QgsMultiBandColorRenderer):

@@ -1,12 +1,27 @@
 """Imagery from servers: QGIS's own layers, GDAL's drivers behind them, a server that fails."""
 
 import math
+from urllib.parse import quote
+from xml.etree import ElementTree
 
 import pytest
 from osgeo import gdal
-from qgis.core import QgsPointXY, QgsRasterLayer
+from qgis.core import (
+    QgsApplication,
+    QgsAuthMethodConfig,
+    QgsCoordinateReferenceSystem,
+    QgsCoordinateTransform,
+    QgsGeometry,
+    QgsNetworkAccessManager,
+    QgsPointXY,
+    QgsRasterLayer,
+    QgsRectangle,
+)
+from qgis.PyQt.QtCore import QUrl
+from qgis.PyQt.QtNetwork import QNetworkRequest
 
-from helpers import wait_until
+from helpers import FIELD, MIDDLE, iou, wait_until
+from rasterlasso.plugin.drawn import DrawnLayers
 from rasterlasso.plugin.imagery import raster_path
 from tile_server import LAKE, TileServer
 
@@ -99,12 +114,93 @@ def test_a_cog_on_a_server_is_read_by_ranges(bench, project, server, make_image,
     assert bench.digitizer.polygon.area() == pytest.approx(240 * 160, rel=0.05)
 
 
-def test_what_gdal_can_not_sign_in_to_is_refused(bench, project, server):
-    layer = QgsRasterLayer(
-        f"type=xyz&url={server.url}/xyz/%7Bz%7D/%7Bx%7D/%7By%7D.png&zmax=15&authcfg=abc1234", "private", "wms"
+def test_what_only_qgis_can_sign_in_to_is_drawn_by_qgis(bench, project, server):
+    manager = QgsApplication.authManager()
+    assert manager.setMasterPassword("password of the test", True)
+    sign_in = QgsAuthMethodConfig("Basic")
+    sign_in.setName("tiles")
+    sign_in.setConfigMap({"username": "me", "password": "secret"})
+    manager.storeAuthenticationConfig(sign_in)
+    server.troubles.add("private")
+    uri = f"type=xyz&url={server.url}/xyz/%7Bz%7D/%7Bx%7D/%7By%7D.png&zmax=15&authcfg={sign_in.id()}"
+    use(bench, project, QgsRasterLayer(uri, "private", "wms"))
+    bench.click(*LAKE[:2])
+    wait_until(lambda: bench.digitizer.progress is None, 60)
+    assert bench.messages == []
+    assert bench.digitizer.polygon.area() == pytest.approx(LAKE_M2, rel=0.1)
+
+
+def computed(make_image, formula='"plain@1" * 1.0'):
+    uri = (
+        "?crs=EPSG:32613&extent=500000,4499400,500800,4500000&width=400&height=300"
+        f"&formula={quote(formula)}&plain:provider=gdal&plain:uri={make_image('plain.tif')}"
     )
+    layer = QgsRasterLayer(uri, "computed", "virtualraster")
+    assert layer.isValid(), layer.error().message()
+    return layer
+
+
+def test_what_gdal_can_not_read_is_drawn_by_qgis(bench, project, make_image):
+    layer = computed(make_image)
     project.addMapLayer(layer)
     bench.digitizer.set_imagery(layer)
-    bench.click(500_240, 4_499_720)
-    assert "private" in bench.messages[0]
-    assert "sign-in" in bench.messages[0]
+    bench.click(*MIDDLE)
+    wait_until(lambda: bench.digitizer.progress is None, 60)
+    assert bench.messages == []
+    assert iou(bench.digitizer.polygon, QgsGeometry.fromRect(QgsRectangle(*FIELD))) > 0.95
+    assert bench.digitizer.answer.level == -1
+    bench.digitizer.accept()
+    [feature] = bench.digitizer.target.layer.getFeatures()
+    assert feature["source"]
+
+
+def test_a_layer_that_looks_otherwise_is_drawn_again(project, make_image):
+    drawn = DrawnLayers(project)
+    layer = computed(make_image)
+    project.addMapLayer(layer)
+    before = drawn.source(layer)
+    assert drawn.source(layer) == before
+    layer.setRenderer(layer.renderer().clone())
+    assert drawn.source(layer) != before
+    drawn.close()
+
+
+def test_pictures_are_for_the_engine_alone(project, make_image):
+    drawn = DrawnLayers(project)
+    layer = computed(make_image)
+    project.addMapLayer(layer)
+    address = ElementTree.fromstring(drawn.source(layer)).findtext(".//ServerUrl")
+    frame = "bbox=500000,4499400,500800,4500000"
+    _, _, port, secret, *_ = address.replace(":", "/").split("/")[2:]
+    for asked, code in (
+        (f"{address}{frame}&width=40&height=30", 200),
+        (f"{address}{frame}&width=40&height=30".replace(secret, "guess"), 410),
+        (f"{address}{frame}&width=40000&height=30", 501),
+        (f"{address}width=40&height=30", 501),
+    ):
+        assert status_of(asked) == code
+    assert port.isdigit()
+    drawn.close()
+
+
+def status_of(address):
+    """Of an HTTP request that QGIS's own event loop answers."""
+    reply = QgsNetworkAccessManager.instance().get(QNetworkRequest(QUrl(address)))
+    wait_until(reply.isFinished)
+    return reply.attribute(QNetworkRequest.Attribute.HttpStatusCodeAttribute)
+
+
+def test_offline_tiles_in_one_file_are_read(bench, project, make_image, tmp_path):
+    path = tmp_path / "offline.mbtiles"
+    gdal.Translate(str(path), str(make_image("plain.tif")), options="-of MBTILES")
+    layer = QgsRasterLayer(f"type=mbtiles&url={QUrl.fromLocalFile(str(path)).toString()}", "offline", "wms")
+    assert layer.isValid(), layer.error().message()
+    project.addMapLayer(layer)
+    bench.digitizer.set_imagery(layer)
+    bench.click(*MIDDLE)
+    wait_until(lambda: bench.digitizer.progress is None, 60)
+    assert bench.messages == []
+    to_utm = QgsCoordinateTransform(layer.crs(), QgsCoordinateReferenceSystem("EPSG:32613"), project)
+    found = QgsGeometry(bench.digitizer.polygon)
+    found.transform(to_utm)
+    assert iou(found, QgsGeometry.fromRect(QgsRectangle(*FIELD))) > 0.9

@@ -1,5 +1,6 @@
 """A server of map tiles, of WMS maps and of files with ranges, on 127.0.0.1, with troubles on demand."""
 
+import base64
 import json
 import struct
 import threading
@@ -13,6 +14,8 @@ from urllib.parse import parse_qs, urlparse
 WORLD_M = 20037508.342789244
 LAKE = (-11_785_000.0, 4_880_000.0, 3_000.0)
 """Middle and radius of the one lake there is, in Web Mercator."""
+
+SIGN_IN = "Basic " + base64.b64encode(b"me:secret").decode()
 
 
 def png(pixels):
@@ -42,7 +45,7 @@ def picture(x0, y0, x1, y1, cols, rows):
 
 
 class TileServer:
-    """`troubles`: of `missing`, `slow` and `broken`; `paths`: what was asked for."""
+    """`troubles`: of `missing`, `slow`, `private` and `broken`; `paths`: what was asked for."""
 
     def __init__(self, folder):
         self.folder = Path(folder)
@@ -79,6 +82,8 @@ class TileServer:
             time.sleep(0.3)
         if "broken" in self.troubles:
             self._send(request, 500, b"broken")
+        elif "private" in self.troubles and request.headers.get("Authorization") != SIGN_IN:
+            self._send(request, 401, b"who are you?", extra={"WWW-Authenticate": 'Basic realm="tiles"'})
         elif url.path.startswith("/xyz/"):
             z, x, y = (int(part) for part in url.path[5:].removesuffix(".png").split("/"))
             if "missing" in self.troubles and (x + y) % 3 == 0:

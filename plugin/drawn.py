@@ -1,0 +1,122 @@
+"""Layers that GDAL can't read: QGIS draws them, and a server on this machine alone gives the engine the pictures."""
+
+from __future__ import annotations
+
+import secrets
+from functools import partial
+from urllib.parse import parse_qs, urlsplit
+
+from qgis.core import QgsMapRendererSequentialJob, QgsMapSettings, QgsProject, QgsRasterLayer, QgsRectangle
+from qgis.PyQt.QtCore import QBuffer, QIODevice, QObject, QSize, Qt
+from qgis.PyQt.QtGui import QColor
+from qgis.PyQt.QtNetwork import QHostAddress, QTcpServer, QTcpSocket
+
+from .basemaps import wms_of
+
+MOST_PX = 4096
+"""Side of a picture; the engine asks for much smaller ones."""
+
+
+class DrawnLayers(QObject):
+    """A map server for raster layers of a project, as they are shown on the map.
+
+    Its addresses hold a secret, so that no other program on the machine gets pictures. Requests are answered in QGIS's own
+    thread as they come, drawing happens in another one.
+    """
+
+    def __init__(self, project: QgsProject) -> None:
+        super().__init__()
+        self._project = project
+        self._secret = secrets.token_urlsafe(16)
+        self._looks: dict[str, int] = {}
+        self._jobs: dict[QTcpSocket, QgsMapRendererSequentialJob] = {}
+        self._server = QTcpServer(self)
+        self._server.newConnection.connect(self._take_connections)
+
+    def source(self, layer: QgsRasterLayer) -> str:
+        """What GDAL opens for a layer of the project; another one once it looks otherwise. Raises `ImageryUnsupported`."""
+        if not self._server.isListening():
+            self._server.listen(QHostAddress(QHostAddress.SpecialAddress.LocalHost), 0)
+        if layer.id() not in self._looks:
+            self._looks[layer.id()] = 0
+            layer.rendererChanged.connect(partial(self._note_look, layer.id()))
+            layer.dataChanged.connect(partial(self._note_look, layer.id()))
+        address = f"http://127.0.0.1:{self._server.serverPort()}/{self._secret}/{layer.id()}/{self._looks[layer.id()]}"
+        return wms_of(layer, address)
+
+    def close(self) -> None:
+        """Draw nothing any more."""
+        self._server.close()
+        for socket in list(self._jobs):
+            socket.abort()
+
+    def _note_look(self, layer_id: str) -> None:
+        self._looks[layer_id] += 1
+
+    def _take_connections(self) -> None:
+        while self._server.hasPendingConnections():
+            socket = self._server.nextPendingConnection()
+            socket.readyRead.connect(partial(self._read, socket))
+            socket.disconnected.connect(partial(self._drop, socket))
+            self._read(socket)  # what came before the signal was connected
+
+    def _read(self, socket: QTcpSocket) -> None:
+        request = bytes(socket.peek(1 << 16))
+        if b"\r\n\r\n" not in request:
+            return
+        socket.readAll()
+        asked = urlsplit(request.split(b" ")[1].decode("ascii", "replace"))
+        secret, _, rest = asked.path.lstrip("/").partition("/")
+        layer = self._project.mapLayer(rest.split("/")[0])
+        if secret != self._secret or not isinstance(layer, QgsRasterLayer):
+            _answer(socket, "410 Gone")
+            return
+        try:
+            settings = _map_of(layer, {name.lower(): values[0] for name, values in parse_qs(asked.query).items()})
+        except (KeyError, ValueError):
+            _answer(socket, "501 Not Implemented")
+            return
+        job = QgsMapRendererSequentialJob(settings)
+        self._jobs[socket] = job
+        job.finished.connect(partial(self._send, socket))
+        job.start()
+
+    def _send(self, socket: QTcpSocket) -> None:
+        job = self._jobs.pop(socket, None)
+        if job is None:
+            return
+        if job.errors():
+            _answer(socket, "502 Bad Gateway")
+            return
+        picture = QBuffer()
+        picture.open(QIODevice.OpenModeFlag.WriteOnly)
+        job.renderedImage().save(picture, "PNG", 100)  # hardly compressed: it does not leave the machine
+        _answer(socket, "200 OK", bytes(picture.data()))
+
+    def _drop(self, socket: QTcpSocket) -> None:
+        job = self._jobs.pop(socket, None)
+        if job is not None:
+            job.cancelWithoutBlocking()
+        socket.deleteLater()
+
+
+def _map_of(layer: QgsRasterLayer, given: dict[str, str]) -> QgsMapSettings:
+    """Of a WMS request; raises `KeyError` and `ValueError`."""
+    x0, y0, x1, y1 = (float(value) for value in given["bbox"].split(","))
+    size = QSize(int(given["width"]), int(given["height"]))
+    if not (0 < size.width() <= MOST_PX and 0 < size.height() <= MOST_PX):
+        raise ValueError(size)
+    settings = QgsMapSettings()
+    settings.setLayers([layer])
+    settings.setDestinationCrs(layer.crs())
+    settings.setExtent(QgsRectangle(x0, y0, x1, y1))
+    settings.setOutputSize(size)
+    settings.setBackgroundColor(QColor(Qt.GlobalColor.transparent))
+    settings.setFlag(QgsMapSettings.Flag.RenderMapTile)
+    return settings
+
+
+def _answer(socket: QTcpSocket, status: str, body: bytes = b"") -> None:
+    head = f"HTTP/1.1 {status}\r\nContent-Type: image/png\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    socket.write(head.encode("ascii") + body)
+    socket.disconnectFromHost()
