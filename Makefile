@@ -1,5 +1,5 @@
 # make demo     the main job on real imagery in the real QGIS; IMAGE=… AT=x,y for a raster of your own
-# make test     all tests: engine, QGIS, desktop      (test-engine, test-qgis, test-desktop for one lane)
+# make test     all tests: engine, extra libraries, QGIS, desktop   (test-engine, test-extras, test-qgis, test-desktop: one lane)
 # make check    linters and types
 # make package  dist/rasterlasso-VERSION.zip
 # Each installs what it needs first.
@@ -9,17 +9,21 @@ PACKAGE := dist/rasterlasso-$(VERSION).zip
 ENGINE := build/venv-engine/bin
 AT ?=
 
-.PHONY: demo test test-engine test-qgis test-desktop check package clean
+.PHONY: demo test test-engine test-extras test-qgis test-desktop check package clean
 
 demo: package
 	@tools/setup.sh desktop $(if $(IMAGE),,sample)
 	@$(ENGINE)/python -m demo $(PACKAGE) $(if $(IMAGE),--image "$(IMAGE)" --at=$(AT))
 
-test: test-engine test-qgis test-desktop
+test: test-engine test-extras test-qgis test-desktop
 
 test-engine:
 	@tools/setup.sh tests sample
 	$(ENGINE)/python -m pytest tests/engine
+
+test-extras:
+	@tools/setup.sh tests extras
+	build/venv-extras/bin/python -m pytest tests/engine/extras
 
 test-qgis:
 	@tools/setup.sh tests sample

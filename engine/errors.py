@@ -233,6 +233,16 @@ class ModelLibraryMissing(RasterLassoError):
     )
 
 
+class ModelExtraMissing(RasterLassoError):
+    """The library that a model needs is an extra, which the user has not installed."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "The model {name} needs {library}, which does not come with the engine; its licence is {licence}. "
+        'To install it under that: "{python}" -m pip install {library}',
+    )
+
+
 class ModelFailed(RasterLassoError):
     """A model broke its contract."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..engine.errors import ModelFileUnusable
+from ..engine.errors import ModelExtraMissing, ModelFileUnusable, ModelLibraryMissing, RasterLassoError
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -15,26 +16,38 @@ HALF = (0.5, 0.5, 0.5)
 
 @dataclass(frozen=True)
 class Family:
-    """What differs between the architectures.
+    """What differs between the architectures. licence: of the weights. library: that runs them."""
+
+    title: str
+    licence: str
+    library: str = "transformers"
+
+
+@dataclass(frozen=True)
+class SamFamily(Family):
+    """SAM and its kin, which share a decoder.
 
     stretched: the image is resized to a square; else its longer side, and the rest is padded below and on the right.
     """
 
-    title: str
-    transformers_class: str
-    licence: str
+    transformers_class: str = "SamModel"
     mean: tuple[float, float, float] = MEAN
     std: tuple[float, float, float] = STD
     stretched: bool = True
 
 
-FAMILIES = {
-    "sam": Family("SAM", "SamModel", "Apache-2.0", stretched=False),
-    "sam_hq": Family("SAM-HQ", "SamHQModel", "Apache-2.0", stretched=False),
-    "sam2": Family("SAM 2", "Sam2Model", "Apache-2.0"),
-    "sam3_tracker": Family("SAM 3", "Sam3TrackerModel", "SAM License", HALF, HALF),
+FAMILIES: dict[str, Family] = {
+    "sam": SamFamily("SAM", "Apache-2.0", stretched=False),
+    "sam_hq": SamFamily("SAM-HQ", "Apache-2.0", transformers_class="SamHQModel", stretched=False),
+    "sam2": SamFamily("SAM 2", "Apache-2.0", transformers_class="Sam2Model"),
+    "sam3_tracker": SamFamily("SAM 3", "SAM License", transformers_class="Sam3TrackerModel", mean=HALF, std=HALF),
+    "mobile_sam": SamFamily("MobileSAM", "Apache-2.0", "ultralytics", stretched=False),
+    "fastsam": Family("FastSAM", "AGPL-3.0", "ultralytics"),
 }
 """By the `model_type` of their `config.json`."""
+
+EXTRA_LIBRARIES = {"ultralytics": "AGPL-3.0"}
+"""Libraries that are installed only where the user wants them, with their licences."""
 
 
 def read_family(folder: Path) -> tuple[str, Family]:
@@ -48,3 +61,12 @@ def read_family(folder: Path) -> tuple[str, Family]:
     if kind not in FAMILIES:
         raise ModelFileUnusable(path=str(folder), reason=f"holds a {kind}; known are {', '.join(FAMILIES)}")
     return kind, FAMILIES[kind]
+
+
+def missing_library(name: str, error: ModuleNotFoundError) -> RasterLassoError:
+    """What to tell of a model whose library is not there."""
+    library = (error.name or "").split(".")[0]
+    licence = EXTRA_LIBRARIES.get(library)
+    if licence is None:
+        return ModelLibraryMissing(name=name, library=library)
+    return ModelExtraMissing(name=name, library=library, licence=licence, python=sys.executable)

@@ -1,10 +1,11 @@
-"""The authors' own checkpoints of SAM, SAM-HQ and SAM 2 (.pt, .pth) become folders as transformers reads them.
+"""The authors' own checkpoints of SAM, SAM-HQ, SAM 2, MobileSAM and FastSAM (.pt, .pth) become folders as ours are.
 
 Family and size are read off the names and shapes of the tensors. Only tensors are unpickled, never code.
 """
 
 from __future__ import annotations
 
+import json
 import pickle
 import re
 from collections.abc import Iterable
@@ -17,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..engine.errors import ModelFileUnusable, first_line
+from .ultralytics_library import is_checkpoint
 
 Weights = dict[str, Tensor]
 
@@ -101,7 +103,15 @@ _HIERA = {
 
 
 def convert(file: Path, folder: Path) -> None:
-    """Write `config.json` and `model.safetensors` into an existing folder; raises `ModelFileUnusable`."""
+    """Write `config.json` and `model.safetensors` into an existing folder.
+
+    Raises `ModelFileUnusable`, `ModuleNotFoundError`.
+    """
+    if file.suffix != ".safetensors" and is_checkpoint(file):
+        from . import fastsam
+
+        fastsam.convert(file, folder)
+        return
     given = _read(file)
     if any(name.startswith("image_encoder.trunk.") for name in given):
         net_class, config = "Sam2Model", _sam2_config(given, file)
@@ -112,13 +122,35 @@ def convert(file: Path, folder: Path) -> None:
         net_class, config, weights = "SamHQModel", _sam_config(given, file), _renamed(given, _SAM_HQ)
     elif "image_encoder.pos_embed" in given:
         net_class, config, weights = "SamModel", _sam_config(given, file), _renamed(given, _SAM)
+    elif "image_encoder.patch_embed.seq.0.c.weight" in given:
+        _convert_mobile_sam(given, file, folder)
+        return
     else:
-        raise ModelFileUnusable(path=str(file), reason="its tensors are not those of SAM, SAM-HQ or SAM 2")
+        raise ModelFileUnusable(path=str(file), reason="its tensors are not those of SAM, SAM-HQ, SAM 2 or MobileSAM")
     positions = "prompt_encoder.shared_embedding.positional_embedding"
     if positions in weights:
         weights["shared_image_embedding.positional_embedding"] = weights[positions].clone()
-    _check(weights, net_class, config, file)
+    _check(weights, _shapes(net_class, config), file)
     config.save_pretrained(folder)
+    _save(weights, folder)
+
+
+def _convert_mobile_sam(given: Weights, file: Path, folder: Path) -> None:
+    from . import mobile_sam
+
+    encoder = "image_encoder."
+    weights = _renamed({name: t for name, t in given.items() if not name.startswith(encoder)}, _PROMPTS_AND_MASKS)
+    for name, t in given.items():
+        if name.startswith(encoder):
+            weights[f"vision_encoder.tiny.{name.removeprefix(encoder)}"] = t
+    positions = weights.get("prompt_encoder.shared_embedding.positional_embedding", torch.empty(0))
+    weights["shared_image_embedding.positional_embedding"] = positions.clone()
+    _check(weights, {name: t.shape for name, t in mobile_sam.network().state_dict().items()}, file)
+    (folder / "config.json").write_text(json.dumps({"model_type": "mobile_sam"}) + "\n")
+    _save(weights, folder)
+
+
+def _save(weights: Weights, folder: Path) -> None:
     save_file({name: t.contiguous() for name, t in weights.items()}, folder / "model.safetensors", {"format": "pt"})
 
 
@@ -209,12 +241,15 @@ def _count_blocks(weights: Weights, prefix: str) -> int:
     return len({name.removeprefix(prefix).split(".")[0] for name in weights if name.startswith(prefix)})
 
 
-def _check(weights: Weights, net_class: str, config: Any, file: Path) -> None:
-    """That every tensor has its place, and every place its tensor."""
+def _shapes(net_class: str, config: Any) -> dict[str, torch.Size]:
     import transformers
 
     with torch.device("meta"):
-        expected = {name: t.shape for name, t in getattr(transformers, net_class)(config).state_dict().items()}
+        return {name: t.shape for name, t in getattr(transformers, net_class)(config).state_dict().items()}
+
+
+def _check(weights: Weights, expected: dict[str, torch.Size], file: Path) -> None:
+    """That every tensor has its place, and every place its tensor."""
     for names, reason in (
         (expected.keys() - weights.keys(), "{count} weights are missing, {first} for one"),
         (weights.keys() - expected.keys(), "{count} tensors are not known, {first} for one"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from ..engine.errors import ModelLibraryMissing, ModelUnknown
+from ..engine.errors import ModelUnknown
 from . import families, weights
 from .base import Model
 
@@ -76,12 +76,16 @@ def entries() -> tuple[ModelEntry, ...]:
 
 def _loader(model: weights.Installed) -> Callable[[], Model]:
     def load() -> Model:
-        from .sam import SamModel
-
         try:
+            if model.kind == "fastsam":
+                from .fastsam import FastSamModel
+
+                return FastSamModel(model.name, model.folder)
+            from .sam import SamModel
+
             return SamModel(model.name, model.folder)
         except ModuleNotFoundError as error:
-            raise ModelLibraryMissing(name=model.name, library=error.name) from error
+            raise families.missing_library(model.name, error) from error
 
     return load
 

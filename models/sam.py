@@ -1,4 +1,4 @@
-"""SAM, SAM-HQ, SAM 2 and SAM 3 through transformers, from a folder with `config.json` and `model.safetensors`.
+"""SAM, SAM-HQ, SAM 2 and SAM 3 through transformers, MobileSAM with one more library; a folder holds `config.json` and weights.
 
 Kirillov et al. (ICCV 2023), Ke et al. (NeurIPS 2023), Ravi et al. (2024), Carion et al. (2025). The encoder runs once a tile;
 points, box and the low-resolution logits of the answer before go to the decoder, as the authors' predictors do it.
@@ -21,7 +21,7 @@ from torch import Tensor
 from ..engine.errors import ModelFailed, ModelFileUnusable, first_line
 from .base import MOST_CANDIDATES, Candidate, Embedding, FloatArray, Mask, PixelPrompts
 from .devices import CPU, Hardware, best_hardware, is_out_of_memory
-from .families import Family, read_family
+from .families import SamFamily, read_family
 from .prompted import KEPT_ANSWERS, SATURATION, Answers, obedient, prior_box, prompt_key, without_last_click
 from .sam_decoder import CachedDecoder, DecoderFeatures
 
@@ -177,10 +177,15 @@ class SamModel:
         return int(shape[0] * scale + 0.5), int(shape[1] * scale + 0.5)
 
 
-def _load(folder: Path) -> tuple[Family, Any]:
+def _load(folder: Path) -> tuple[SamFamily, Any]:
     import transformers
 
-    _, family = read_family(folder)
+    kind, family = read_family(folder)
+    assert isinstance(family, SamFamily)
+    if kind == "mobile_sam":
+        from . import mobile_sam
+
+        return family, mobile_sam.load(folder)
     load: Callable[..., Any] = getattr(transformers, family.transformers_class).from_pretrained
     try:
         net, report = load(folder, local_files_only=True, use_safetensors=True, output_loading_info=True, dtype=torch.float32)

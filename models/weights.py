@@ -22,7 +22,6 @@ from ..engine.errors import (
     DownloadRefused,
     ModelFileUnusable,
     ModelFolderUnwritable,
-    ModelLibraryMissing,
     ModelNameTaken,
     ModelUnknown,
 )
@@ -87,10 +86,11 @@ def find(name: str) -> Installed:
 
 
 def add(source: Path, name: str | None = None) -> Installed:
-    """Copy a model among ours, whole or not at all; raises `ModelFileUnusable`, `ModelNameTaken`, `ModelLibraryMissing`.
+    """Copy a model among ours, whole or not at all; raises `ModelFileUnusable`, `ModelNameTaken`, `ModelLibraryMissing`,
+    `ModelExtraMissing`.
 
-    source: a folder with `config.json` and `model.safetensors`, or an author's own checkpoint of SAM, SAM-HQ or SAM 2
-    (.pt, .pth). name: by default that of the folder or file.
+    source: a folder with `config.json` and `model.safetensors`, or an author's own checkpoint of SAM, SAM-HQ, SAM 2, MobileSAM
+    or FastSAM (.pt, .pth). name: by default that of the folder or file.
     """
     name = name or _name_of(source)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
@@ -107,7 +107,7 @@ def add(source: Path, name: str | None = None) -> Installed:
         try:
             original.convert(source, folder)
         except ModuleNotFoundError as error:
-            raise ModelLibraryMissing(name=name, library=error.name) from error
+            raise families.missing_library(name, error) from error
         except OSError as error:
             raise ModelFolderUnwritable(path=str(models_folder()), reason=error.strerror or str(error)) from error
         return _install(folder, name)

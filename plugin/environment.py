@@ -14,7 +14,6 @@ from pathlib import Path
 
 from qgis.PyQt.QtCore import QObject, QProcess, QStandardPaths, pyqtSignal
 
-from ..engine.errors import RasterLassoError
 from ..engine.version import version
 from .engine_process import LAUNCHER, engine_environment
 from .errors import EngineInstallFailed, PythonMissing
@@ -57,56 +56,34 @@ def base_pythons() -> list[str]:
     return list(dict.fromkeys([*found, *(str(path) for path in beside if path.exists())]))
 
 
-class EngineInstaller(QObject):
-    """Makes the environment, step after step, each a process of its own."""
+class Installation(QObject):
+    """Steps one after another, each a process of its own."""
 
     progress = pyqtSignal(str)
     finished = pyqtSignal(object)
     """None when all went well, else a `RasterLassoError`."""
 
-    def __init__(self, folder: Path, parent: QObject | None = None) -> None:
+    def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._folder = folder
-        self._bases = base_pythons()
         self._steps: list[tuple[str, list[str]]] = []
         self._process: QProcess | None = None
         self._last_line = ""
 
-    def start(self) -> None:
-        """Begin; `progress` tells each line of output, `finished` the end."""
-        self.progress.emit(tr("Looking for Python…"))
-        self._probe()
-
     def cancel(self) -> None:
         """Stop and take away what was made."""
         self._stop_process()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._clean()
 
-    def _probe(self) -> None:
-        if not self._bases:
-            self._end(PythonMissing(minimum=".".join(map(str, MINIMUM_PYTHON))))
-            return
-        self._run([self._bases[0], "-c", PROBE], self._after_probe)
+    def _clean(self) -> None:
+        """Take away what was made so far."""
 
-    def _after_probe(self, succeeded: bool) -> None:
-        if not succeeded:
-            del self._bases[0]
-            self._probe()
-            return
-        shutil.rmtree(self._folder, ignore_errors=True)
-        python = str(python_in(self._folder))
-        requirements = ["-r", str(RESOURCES / "engine-requirements.txt"), "-c", str(RESOURCES / "engine-constraints.txt")]
-        self._steps = [
-            (tr("Making the environment…"), [self._bases[0], "-m", "venv", str(self._folder)]),
-            (tr("Downloading packages…"), [python, "-m", "pip", "install", "--disable-pip-version-check", *requirements]),
-            (tr("Trying the engine…"), [python, "-I", str(LAUNCHER), "doctor"]),
-        ]
-        self._next_step()
+    def _complete(self) -> None:
+        """All steps are done."""
 
     def _next_step(self) -> None:
         if not self._steps:
-            (self._folder / COMPLETE).touch()
-            self._end(None)
+            self._complete()
+            self.finished.emit(None)
             return
         title, command = self._steps.pop(0)
         self.progress.emit(title)
@@ -116,8 +93,8 @@ class EngineInstaller(QObject):
         if succeeded:
             self._next_step()
         else:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._end(EngineInstallFailed(reason=self._last_line or tr("no message")))
+            self._clean()
+            self.finished.emit(EngineInstallFailed(reason=self._last_line or tr("no message")))
 
     def _run(self, command: list[str], then: Callable[[bool], None]) -> None:
         """Start a command; `then` is told whether it succeeded."""
@@ -158,5 +135,73 @@ class EngineInstaller(QObject):
             process.kill()
         process.deleteLater()
 
-    def _end(self, error: RasterLassoError | None) -> None:
-        self.finished.emit(error)
+
+class EngineInstaller(Installation):
+    """Makes the environment."""
+
+    def __init__(self, folder: Path, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._folder = folder
+        self._bases = base_pythons()
+
+    def start(self) -> None:
+        """Begin; `progress` tells each line of output, `finished` the end."""
+        self.progress.emit(tr("Looking for Python…"))
+        self._probe()
+
+    def _clean(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _complete(self) -> None:
+        (self._folder / COMPLETE).touch()
+
+    def _probe(self) -> None:
+        if not self._bases:
+            self.finished.emit(PythonMissing(minimum=".".join(map(str, MINIMUM_PYTHON))))
+            return
+        self._run([self._bases[0], "-c", PROBE], self._after_probe)
+
+    def _after_probe(self, succeeded: bool) -> None:
+        if not succeeded:
+            del self._bases[0]
+            self._probe()
+            return
+        self._clean()
+        python = str(python_in(self._folder))
+        self._steps = [
+            (tr("Making the environment…"), [self._bases[0], "-m", "venv", str(self._folder)]),
+            (tr("Downloading packages…"), pip_install(python, "-r", str(RESOURCES / "engine-requirements.txt"))),
+            (tr("Trying the engine…"), [python, "-I", str(LAUNCHER), "doctor"]),
+        ]
+        self._next_step()
+
+
+class LibraryInstaller(Installation):
+    """Adds a library to an environment, and takes it away again where it does not work there."""
+
+    def __init__(self, python: Path, library: str, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._python = str(python)
+        self._library = library
+
+    def start(self) -> None:
+        """Begin; `progress` tells each line of output, `finished` the end."""
+        self._steps = [
+            (tr("Downloading packages…"), pip_install(self._python, self._library)),
+            (tr("Trying the library…"), [self._python, "-c", f"import {', '.join(self._names)}"]),
+        ]
+        self._next_step()
+
+    def _clean(self) -> None:
+        QProcess.startDetached(self._python, ["-m", "pip", "uninstall", "-y", *self._names])
+
+    @property
+    def _names(self) -> list[str]:
+        # Built for another torch, torchvision fails at import, and transformers' models with it.
+        return [self._library, "torchvision"]
+
+
+def pip_install(python: str, *what: str) -> list[str]:
+    """The command, with the versions that the engine is tested with."""
+    constraints = str(RESOURCES / "engine-constraints.txt")
+    return [python, "-m", "pip", "install", "--disable-pip-version-check", *what, "-c", constraints]

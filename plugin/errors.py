@@ -128,5 +128,5 @@ class EngineInstallFailed(RasterLassoError):
 
     template = QT_TRANSLATE_NOOP(
         "RasterLasso",
-        "The engine could not be installed ({reason}). Check the network and the free disk space, then try again.",
+        "The installation failed ({reason}). Check the network and the free disk space, then try again.",
     )

@@ -26,10 +26,11 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from ..engine.client import Replies
-from ..engine.errors import RasterLassoError
+from ..engine.errors import ModelExtraMissing, RasterLassoError
 from ..engine.ops import ModelInfo
 from ..engine.protocol import Progress
 from .engine_process import EngineProcess
+from .environment import LibraryInstaller
 from .translation import error_text, tr
 
 CHANNEL = "model"
@@ -88,10 +89,17 @@ class ModelsDialog(QDialog):
         self.add_button.clicked.connect(self._choose_file)
         self.remove_button.clicked.connect(self._remove)
         self._buttons.rejected.connect(self.reject)
-        self.finished.connect(lambda result: self._engine.shut_down())  # what was downloaded so far is used next time
+        self.finished.connect(lambda result: self._close())
         self._downloading: str | None = None
         self._busy = False
+        self._installer: LibraryInstaller | None = None
         self._ask("models", {}, self._show_models, tr("Starting the engine…"))
+
+    def _close(self) -> None:
+        """What was downloaded so far is used next time."""
+        if self._installer is not None:
+            self._installer.cancel()
+        self._engine.shut_down()
 
     @property
     def selected(self) -> ModelInfo | None:
@@ -108,7 +116,14 @@ class ModelsDialog(QDialog):
         """Add a checkpoint, or the folder of a `model.safetensors`."""
         is_folder = path.name == "model.safetensors" and path.with_name("config.json").exists()
         source = path.parent if is_folder else path
-        self._ask("add_model", {"path": str(source)}, self._reload, tr("Reading {path}…").format(path=source))
+        text = tr("Reading {path}…").format(path=source)
+
+        def failed(error: RasterLassoError) -> None:
+            self._show_error(error)
+            if isinstance(error, ModelExtraMissing):
+                self._offer_library(error.params["library"], error.params["licence"], lambda: self.add(path))
+
+        self._ask("add_model", {"path": str(source)}, self._reload, text, failed)
 
     def _show_models(self, value: dict[str, Any]) -> None:
         name = self.selected.name if self.selected else None
@@ -150,6 +165,29 @@ class ModelsDialog(QDialog):
     def _confirms(self, question: str) -> bool:
         return QMessageBox.question(self, self.windowTitle(), question) == QMessageBox.StandardButton.Yes
 
+    def _offer_library(self, library: str, licence: str, then: Callable[[], None]) -> None:
+        """Install a library that models need where the user agrees to its licence."""
+        question = tr(
+            "This model needs the library {library}. Its licence is {licence}, other than that of Raster Lasso: whoever passes "
+            "it on, or offers it on a network, must follow that licence.\n\nInstall it?"
+        )
+        if self._python is None or not self._confirms(question.format(library=library, licence=licence)):
+            return
+
+        def finished(error: RasterLassoError | None) -> None:
+            self._installer = None
+            if error is not None:
+                self._show_error(error)
+                return
+            self._engine.use_python(self._python)  # a running one does not know the library yet
+            then()
+
+        self._begin(tr("Installing…"))
+        self._installer = LibraryInstaller(self._python, library, self)
+        self._installer.progress.connect(self.status.setText)
+        self._installer.finished.connect(finished)
+        self._installer.start()
+
     def _choose_file(self) -> None:
         kinds = tr("Weights (*.pt *.pth *.safetensors)")
         name, _ = QFileDialog.getOpenFileName(self, tr("Add a model"), "", kinds)
@@ -161,14 +199,26 @@ class ModelsDialog(QDialog):
         if model is not None and self._confirms(tr("Delete the files of {name}?").format(name=model.name)):
             self._ask("remove_model", {"name": model.name}, self._reload, tr("Removing…"))
 
-    def _ask(self, op: str, params: dict[str, Any], then: Callable[[dict[str, Any]], None], text: str) -> None:
+    def _ask(
+        self,
+        op: str,
+        params: dict[str, Any],
+        then: Callable[[dict[str, Any]], None],
+        text: str,
+        failed: Callable[[RasterLassoError], None] | None = None,
+    ) -> None:
+        self._begin(text)
+        replies = Replies(
+            then, failed or self._show_error, self._show_progress, lambda: self._finish(tr("Stopped. It can be resumed."))
+        )
+        self._engine.request(op, params, replies, CHANNEL)
+
+    def _begin(self, text: str) -> None:
         self._busy = True
         self.bar.show()
         self.bar.setRange(0, 0)
         self.status.setText(text)
         self._refresh_buttons()
-        replies = Replies(then, self._show_error, self._show_progress, lambda: self._finish(tr("Stopped. It can be resumed.")))
-        self._engine.request(op, params, replies, CHANNEL)
 
     def _show_progress(self, progress: Progress) -> None:
         self.bar.setRange(0, 100)

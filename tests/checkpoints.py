@@ -34,5 +34,31 @@ def write_checkpoint(kind, folder):
     getattr(transformers, model_class)(config).save_pretrained(folder)
 
 
+def write_mobile_sam(file):
+    """Random weights of MobileSAM, saved as its authors' file is."""
+    from rasterlasso.models.ultralytics_library import library
+
+    torch.manual_seed(0)
+    net = library("models.sam.build").build_mobile_sam()
+    torch.save(net.state_dict(), file)
+
+
+def write_fastsam(file):
+    """Random weights of FastSAM's smaller network, saved as its library does."""
+    from rasterlasso.models.ultralytics_library import library
+
+    torch.manual_seed(0)
+    net = library("nn.tasks").SegmentationModel("yolov8s-seg.yaml", ch=3, nc=1, verbose=False).train()
+    for part in net.modules():
+        if isinstance(part, torch.nn.BatchNorm2d):
+            part.momentum = 1.0
+    with torch.no_grad():
+        net(torch.rand(1, 3, 256, 256))  # without statistics of any image random layers would all give the same
+    for branch in net.model[-1].cv3:
+        torch.nn.init.normal_(branch[-1].weight, std=0.05)
+        torch.nn.init.constant_(branch[-1].bias, -3.0)
+    torch.save({"model": net.eval().half(), "ema": None, "epoch": -1, "train_args": {"task": "segment"}}, file)
+
+
 if __name__ == "__main__":
     write_checkpoint(*sys.argv[1:])

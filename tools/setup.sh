@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what a target needs and is not there yet: setup.sh (engine|tests|check|desktop|sample)...
+# Installs what a target needs and is not there yet: setup.sh (engine|tests|extras|check|desktop|sample)...
 # Everything but Debian's packages goes under build/. Run again, it ends at once.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -66,6 +66,22 @@ tests() {
     build/venv-qgis/bin/pip install --disable-pip-version-check -q -c resources/engine-constraints.txt pytest pytest-qgis
     touch build/venv-qgis/.done
   fi
+}
+
+# Models' extra libraries, apart from the engine's environment, so that its tests show that nothing needs them.
+extras() {
+  tests
+  is_done build/venv-extras/.done build/venv-engine/.tests resources/engine-constraints.txt && return
+  say "Making the environment for the tests of extra libraries"
+  local engine_packages packages
+  engine_packages=$(build/venv-engine/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+  build/venv-engine/bin/python -m venv --clear build/venv-extras
+  packages=$(build/venv-extras/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+  echo "import site; site.addsitedir('$engine_packages')" >"$packages/engine.pth"
+  build/venv-extras/bin/pip install --disable-pip-version-check -q --no-deps -c resources/engine-constraints.txt ultralytics torchvision
+  # Where torchvision has no build for this torch, transformers would stumble over it; ultralytics needs to know its version only.
+  build/venv-extras/bin/python -c 'import torchvision' 2>/dev/null || rm -rf "$packages/torchvision"
+  touch build/venv-extras/.done
 }
 
 check() {

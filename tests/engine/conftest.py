@@ -1,4 +1,5 @@
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from rasterlasso.tests.checkpoints import write_checkpoint
 
 os.environ["RASTERLASSO_MODELS"] = "/nonexistent"  # the user's own models are no part of the tests
 os.environ["RASTERLASSO_CACHE"] = "off"  # nor are tiles of earlier runs
+
+collect_ignore = [] if find_spec("ultralytics") else ["extras"]  # a lane of its own has the extra libraries
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 

@@ -13,9 +13,12 @@ from rasterlasso.models.families import FAMILIES
 from rasterlasso.models.sam import SamModel
 
 
-@pytest.fixture(scope="module", params=["builtin", *FAMILIES])
+KINDS = [kind for kind, family in FAMILIES.items() if family.library == "transformers"]
+
+
+@pytest.fixture(scope="module", params=["builtin", *KINDS])
 def model(request, sam_folder):
-    if request.param in FAMILIES:
+    if request.param in KINDS:
         return SamModel(request.param, sam_folder(request.param))
     return registry.entry(request.param).load()
 

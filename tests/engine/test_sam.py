@@ -22,7 +22,7 @@ from rasterlasso.models.families import FAMILIES
 from rasterlasso.models.sam import SamModel
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
+@pytest.fixture(scope="module", params=[kind for kind, family in FAMILIES.items() if family.library == "transformers"])
 def kind(request):
     return request.param
 

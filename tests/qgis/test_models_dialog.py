@@ -130,3 +130,29 @@ def test_words_tell_speed_and_size():
     assert state_text(tiny) == "to download, 0.2 GB"
     assert "GPU" in speed_text(ModelInfo("a", "a", "SAM", "", 90_000_000, "added", None))
     assert "at once" in speed_text(ModelInfo("builtin", "Built-in", "", "", 3_200_000, "built-in", 0.3))
+
+
+@pytest.fixture
+def mobile_sam(engine_python, tmp_path):
+    """Named as MobileSAM's tensors are, whose library the engine lacks."""
+    file = tmp_path / "mobile.pt"
+    code = "import sys, torch; torch.save({'image_encoder.patch_embed.seq.0.c.weight': torch.zeros(1)}, sys.argv[1])"
+    subprocess.run([engine_python, "-c", code, file], check=True)
+    return file
+
+
+def test_a_librarys_licence_is_shown_before_it_is_installed(dialog, mobile_sam, monkeypatch):
+    asked = answer(monkeypatch, QMessageBox.StandardButton.No)
+    dialog.add(mobile_sam)
+    wait_until(lambda: asked)
+    assert "AGPL-3.0" in asked[0]
+    assert "ultralytics" in dialog.status.text()
+    assert dialog.add_button.isEnabled()
+
+
+def test_a_library_that_can_not_be_installed_is_told(dialog, mobile_sam, monkeypatch):
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    answer(monkeypatch, QMessageBox.StandardButton.Yes)
+    dialog.add(mobile_sam)
+    wait_until(lambda: "installation failed" in dialog.status.text(), 120)
+    assert dialog.add_button.isEnabled()

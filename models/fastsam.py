@@ -1,0 +1,226 @@
+"""FastSAM through ultralytics: all there is in a tile is segmented at once, and prompts choose (Zhao et al., 2023)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F  # noqa: N812
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ..engine.errors import ModelFileUnusable, first_line
+from .base import MOST_CANDIDATES, Candidate, Embedding, Mask, PixelPrompts
+from .devices import Hardware, best_hardware
+from .prompted import SATURATION, obedient
+from .ultralytics_library import library, read_checkpoint
+
+IMAGE_PX = 1024
+STRIDE = 32
+"""Sides of what the network sees are multiples of it."""
+
+PADDING = 114 / 255
+MIN_CONFIDENCE = 0.4
+MOST_OVERLAP = 0.9
+"""As its authors use it."""
+
+SCALES = {16: "n", 32: "s", 48: "m", 64: "l", 80: "x"}
+"""Sizes of YOLOv8 by the channels of the first layer; FastSAM is published as s and x."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a tile lies in what the network sees: scaled, then moved right and down."""
+
+    scale_xy: tuple[float, float]
+    left: int
+    top: int
+    rows: int
+    cols: int
+
+    def to_network(self, xy: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """(n, 2) of the tile → (n, 2) of the network."""
+        return xy * self.scale_xy + (self.left, self.top)
+
+    def to_tile(self, xy: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The inverse of `to_network`."""
+        return (xy - (self.left, self.top)) / self.scale_xy
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """What was found in a tile, best first.
+
+    boxes: (n, 4) x0, y0, x1, y1 in the network's pixels. confidence: (n,). logits: coefficients (n, 32) of prototypes
+    (32, rows / 4, columns / 4).
+    """
+
+    boxes: Tensor
+    confidence: Tensor
+    coefficients: Tensor
+    prototypes: Tensor
+    fit: Fit
+    valid: Mask
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held."""
+        tensors = (self.boxes, self.confidence, self.coefficients, self.prototypes)
+        return sum(each.nbytes for each in tensors) + self.valid.nbytes
+
+
+class FastSamModel:
+    """Prompts choose among the masks of a tile; where several clicks ask for it, masks are joined or cut out of one another."""
+
+    def __init__(self, name: str, folder: Path, hardware: Hardware | None = None) -> None:
+        """Raises `ModelFileUnusable`, `ModuleNotFoundError`."""
+        self.name = name
+        self._hardware = hardware or best_hardware()
+        self._suppress = library("utils.nms").non_max_suppression
+        self._net = _load(folder).to(self._hardware.device)
+
+    @torch.inference_mode()
+    def encode(self, image: npt.NDArray[np.uint8], valid: Mask) -> Segmented:
+        """All masks of a tile."""
+        pixels, fit = _letterboxed(torch.from_numpy(image).to(self._hardware.device))
+        with self._hardware.autocast():
+            found, prototypes = self._net(pixels)[0]
+        [kept] = self._suppress(found.float(), MIN_CONFIDENCE, MOST_OVERLAP, nc=self._net.nc)
+        return Segmented(kept[:, :4], kept[:, 4], kept[:, 6:], prototypes[0].float(), fit, valid)
+
+    @torch.inference_mode()
+    def decode(self, embedding: Embedding, prompts: PixelPrompts, most: int = MOST_CANDIDATES) -> tuple[Candidate, ...]:
+        """At most three candidates; none where no mask agrees with any prompt."""
+        assert isinstance(embedding, Segmented)
+        clicks = {pixel: kind for pixel, kind in prompts.pixels(embedding.valid.shape).items() if embedding.valid[pixel]}
+        choice = _Choice(embedding, prompts)
+        answers: list[Candidate] = []
+        for index in choice.ranked()[:most]:
+            logits = choice.joined(index).clamp(-SATURATION, SATURATION).cpu().numpy()
+            least = answers[-1].score if answers else 1.0
+            answers.append(Candidate(obedient(logits, clicks, embedding.valid), min(least, float(embedding.confidence[index]))))
+        return tuple(answers)
+
+
+class _Choice:
+    """Which of a tile's masks the prompts mean."""
+
+    def __init__(self, found: Segmented, prompts: PixelPrompts) -> None:
+        self._found = found
+        self._prompts = prompts
+        _, height, width = found.prototypes.shape
+        boxes = found.boxes[:, :, None, None] / 4
+        x, y = torch.arange(width).to(boxes) + 0.5, torch.arange(height).to(boxes)[:, None] + 0.5
+        in_box = (x >= boxes[:, 0]) & (x < boxes[:, 2]) & (y >= boxes[:, 1]) & (y < boxes[:, 3])
+        self._masks = ((found.coefficients @ found.prototypes.flatten(1)).view(-1, height, width) > 0) & in_box
+        """(n, rows, columns) in cells of four of the network's pixels."""
+        cells = torch.from_numpy(found.fit.to_network(prompts.points_xy) // 4).long().to(boxes.device)
+        hit = self._masks[:, cells[:, 1].clamp(0, height - 1), cells[:, 0].clamp(0, width - 1)]
+        foreground = torch.from_numpy(prompts.foreground).to(boxes.device)
+        self._inside, self._outside = hit[:, foreground], hit[:, ~foreground]
+
+    def ranked(self) -> list[int]:
+        """Masks that agree with the prompts, the best first: fewest clicks on the wrong side, then the best fit."""
+        region = self._region()
+        wrong = (~self._inside).sum(1) + self._outside.sum(1)
+        if region is None:
+            fit, agrees = self._found.confidence, self._inside.any(1)
+        else:
+            shared = (self._masks & region).flatten(1).sum(1)
+            fit = shared / (self._masks | region).flatten(1).sum(1).clamp(min=1)
+            agrees = shared > 0
+        order = np.lexsort((-fit.cpu().numpy(), wrong.cpu().numpy()))
+        return [int(index) for index in order if agrees[index]]
+
+    def joined(self, first: int) -> Tensor:
+        """Logits of a mask on the tile's pixels: with masks where it misses a click, without those where it should not be."""
+        areas = self._masks.flatten(1).sum(1)
+        logits, covered, excluded = self._logits(first), self._inside[first], self._outside[first]
+        for click in torch.nonzero(~covered).flatten().tolist():
+            others = torch.nonzero(self._inside[:, click] & ~self._outside.any(1)).flatten()
+            if len(others):
+                logits = torch.maximum(logits, self._logits(int(others[0])))
+        for click in torch.nonzero(excluded).flatten().tolist():
+            others = torch.nonzero(self._outside[:, click] & ~self._inside.any(1)).flatten()
+            if len(others):
+                logits = torch.minimum(logits, -self._logits(int(others[areas[others].argmin()])))
+        return logits
+
+    def _region(self) -> Tensor | None:
+        """(rows, columns) of cells that a box or a prior means."""
+        fit, prompts = self._found.fit, self._prompts
+        _, height, width = self._found.prototypes.shape
+        region = torch.zeros(height, width, dtype=torch.bool, device=self._masks.device)
+        if prompts.box_xyxy is not None:
+            (x0, y0), (x1, y1) = np.rint(fit.to_network(np.reshape(prompts.box_xyxy, (2, 2))) / 4).clip(0).astype(int)
+            region[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)] = True
+            return region
+        if prompts.prior is None:
+            return None
+        prior = torch.from_numpy(prompts.prior)[None, None]
+        resized = F.interpolate(prior, (fit.rows, fit.cols), mode="bilinear", align_corners=False)
+        padded = F.pad(resized, (fit.left, width * 4 - fit.left - fit.cols, fit.top, height * 4 - fit.top - fit.rows))
+        return (F.avg_pool2d(padded, 4)[0, 0] > 0.5).to(region.device)
+
+    def _logits(self, index: int) -> Tensor:
+        """(rows, columns) of the tile."""
+        found, fit = self._found, self._found.fit
+        low = torch.einsum("c,chw->hw", found.coefficients[index], found.prototypes)[None, None]
+        whole = F.interpolate(low, scale_factor=4, mode="bilinear", align_corners=False)
+        inner = whole[..., fit.top : fit.top + fit.rows, fit.left : fit.left + fit.cols]
+        logits = F.interpolate(inner, found.valid.shape, mode="bilinear", align_corners=False)[0, 0]
+        (x0, y0), (x1, y1) = fit.to_tile(found.boxes[index].cpu().numpy().reshape(2, 2))
+        rows, cols = (torch.arange(length, device=logits.device) for length in logits.shape)
+        in_box = ((rows >= y0) & (rows < y1))[:, None] & (cols >= x0) & (cols < x1)
+        return logits.where(in_box, -SATURATION)
+
+
+def convert(file: Path, folder: Path) -> None:
+    """Write `config.json` and `model.safetensors` of an ultralytics checkpoint.
+
+    Raises `ModelFileUnusable`, `ModuleNotFoundError`.
+    """
+    weights = read_checkpoint(file)
+    try:
+        channels, classes = weights["model.0.conv.weight"].shape[0], weights["model.22.cv3.0.2.weight"].shape[0]
+        _network(SCALES[channels], classes).load_state_dict(weights)
+    except (KeyError, RuntimeError) as error:
+        raise ModelFileUnusable(path=str(file), reason=f"not FastSAM's network: {first_line(error)}") from error
+    config = {"model_type": "fastsam", "scale": SCALES[channels], "classes": classes}
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    save_file({name: tensor.contiguous() for name, tensor in weights.items()}, folder / "model.safetensors", {"format": "pt"})
+
+
+def _network(scale: str, classes: int) -> Any:
+    return library("nn.tasks").SegmentationModel(f"yolov8{scale}-seg.yaml", ch=3, nc=classes, verbose=False).eval()
+
+
+def _load(folder: Path) -> Any:
+    try:
+        config = json.loads((folder / "config.json").read_text())
+        net = _network(config["scale"], config["classes"])
+        net.load_state_dict(load_file(folder / "model.safetensors"))
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise ModelFileUnusable(path=str(folder), reason=first_line(error)) from error
+    net.nc = config["classes"]
+    return net.fuse(verbose=False).requires_grad_(False)
+
+
+def _letterboxed(image: Tensor) -> tuple[Tensor, Fit]:
+    """(rows, columns, 3) uint8 → (1, 3, ...) as the network wants it: the longer side 1024, padded to multiples of 32."""
+    rows, cols = image.shape[:2]
+    scale = IMAGE_PX / max(rows, cols)
+    height, width = max(round(rows * scale), 1), max(round(cols * scale), 1)
+    pixels = image.permute(2, 0, 1)[None].float() / 255
+    if (height, width) != (rows, cols):
+        pixels = F.interpolate(pixels, (height, width), mode="bilinear", antialias=True, align_corners=False)
+    down, across = -height % STRIDE, -width % STRIDE
+    fit = Fit((width / cols, height / rows), across // 2, down // 2, height, width)
+    sides = (fit.left, across - fit.left, fit.top, down - fit.top)
+    return F.pad(pixels, sides, value=PADDING), fit

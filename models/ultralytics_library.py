@@ -1,0 +1,75 @@
+"""The library ultralytics, kept from the network and from the user's settings; and its checkpoints, read without running code.
+
+It is AGPL-3.0 and an extra: nothing else imports it, and nothing imports it before a model needs it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pickle
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
+
+from ..engine.errors import ModelFileUnusable, first_line
+
+SETTINGS = {
+    "YOLO_OFFLINE": "true",
+    "YOLO_AUTOINSTALL": "false",
+    "YOLO_VERBOSE": "false",
+    "YOLO_CONFIG_DIR": str(Path(tempfile.gettempdir()) / "rasterlasso-ultralytics"),
+}
+"""Else it asks the network whether it is there, installs packages by itself, and writes into the user's configuration."""
+
+PARTS_OF_NETWORKS = frozenset(
+    {
+        *(f"torch.nn.modules.container.{name}" for name in ("Sequential", "ModuleList")),
+        *(f"torch.nn.modules.conv.{name}" for name in ("Conv2d", "ConvTranspose2d")),
+        "torch.nn.modules.batchnorm.BatchNorm2d",
+        "torch.nn.modules.activation.SiLU",
+        "torch.nn.modules.pooling.MaxPool2d",
+        "torch.nn.modules.upsampling.Upsample",
+        "ultralytics.nn.tasks.SegmentationModel",
+        *(f"ultralytics.nn.modules.block.{name}" for name in ("Bottleneck", "C2f", "DFL", "Proto", "SPPF")),
+        *(f"ultralytics.nn.modules.conv.{name}" for name in ("Concat", "Conv")),
+        "ultralytics.nn.modules.head.Segment",
+    }
+)
+"""Classes that its checkpoints of YOLOv8's segmentation networks hold, FastSAM's among them; making one runs nothing else."""
+
+
+def library(name: str) -> Any:
+    """One of its modules; raises `ModuleNotFoundError`."""
+    for variable, value in SETTINGS.items():
+        os.environ.setdefault(variable, value)
+    return importlib.import_module(f"ultralytics.{name}")
+
+
+def is_checkpoint(file: Path) -> bool:
+    """Whether a file is one of its checkpoints, which hold whole networks."""
+    try:
+        return any(name.startswith("ultralytics.") for name in get_unsafe_globals_in_checkpoint(file))
+    except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError):  # no checkpoint of torch at all
+        return False
+
+
+def read_checkpoint(file: Path) -> dict[str, torch.Tensor]:
+    """The weights of a network, in float32; raises `ModelFileUnusable`, `ModuleNotFoundError`."""
+    names = set(get_unsafe_globals_in_checkpoint(file))
+    if names - PARTS_OF_NETWORKS:
+        strange = min(names - PARTS_OF_NETWORKS)
+        reason = f"it holds {strange}, no part of a network that is known; code is never run"
+        raise ModelFileUnusable(path=str(file), reason=reason)
+    library("nn.tasks")
+    parts = [getattr(importlib.import_module(module), part) for module, _, part in (name.rpartition(".") for name in names)]
+    try:
+        with safe_globals(parts):
+            found = torch.load(file, map_location="cpu", weights_only=True)
+        network = found.get("ema") or found["model"]
+        return {name: tensor.float() for name, tensor in network.state_dict().items()}
+    except Exception as error:  # a damaged pickle makes torch raise whatever there is
+        raise ModelFileUnusable(path=str(file), reason=f"cut off, or no checkpoint: {first_line(error)}") from error
