@@ -12,7 +12,6 @@ from rasterlasso.models.base import PixelPrompts
 from rasterlasso.models.families import FAMILIES
 from rasterlasso.models.sam import SamModel
 
-
 KINDS = [kind for kind, family in FAMILIES.items() if family.library == "transformers"]
 
 
