@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from ..engine.errors import ModelExtraMissing, ModelFileUnusable, ModelLibraryMissing, RasterLassoError
@@ -41,12 +42,21 @@ FAMILIES: dict[str, Family] = {
     "sam_hq": SamFamily("SAM-HQ", "Apache-2.0", transformers_class="SamHQModel", stretched=False),
     "sam2": SamFamily("SAM 2", "Apache-2.0", transformers_class="Sam2Model"),
     "sam3_tracker": SamFamily("SAM 3", "SAM License", transformers_class="Sam3TrackerModel", mean=HALF, std=HALF),
+    "edgetam": SamFamily("EdgeTAM", "Apache-2.0", "timm", transformers_class="EdgeTamModel"),
     "mobile_sam": SamFamily("MobileSAM", "Apache-2.0", "ultralytics", stretched=False),
     "fastsam": Family("FastSAM", "AGPL-3.0", "ultralytics"),
 }
 """By the `model_type` of their `config.json`."""
 
-EXTRA_LIBRARIES = {"ultralytics": "AGPL-3.0"}
+VIDEO_KINDS = {
+    "sam2_video": "sam2",
+    "sam3_video": "sam3_tracker",
+    "sam3_tracker_video": "sam3_tracker",
+    "edgetam_video": "edgetam",
+}
+"""Published checkpoints hold the model for videos; its image part is what we load."""
+
+EXTRA_LIBRARIES = {"timm": "Apache-2.0", "ultralytics": "AGPL-3.0"}
 """Libraries that are installed only where the user wants them, with their licences."""
 
 
@@ -56,11 +66,17 @@ def read_family(folder: Path) -> tuple[str, Family]:
         kind = json.loads((folder / "config.json").read_text())["model_type"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelFileUnusable(path=str(folder), reason=f"no readable config.json, {error}") from error
-    # Published SAM 2 and SAM 3 checkpoints hold the video model; its image part is what we load.
-    kind = {"sam2_video": "sam2", "sam3_video": "sam3_tracker", "sam3_tracker_video": "sam3_tracker"}.get(kind, kind)
+    kind = VIDEO_KINDS.get(kind, kind)
     if kind not in FAMILIES:
         raise ModelFileUnusable(path=str(folder), reason=f"holds a {kind}; known are {', '.join(FAMILIES)}")
     return kind, FAMILIES[kind]
+
+
+def require_library(name: str, kind: str) -> None:
+    """Raises `ModelExtraMissing` where the library of a model's family is an extra that is not there."""
+    library = FAMILIES[kind].library
+    if library in EXTRA_LIBRARIES and find_spec(library) is None:
+        raise missing_library(name, ModuleNotFoundError(name=library))
 
 
 def missing_library(name: str, error: ModuleNotFoundError) -> RasterLassoError:

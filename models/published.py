@@ -31,6 +31,7 @@ PUBLISHED = (
     Published("sam2.1-small", "facebook/sam2.1-hiera-small", "sam2", "Apache-2.0", 46_000_000),
     Published("sam2.1-base-plus", "facebook/sam2.1-hiera-base-plus", "sam2", "Apache-2.0", 81_000_000),
     Published("sam2.1-large", "facebook/sam2.1-hiera-large", "sam2", "Apache-2.0", 224_000_000),
+    Published("edgetam", "yonigozlan/EdgeTAM-hf", "edgetam", "Apache-2.0", 14_000_000),
     Published("sam-base", "facebook/sam-vit-base", "sam", "Apache-2.0", 94_000_000),
     Published("sam-large", "facebook/sam-vit-large", "sam", "Apache-2.0", 312_000_000),
     Published("sam-huge", "facebook/sam-vit-huge", "sam", "Apache-2.0", 641_000_000),

@@ -76,6 +76,7 @@ def entries() -> tuple[ModelEntry, ...]:
 
 def _loader(model: weights.Installed) -> Callable[[], Model]:
     def load() -> Model:
+        families.require_library(model.name, model.kind)
         try:
             if model.kind == "fastsam":
                 from .fastsam import FastSamModel

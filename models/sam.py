@@ -196,4 +196,9 @@ def _load(folder: Path) -> tuple[SamFamily, Any]:
     if report["missing_keys"]:
         missing = sorted(report["missing_keys"])
         raise ModelFileUnusable(path=str(folder), reason=f"{len(missing)} weights are missing, {missing[0]} for one")
-    return family, net.eval()
+    net.eval()
+    if kind == "edgetam":
+        import timm
+
+        net.vision_encoder.backbone = timm.utils.reparameterize_model(net.vision_encoder.backbone)  # branches as one, faster
+    return family, net

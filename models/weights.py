@@ -148,7 +148,10 @@ def fetch_published(published: Published, progress: Progress, wait_s: float = WA
 
 
 def install_fetched(published: Published) -> Installed:
-    """Add what was downloaded whole; raises `ModelFileUnusable` where it is no model, and then keeps nothing."""
+    """Add what was downloaded whole.
+
+    Raises `ModelFileUnusable` where it is no model, and then keeps nothing, and `ModelExtraMissing`.
+    """
     try:
         return _install(_fetched(published), published.name)
     except ModelFileUnusable:
@@ -185,6 +188,7 @@ def _workplace() -> Iterator[Path]:
 def _install(source: Path, name: str) -> Installed:
     """Move a folder of ours, copy another; whole or not at all."""
     kind, _ = families.read_family(source)
+    families.require_library(name, kind)
     parameters = _count_parameters(source / WEIGHTS)
     try:
         with _workplace() as temporary:

@@ -26,7 +26,7 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from ..engine.client import Replies
-from ..engine.errors import ModelExtraMissing, RasterLassoError
+from ..engine.errors import RasterLassoError
 from ..engine.ops import ModelInfo
 from ..engine.protocol import Progress
 from .engine_process import EngineProcess
@@ -116,14 +116,7 @@ class ModelsDialog(QDialog):
         """Add a checkpoint, or the folder of a `model.safetensors`."""
         is_folder = path.name == "model.safetensors" and path.with_name("config.json").exists()
         source = path.parent if is_folder else path
-        text = tr("Reading {path}…").format(path=source)
-
-        def failed(error: RasterLassoError) -> None:
-            self._show_error(error)
-            if isinstance(error, ModelExtraMissing):
-                self._offer_library(error.params["library"], error.params["licence"], lambda: self.add(path))
-
-        self._ask("add_model", {"path": str(source)}, self._reload, text, failed)
+        self._ask("add_model", {"path": str(source)}, self._reload, tr("Reading {path}…").format(path=source))
 
     def _show_models(self, value: dict[str, Any]) -> None:
         name = self.selected.name if self.selected else None
@@ -168,8 +161,8 @@ class ModelsDialog(QDialog):
     def _offer_library(self, library: str, licence: str, then: Callable[[], None]) -> None:
         """Install a library that models need where the user agrees to its licence."""
         question = tr(
-            "This model needs the library {library}. Its licence is {licence}, other than that of Raster Lasso: whoever passes "
-            "it on, or offers it on a network, must follow that licence.\n\nInstall it?"
+            "This model needs the library {library}. Its licence is {licence}: whoever passes it on, or offers it on a "
+            "network, must follow that licence.\n\nInstall it?"
         )
         if self._python is None or not self._confirms(question.format(library=library, licence=licence)):
             return

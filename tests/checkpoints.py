@@ -26,6 +26,11 @@ def write_checkpoint(kind, folder):
         }
         model_class = "Sam2Model"
         config = transformers.Sam2Config(vision_config={"backbone_config": backbone, "backbone_channel_list": widths[::-1]})
+    elif kind == "edgetam":
+        model_class = "EdgeTamModel"
+        args = {"in_chans": 3, "features_only": True, "out_indices": [0, 1, 2, 3]}
+        backbone = transformers.TimmWrapperConfig(architecture="repvit_m1", model_args=args)
+        config = transformers.EdgeTamConfig(vision_config={"backbone_config": backbone})
     else:
         model_class = "Sam3TrackerModel"
         config = transformers.Sam3TrackerConfig()

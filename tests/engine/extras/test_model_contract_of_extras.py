@@ -1,16 +1,20 @@
-"""The contract of all models, of the promptable one that an extra library runs."""
+"""The contract of all models, of the promptable ones that extra libraries run."""
 
 import pytest
 
 from rasterlasso.models.original import convert
 from rasterlasso.models.sam import SamModel
-from rasterlasso.tests.checkpoints import write_mobile_sam
-from rasterlasso.tests.engine.test_model_contract import *  # noqa: F403 - the same tests, with this model
+from rasterlasso.tests.checkpoints import write_checkpoint, write_mobile_sam
+from rasterlasso.tests.engine.test_model_contract import *  # noqa: F403 - the same tests, with these models
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    file, folder = tmp_path_factory.mktemp("checkpoint") / "mine.pt", tmp_path_factory.mktemp("converted")
-    write_mobile_sam(file)
-    convert(file, folder)
-    return SamModel("mobile_sam", folder)
+@pytest.fixture(scope="module", params=["mobile_sam", "edgetam"])
+def model(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("converted")
+    if request.param == "edgetam":
+        write_checkpoint("edgetam", folder)
+    else:
+        file = tmp_path_factory.mktemp("checkpoint") / "mine.pt"
+        write_mobile_sam(file)
+        convert(file, folder)
+    return SamModel(request.param, folder)

@@ -1,12 +1,14 @@
 """MobileSAM and FastSAM give what their library gives, from checkpoints as users have them."""
 
 import os
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
+import transformers
 
 from rasterlasso.engine.errors import ModelFileUnusable
 from rasterlasso.engine.prompts import Box, Prompts
@@ -23,6 +25,13 @@ from rasterlasso.tests.engine.test_model_contract import check
 
 AROUND_ALL = Prompts((), Box(500_000, 4_499_400, 500_800, 4_500_000))
 WRITERS = {"mobile_sam": write_mobile_sam, "fastsam": write_fastsam}
+
+
+@pytest.fixture(autouse=True)
+def own_suppression(monkeypatch):
+    """The library's own suppression of overlaps; it takes torchvision's where that is imported, which may not work here."""
+    assert transformers.SamModel  # loaded while torchvision is there
+    monkeypatch.delitem(sys.modules, "torchvision", raising=False)
 
 
 @pytest.fixture
