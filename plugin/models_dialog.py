@@ -26,7 +26,7 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from ..engine.client import Replies
-from ..engine.errors import RasterLassoError
+from ..engine.errors import ModelExtraMissing, RasterLassoError
 from ..engine.ops import ModelInfo
 from ..engine.protocol import Progress
 from .engine_process import EngineProcess
@@ -192,18 +192,14 @@ class ModelsDialog(QDialog):
         if model is not None and self._confirms(tr("Delete the files of {name}?").format(name=model.name)):
             self._ask("remove_model", {"name": model.name}, self._reload, tr("Removing…"))
 
-    def _ask(
-        self,
-        op: str,
-        params: dict[str, Any],
-        then: Callable[[dict[str, Any]], None],
-        text: str,
-        failed: Callable[[RasterLassoError], None] | None = None,
-    ) -> None:
+    def _ask(self, op: str, params: dict[str, Any], then: Callable[[dict[str, Any]], None], text: str) -> None:
+        def failed(error: RasterLassoError) -> None:
+            self._show_error(error)
+            if isinstance(error, ModelExtraMissing):
+                self._offer_library(error.params["library"], error.params["licence"], lambda: self._ask(op, params, then, text))
+
         self._begin(text)
-        replies = Replies(
-            then, failed or self._show_error, self._show_progress, lambda: self._finish(tr("Stopped. It can be resumed."))
-        )
+        replies = Replies(then, failed, self._show_progress, lambda: self._finish(tr("Stopped. It can be resumed.")))
         self._engine.request(op, params, replies, CHANNEL)
 
     def _begin(self, text: str) -> None:
