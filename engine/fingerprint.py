@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable
+from http.client import HTTPException
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 SAMPLES = 64
 SAMPLE_BYTES = 4096
 """Of larger files so many pieces are read: headers change with most edits, and pixels somewhere else."""
+
+SERVER_TIMEOUT_S = 10
 
 
 def fingerprint(path: str) -> str:
@@ -33,6 +37,21 @@ def content(files: Iterable[str]) -> str:
                 opened.seek(start)
                 digest.update(opened.read(SAMPLE_BYTES))
     return digest.hexdigest()
+
+
+def remote_content(url: str) -> str | None:
+    """Of a file on a server, as far as the server tells whether it has changed; None where it does not.
+
+    Keys that an address carries after its `?` are no part of it: they differ from day to day.
+    """
+    try:
+        with urlopen(Request(url, method="HEAD"), timeout=SERVER_TIMEOUT_S) as answer:
+            told = [answer.headers.get(name) for name in ("ETag", "Last-Modified", "Content-Length")]
+    except (OSError, ValueError, HTTPException):  # GDAL read it another way: it is only not kept
+        return None
+    if not any(told[:2]):
+        return None
+    return hashlib.sha256("|".join((url.split("?")[0], *(each or "" for each in told))).encode()).hexdigest()
 
 
 def times_of_change(files: Iterable[str]) -> dict[str, int]:

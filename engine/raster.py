@@ -34,6 +34,8 @@ GDAL_CACHE_BYTES = 256 << 20
 
 SERVERS = ("http://", "https://", "/vsicurl", "/vsis3", "/vsigs", "/vsiaz", "WMTS:")
 
+CURL = "/vsicurl/"
+
 HTTP = {
     "GDAL_HTTP_MAX_RETRY": "2",
     "GDAL_HTTP_RETRY_DELAY": "0.5",
@@ -103,6 +105,11 @@ class RasterSource:
         with _gdal(self.path):
             names = tuple(self._base.files)
         return names if all(Path(name).is_file() for name in names) else ()
+
+    @property
+    def url(self) -> str | None:
+        """The address of the one file on a web server that it is; None for others."""
+        return self.path.removeprefix(CURL) if self.path.startswith((f"{CURL}http://", f"{CURL}https://")) else None
 
     @property
     def color_interpretation(self) -> tuple[ColorInterp, ...]:

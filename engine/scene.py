@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from .fingerprint import content, fingerprint, times_of_change
+from .fingerprint import content, fingerprint, remote_content, times_of_change
 from .ops import Stretch
 from .radiometry import Radiometry
 from .raster import RasterSource
@@ -59,7 +59,14 @@ class Scenes:
         try:
             files = source.files
             radiometry = Radiometry.of(source) if stretch is None else Radiometry.chosen(source, stretch)
-            return Scene(source, radiometry, current, content(files) if files else None, times_of_change(files))
+            return Scene(source, radiometry, current, _identity(source), times_of_change(files))
         except BaseException:
             source.close()
             raise
+
+
+def _identity(source: RasterSource) -> str | None:
+    """Of its content, wherever it lies; None where that can't be told."""
+    if source.files:
+        return content(source.files)
+    return None if source.url is None else remote_content(source.url)
