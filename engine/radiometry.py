@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -81,18 +82,35 @@ class Radiometry:
             index = source.read(self.bands, window, resampling=Resampling.nearest)[0]
             image = self.palette[index]
         else:
-            low = np.array(self.low, np.float32)[:, None, None]
-            values = np.where(valid, source.read(self.bands, window), 0).astype(np.float32)
-            values = np.where(np.isfinite(values), values, low)  # oversampled, a NaN reaches its neighbours
-            gain = 255.0 / (np.array(self.high, np.float32)[:, None, None] - low)
-            stretched = np.clip((values - low) * gain, 0, 255)
-            if self.gamma != 1.0:
-                stretched = 255 * (stretched / 255) ** (1 / self.gamma)
-            image = np.rint(stretched).astype(np.uint8).transpose(1, 2, 0)
+            data = source.read(self.bands, window)
+            if not valid.all():
+                data = np.where(valid, data, 0)  # nodata may be too large to reckon with
+            image = self._stretched(data).transpose(1, 2, 0)
             if len(self.bands) == 1:
                 image = np.repeat(image, 3, axis=2)
-        image = np.where(valid[..., None], image, 0).astype(np.uint8)
+        if not valid.all():
+            image = np.where(valid[..., None], image, 0).astype(np.uint8)
         return np.ascontiguousarray(image), valid
+
+    def _stretched(self, data: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+        """(bands, ...) of a raster's values → 8 bits; by table where there are few values."""
+        if data.dtype not in (np.uint8, np.uint16):
+            return np.stack([self._stretched_band(band, values) for band, values in enumerate(data)])
+        every = np.arange(np.iinfo(data.dtype).max + 1)
+        tables = [self._stretched_band(band, every) for band in range(len(data))]
+        if data.dtype == np.uint8 and all(np.array_equal(table, every) for table in tables):
+            return data
+        return np.stack([table[values] for table, values in zip(tables, data, strict=True)])
+
+    def _stretched_band(self, band: int, values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+        low, high = np.float32(self.low[band]), np.float32(self.high[band])
+        known = values.astype(np.float32)
+        known = np.where(np.isfinite(known), known, low)  # oversampled, a NaN reaches its neighbours
+        stretched = np.clip((known - low) * (255 / (high - low)), 0, 255)
+        if self.gamma != 1.0:
+            stretched = 255 * (stretched / 255) ** (1 / self.gamma)
+        found: npt.NDArray[np.uint8] = np.rint(stretched).astype(np.uint8)
+        return found
 
 
 def _choose_bands(source: RasterSource) -> tuple[int, ...]:

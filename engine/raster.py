@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import rasterio
 from affine import Affine
-from rasterio.enums import ColorInterp, Resampling
+from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.errors import NodataShadowWarning, NotGeoreferencedWarning, RasterioError
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
@@ -149,6 +149,8 @@ class RasterSource:
     def read_valid(self, bands: tuple[int, ...], window: Window) -> npt.NDArray[np.bool_]:
         """(rows, columns), true where the raster has data: no nodata, transparent, masked, NaN or infinite pixel."""
         shape = (len(bands), *window.shape)
+        if self._is_valid_everywhere(bands):
+            return np.ones(window.shape, np.bool_)
         with self._reading(), warnings.catch_warnings():
             warnings.simplefilter("ignore", NodataShadowWarning)  # alpha counts as well, see below
             masks = self._dataset.read_masks(
@@ -162,6 +164,11 @@ class RasterSource:
         if np.issubdtype(self.dtype, np.floating):
             valid &= np.isfinite(self.read(bands, window, resampling=Resampling.nearest)).all(axis=0)
         return valid
+
+    def _is_valid_everywhere(self, bands: tuple[int, ...]) -> bool:
+        """Whether there is nothing that could make a pixel invalid."""
+        flags = self._dataset.mask_flag_enums
+        return not np.issubdtype(self.dtype, np.floating) and all(flags[band - 1] == [MaskFlags.all_valid] for band in bands)
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

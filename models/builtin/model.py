@@ -110,13 +110,15 @@ class BuiltinModel:
     @torch.inference_mode()
     def encode(self, image: npt.NDArray[np.uint8], valid: Mask) -> TileEmbedding:
         """Features of the tile at half its resolution; what is not valid shows the mean of what is."""
-        pixels = torch.from_numpy(image).to(self._device).permute(2, 0, 1)[None].float() / 255
+        pixels = torch.from_numpy(image).to(self._device).float()
         if not valid.all() and valid.any():
             present = torch.from_numpy(valid).to(self._device)
-            pixels[..., ~present] = pixels[..., present].mean(-1, keepdim=True)
+            pixels[~present] = pixels[present].mean(0)
         rows, cols = (-side % (STRIDE * REDUCTION) for side in valid.shape)
-        pixels = F.avg_pool2d(F.pad(pixels, (0, cols, 0, rows), mode="replicate"), REDUCTION)
-        return TileEmbedding(self._encoder(pixels.contiguous(memory_format=torch.channels_last)), valid)
+        if rows or cols:
+            pixels = F.pad(pixels.permute(2, 0, 1), (0, cols, 0, rows), mode="replicate").permute(1, 2, 0)
+        channels_first = _halved(pixels).permute(2, 0, 1)[None] / 255
+        return TileEmbedding(self._encoder(channels_first.contiguous(memory_format=torch.channels_last)), valid)
 
     def restored(self, features: Mapping[str, FloatArray], valid: Mask) -> TileEmbedding:
         """See `Model`."""
@@ -252,6 +254,12 @@ def _paint(plane: FloatImage, logits: Tensor, window: NetWindow, part: CellWindo
     row, col = (REDUCTION * (start + 4 * cells) for start, cells in ((window.top, part.top), (window.left, part.left)))
     there = plane[row : row + fine.shape[0], col : col + fine.shape[1]]
     there[:] = fine[: there.shape[0], : there.shape[1]].cpu().numpy()
+
+
+def _halved(pixels: Tensor) -> Tensor:
+    """(rows, columns, channels) at half the resolution, both even: means of four; on the CPU much faster than pooling."""
+    pairs = pixels[0::2] + pixels[1::2]
+    return (pairs[:, 0::2] + pairs[:, 1::2]) / REDUCTION**2
 
 
 def _distinct(coarse: Tensor, quality: Tensor, most: int) -> list[int]:
