@@ -1,4 +1,4 @@
-"""What the plugin asks about models: list, download, add, remove."""
+"""What the plugin asks about models: list, download, add, remove, accelerate."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from ..models import families, registry, weights
 from ..models.devices import best_hardware
 from ..models.published import PUBLISHED, published
+from ..models.verdict import measured
 from .errors import ProtocolError
 from .ops import ModelInfo
 
@@ -26,9 +27,8 @@ def list_models() -> Params:
     found = []
     for each in registry.entries():
         state = "built-in" if each.name == registry.DEFAULT_MODEL else "added"
-        found.append(
-            ModelInfo(each.name, each.title, each.family, each.licence, each.parameters, state, _tile_seconds(each.parameters))
-        )
+        seconds = _measured_seconds(each.name) or _tile_seconds(each.parameters)
+        found.append(ModelInfo(each.name, each.title, each.family, each.licence, each.parameters, state, seconds))
     names = {each.name for each in found}
     for other in PUBLISHED:
         if other.name not in names:
@@ -65,6 +65,12 @@ def add_model(params: Params) -> Params:
     return {"name": weights.add(Path(str(params.get("path", "")))).name}
 
 
+def accelerate_model(params: Params) -> Params:
+    """Convert an added model's encoder for OpenVINO and measure it."""
+    found = registry.accelerate(_name(params))
+    return {"torch_seconds": found.torch_seconds, "openvino_seconds": found.openvino_seconds, "pays": found.pays}
+
+
 def remove_model(params: Params) -> Params:
     """Delete an added model."""
     weights.remove(_name(params))
@@ -77,6 +83,11 @@ def _tile_seconds(parameters: int) -> float | None:
         return None
     slower = 1.0 if hardware.is_half else FLOAT32_SLOWER
     return parameters / 1e6 * SECONDS_PER_MILLION * slower
+
+
+def _measured_seconds(name: str) -> float | None:
+    found = measured(weights.models_folder() / name)
+    return found.openvino_seconds if found and found.pays else None
 
 
 def _name(params: Params) -> str:

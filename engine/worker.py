@@ -131,6 +131,7 @@ class Worker:
             "install_model": lambda request: model_requests().install_model(request.params),
             "discard_model": lambda request: model_requests().discard_model(request.params),
             "add_model": lambda request: model_requests().add_model(request.params),
+            "accelerate_model": lambda request: model_requests().accelerate_model(request.params),
             "remove_model": lambda request: model_requests().remove_model(request.params),
             "simplify": lambda request: layer_requests().simplify(request.params),
             "convert": lambda request: layer_requests().convert(request.params),

@@ -56,7 +56,7 @@ VIDEO_KINDS = {
 }
 """Published checkpoints hold the model for videos; its image part is what we load."""
 
-EXTRA_LIBRARIES = {"timm": "Apache-2.0", "ultralytics": "AGPL-3.0"}
+EXTRA_LIBRARIES = {"openvino": "Apache-2.0", "timm": "Apache-2.0", "ultralytics": "AGPL-3.0"}
 """Libraries that are installed only where the user wants them, with their licences."""
 
 

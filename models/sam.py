@@ -16,14 +16,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F  # noqa: N812
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..engine.errors import ModelFailed, ModelFileUnusable, first_line
+from .accelerators import Encoder, accelerate, accelerated
 from .base import MOST_CANDIDATES, Candidate, Embedding, FloatArray, Mask, PixelPrompts
 from .devices import CPU, Hardware, best_hardware, is_out_of_memory
 from .families import SamFamily, read_family
 from .prompted import KEPT_ANSWERS, SATURATION, Answers, obedient, prior_box, prompt_key, without_last_click
 from .sam_decoder import CachedDecoder, DecoderFeatures
+from .verdict import Measured
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +54,24 @@ class TileEmbedding:
         return self.maps.channels_first()
 
 
+class FlatEncoder(nn.Module):
+    """The library's encoder; gives a tuple of tensors alone."""
+
+    def __init__(self, net: Any) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        """Of (1, 3, side, side): SAM's embeddings; SAM-HQ's and its first global layer; of others all maps, finest first."""
+        match self.net.get_image_embeddings(pixels):
+            case torch.Tensor() as embeddings:
+                return (embeddings,)
+            case (embeddings, layers):
+                return embeddings, layers[0]
+            case maps:
+                return tuple(maps)
+
+
 class SamModel:
     """One of the family. Answers depend on the prompts and their order alone."""
 
@@ -62,6 +82,24 @@ class SamModel:
         self._family, self._net = _load(folder)
         self._with_room(self._settle)
         self._image_px = int(self._net.prompt_encoder.input_image_size)
+        self._folder = folder
+        is_cpu = self._hardware.device.type == "cpu"
+        self._encoder: Encoder = (accelerated(folder) if is_cpu else None) or FlatEncoder(self._net)
+
+    def accelerate(self) -> Measured:
+        """Convert the encoder for OpenVINO and use it from now on where it is faster.
+
+        Raises `ModelFailed` where it can't be converted, and `ModuleNotFoundError` without OpenVINO.
+        """
+        if self._hardware.device.type != "cpu":
+            raise ModelFailed(name=self.name, reason=f"it runs on {self._hardware.name}, which is faster than OpenVINO")
+        example = torch.rand(1, 3, self._image_px, self._image_px)
+        try:
+            found = accelerate(FlatEncoder(self._net).eval(), example, self._folder, self._hardware)
+        except (RuntimeError, OSError) as error:
+            raise ModelFailed(name=self.name, reason=first_line(error)) from error
+        self._encoder = accelerated(self._folder) or self._encoder
+        return found
 
     @torch.inference_mode()
     def _settle(self) -> None:
@@ -101,14 +139,14 @@ class SamModel:
         mean, std = (torch.tensor(v, device=self._device).view(1, 3, 1, 1) for v in (self._family.mean, self._family.std))
         padded = F.pad((pixels / 255 - mean) / std, (0, self._image_px - size[1], 0, self._image_px - size[0]))
         with self._hardware.autocast():
-            found = self._net.get_image_embeddings(padded)
+            found = [maps.float() for maps in self._encoder(padded)]
         match found:
-            case torch.Tensor():
-                return self._decoder.prepare(found.float())
-            case (embeddings, layers):  # SAM-HQ
-                return self._decoder.prepare(embeddings.float(), early=layers[0].float())
+            case (embeddings,):
+                return self._decoder.prepare(embeddings)
+            case (embeddings, layer):  # SAM-HQ
+                return self._decoder.prepare(embeddings, early=layer)
             case _:
-                return self._decoder.prepare(found[-1].float(), finer=[maps.float() for maps in found[:-1]])
+                return self._decoder.prepare(found[-1], finer=found[:-1])
 
     def restored(self, features: Mapping[str, FloatArray], valid: Mask) -> TileEmbedding:
         """See `Model`."""

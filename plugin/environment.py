@@ -198,7 +198,10 @@ class LibraryInstaller(Installation):
     @property
     def _names(self) -> list[str]:
         # Built for another torch, torchvision fails at import, and transformers' models with it.
-        return [self._library, "torchvision"]
+        return [self._library, "torchvision"] if self._library in BRING_TORCHVISION else [self._library]
+
+
+BRING_TORCHVISION = ("timm", "ultralytics")
 
 
 def pip_install(python: str, *what: str) -> list[str]:

@@ -156,3 +156,18 @@ def test_a_library_that_can_not_be_installed_is_told(dialog, mobile_sam, monkeyp
     dialog.add(mobile_sam)
     wait_until(lambda: "installation failed" in dialog.status.text(), 120)
     assert dialog.add_button.isEnabled()
+
+
+def test_speeding_up_needs_a_library_and_says_so(dialog, tmp_path, monkeypatch):
+    asked = answer(monkeypatch, QMessageBox.StandardButton.No)
+    dialog.add(tmp_path / "hub" / "facebook" / "sam-vit-base" / "resolve" / "main" / "model.safetensors")
+    idle(dialog)
+    dialog.select("main")
+    assert dialog.accelerate_button.isEnabled()
+    dialog.accelerate_button.click()
+    wait_until(lambda: asked, 60)
+    assert "openvino" in asked[0]
+    assert "Apache-2.0" in asked[0]
+    idle(dialog)
+    dialog.select("builtin")
+    assert not dialog.accelerate_button.isEnabled()
