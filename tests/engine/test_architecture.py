@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PIPE = {f"engine.{name}" for name in ("errors", "prompts", "protocol", "ops", "client")}
 SHARED_WITH_QGIS = PIPE | {"engine.version"}
 ENGINE_LIBRARIES = {"numpy", "zarr", "rasterio", "affine", "shapely", "geopandas", "pandas", "pyogrio", "pyproj", "contourpy"}
-MODEL_LIBRARIES = {"numpy", "torch", "safetensors", "transformers"}
+MODEL_LIBRARIES = {"numpy", "torch", "safetensors", "transformers", "timm"}
 TRAINING = {f"models.{name}" for name in ("click_simulation", "builtin.train", "builtin.training_data", "builtin.scenery")}
 TRAINING_LIBRARIES = MODEL_LIBRARIES | {"cv2", "scipy", "skimage", "rasterio", "geopandas"}
 

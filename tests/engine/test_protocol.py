@@ -105,7 +105,7 @@ def all_errors(root=RasterLassoError):
 
 def test_every_error_crosses_the_pipe():
     params = dict.fromkeys(
-        ("path", "reason", "name", "known", "crs", "attempts", "module", "url", "library", "count"), "this"
+        ("path", "reason", "name", "known", "crs", "attempts", "module", "url", "library", "count", "licence", "python"), "this"
     ) | {
         "x": 1.5,
         "y": -2.0,
