@@ -29,7 +29,9 @@ class DrawnLayers(QObject):
         self._project = project
         self._secret = secrets.token_urlsafe(16)
         self._looks: dict[str, int] = {}
-        self._jobs: dict[QTcpSocket, QgsMapRendererSequentialJob] = {}
+        self._waiting: dict[QTcpSocket, QgsMapSettings] = {}
+        self._drawing: QTcpSocket | None = None
+        self._job: QgsMapRendererSequentialJob | None = None
         self._server = QTcpServer(self)
         self._server.newConnection.connect(self._take_connections)
 
@@ -47,7 +49,7 @@ class DrawnLayers(QObject):
     def close(self) -> None:
         """Draw nothing any more."""
         self._server.close()
-        for socket in list(self._jobs):
+        for socket in list(self._waiting):
             socket.abort()
 
     def _note_look(self, layer_id: str) -> None:
@@ -65,7 +67,7 @@ class DrawnLayers(QObject):
         if b"\r\n\r\n" not in request:
             return
         socket.readAll()
-        asked = urlsplit(request.split(b" ")[1].decode("ascii", "replace"))
+        asked = urlsplit(request.partition(b" ")[2].partition(b" ")[0].decode("ascii", "replace"))
         secret, _, rest = asked.path.lstrip("/").partition("/")
         layer = self._project.mapLayer(rest.split("/")[0])
         if secret != self._secret or not isinstance(layer, QgsRasterLayer):
@@ -76,15 +78,29 @@ class DrawnLayers(QObject):
         except (KeyError, ValueError):
             _answer(socket, "501 Not Implemented")
             return
-        job = QgsMapRendererSequentialJob(settings)
-        self._jobs[socket] = job
-        job.finished.connect(partial(self._send, socket))
-        job.start()
+        self._waiting[socket] = settings
+        self._draw_next()
 
-    def _send(self, socket: QTcpSocket) -> None:
-        job = self._jobs.pop(socket, None)
-        if job is None:
+    def _draw_next(self) -> None:
+        """One at a time: sign-ins of several drawing threads can wait for one another forever."""
+        if self._job is not None or not self._waiting:
             return
+        socket, settings = next(iter(self._waiting.items()))
+        self._drawing = socket
+        self._job = QgsMapRendererSequentialJob(settings)
+        self._job.setParent(self)  # Python's own would be deleted within its signal
+        self._job.finished.connect(partial(self._on_drawn, socket))
+        self._job.start()
+
+    def _on_drawn(self, socket: QTcpSocket) -> None:
+        job, self._job = self._job, None
+        assert job is not None
+        job.deleteLater()
+        if self._waiting.pop(socket, None) is not None:
+            self._send(socket, job)
+        self._draw_next()
+
+    def _send(self, socket: QTcpSocket, job: QgsMapRendererSequentialJob) -> None:
         if job.errors():
             _answer(socket, "502 Bad Gateway")
             return
@@ -94,9 +110,9 @@ class DrawnLayers(QObject):
         _answer(socket, "200 OK", bytes(picture.data()))
 
     def _drop(self, socket: QTcpSocket) -> None:
-        job = self._jobs.pop(socket, None)
-        if job is not None:
-            job.cancelWithoutBlocking()
+        was_waiting = self._waiting.pop(socket, None) is not None
+        if was_waiting and socket is self._drawing and self._job is not None:
+            self._job.cancelWithoutBlocking()
         socket.deleteLater()
 
 

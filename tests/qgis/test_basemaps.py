@@ -18,7 +18,7 @@ from qgis.core import (
     QgsRectangle,
 )
 from qgis.PyQt.QtCore import QUrl
-from qgis.PyQt.QtNetwork import QNetworkRequest
+from qgis.PyQt.QtNetwork import QNetworkRequest, QTcpSocket
 
 from helpers import FIELD, MIDDLE, iou, wait_until
 from rasterlasso.plugin.drawn import DrawnLayers
@@ -179,7 +179,11 @@ def test_pictures_are_for_the_engine_alone(project, make_image):
         (f"{address}width=40&height=30", 501),
     ):
         assert status_of(asked) == code
-    assert port.isdigit()
+    socket = QTcpSocket()
+    socket.connectToHost("127.0.0.1", int(port))
+    socket.connected.connect(lambda: socket.write(b"nonsense\r\n\r\n"))
+    wait_until(lambda: socket.state() == QTcpSocket.SocketState.UnconnectedState and socket.bytesAvailable())
+    assert b"410" in bytes(socket.readAll())
     drawn.close()
 
 
