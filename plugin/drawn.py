@@ -7,7 +7,7 @@ from functools import partial
 from urllib.parse import parse_qs, urlsplit
 
 from qgis.core import QgsMapRendererSequentialJob, QgsMapSettings, QgsProject, QgsRasterLayer, QgsRectangle
-from qgis.PyQt.QtCore import QBuffer, QIODevice, QObject, QSize, Qt
+from qgis.PyQt.QtCore import QBuffer, QEventLoop, QIODevice, QObject, QSize, Qt, QTimer
 from qgis.PyQt.QtGui import QColor
 from qgis.PyQt.QtNetwork import QHostAddress, QTcpServer, QTcpSocket
 
@@ -15,6 +15,8 @@ from .basemaps import wms_of
 
 MOST_PX = 4096
 """Side of a picture; the engine asks for much smaller ones."""
+
+MOST_WAIT_MS = 2000
 
 
 class DrawnLayers(QObject):
@@ -47,10 +49,16 @@ class DrawnLayers(QObject):
         return wms_of(layer, address)
 
     def close(self) -> None:
-        """Draw nothing any more."""
+        """Draw nothing any more; waits a little for the picture under way, which needs QGIS's events to end."""
         self._server.close()
         for socket in list(self._waiting):
             socket.abort()
+        if self._job is not None:
+            ended = QEventLoop()
+            self._job.finished.connect(ended.quit)
+            self._job.cancelWithoutBlocking()
+            QTimer.singleShot(MOST_WAIT_MS, ended.quit)
+            ended.exec()
 
     def _note_look(self, layer_id: str) -> None:
         self._looks[layer_id] += 1
