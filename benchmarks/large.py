@@ -28,9 +28,13 @@ from rasterio.windows import Window
 
 from rasterlasso.benchmarks.clicks import Target, read_scene
 from rasterlasso.engine.prompts import Point, Prompts
+from rasterlasso.engine.query import Found
+from rasterlasso.engine.refine import refinement, run
 from rasterlasso.engine.segmenter import Segmentation, Segmenter
 from rasterlasso.engine.tile_store import StoredTile, TileStore
+from rasterlasso.engine.tiling import MIN_LEVEL, PixelBox
 from rasterlasso.engine.tiling import Window as TileWindow
+from rasterlasso.engine.vectorize import outline_of_mosaic
 from rasterlasso.models import registry
 from rasterlasso.models.base import Embedding, Model, PixelPrompts
 from rasterlasso.models.sam import SamModel
@@ -40,6 +44,11 @@ Floats = npt.NDArray[np.float64]
 SEAM_SCENES = ("water_naip_nd_2015_5m_west", "fields_naip_us_01", "fields_naip_us_03", "fields_naip_us_05")
 GOOD_IOU = 0.85
 BORDER_STEP_PX = 128
+SAME_EDGE_PX = 2
+FALSE_EDGE_PX = 3
+LABEL_PX = 3
+"""Labels are this exact, in native pixels: an edge so near to one is the object's own."""
+
 SPARSE_PX = 100_000
 PATCH_PX = 4000
 RANDOM_CLICKS = 500
@@ -52,45 +61,80 @@ def iou(a: shapely.Geometry, b: shapely.Geometry) -> float:
 
 
 def seams(scenes: Path, scratch: Path) -> None:
-    """Half tiles against whole ones."""
+    """Half tiles against whole ones, from the click on, and from the same coarse answer on."""
     model = registry.entry("builtin").load()
     one, half = Segmenter(models=[model]), Segmenter(models=[model], tile_px=512)
-    rows = []
+    clicked, refined = [], []
     for name in SEAM_SCENES:
         scene = read_scene(scenes / name, 12)
         for target in scene.targets:
             level = target.level - 1
-            truth = shapely.transform(target.polygon_px, scene.source.to_map)
-            click = Prompts((Point(*shapely.maximum_inscribed_circle(truth).coords[0]),))
-            whole, pieces = (each.segment(scene.path, click, level=level) for each in (one, half))
-            if whole.level != level:
+            if level < MIN_LEVEL:
                 continue
-            edge = _false_edge_px(*(_in_level_px(each, scene.source.to_pixel) for each in (pieces, whole)))
-            rows.append((iou(whole.polygon, pieces.polygon), iou(whole.polygon, truth), iou(pieces.polygon, truth), edge))
-    found = np.array(rows)
-    for title, chosen in (("all", found), (f"one tile right (IoU ≥ {GOOD_IOU})", found[found[:, 1] >= GOOD_IOU])):
+            truth = shapely.transform(target.polygon_px, lambda xy, level=level: xy / 2.0**level)
+            middle = shapely.maximum_inscribed_circle(target.polygon_px).coords[0]
+            click = Prompts((Point(*scene.source.to_map(np.array([middle]))[0]),))
+            found = [each.segment(scene.path, click, level=level) for each in (one, half)]
+            whole, pieces = (_in_level_px(each, scene.source.to_pixel) for each in found)
+            clicked.append(_seam_row(whole, pieces, truth, scene.source.grid.frame(level), level))
+            same_start = _from_same_start(one, half, scene.path, click, level)
+            if same_start is not None:
+                refined.append(_seam_row(*same_start, truth, scene.source.grid.frame(level), level))
+    rows = np.array(clicked)
+    right = rows[rows[:, 1] >= GOOD_IOU]
+    starts = (("a click", rows), (f"a click, one tile right (IoU ≥ {GOOD_IOU})", right), ("a coarse answer", np.array(refined)))
+    for title, chosen in starts:
         against, alone, halved, edge = chosen.T
         print(
             f"| {title} | {len(chosen)} | {np.median(against):.3f} | {against.mean():.3f} | {(against >= 0.98).mean():.0%} "
-            f"| {alone.mean():.3f} | {halved.mean():.3f} | {edge.max():.1f} |"
+            f"| {alone.mean():.3f} | {halved.mean():.3f} | {edge.max():.1f} | {(edge > FALSE_EDGE_PX).sum()} |"
         )
+
+
+def _from_same_start(
+    one: Segmenter, half: Segmenter, path: str, click: Prompts, level: int
+) -> tuple[shapely.Geometry, shapely.Geometry] | None:
+    """What whole and half tiles make of the level above as half tiles saw it; None where those did not refine."""
+    query = half.query(path, click)
+    found = Found(query.placed, query.first_look(level))
+    if found.first.tile.level == level:
+        return None
+    for _ in query.spread(found, level):
+        pass
+    pieces = found.spreads[-1]
+    grid = one.scene(path).source.grid
+    whole = refinement(grid, pieces.mosaic.base, set(grid.tiles_near(level + 1, grid.frame(level + 1))))
+    for _ in run(whole, query.middle, one.query(path, click).decide, lambda tile: None):
+        pass
+    xy = query.placed.points / 2.0**level
+    shapes = [outline_of_mosaic(each.grid, each.mosaic, each.outlined, xy, xy[:0]) for each in (whole, pieces)]
+    return None if shapes[0] is None or shapes[1] is None else (shapes[0], shapes[1])
+
+
+def _seam_row(
+    whole: shapely.Geometry, pieces: shapely.Geometry, truth: shapely.Geometry, frame: PixelBox, level: int
+) -> tuple[float, float, float, float]:
+    """IoUs of one tile and pieces, of each with the label, and the longest false edge; all in pixels of the level."""
+    sides = shapely.box(frame.left, frame.top, frame.right, frame.bottom).boundary
+    real = (whole.boundary.buffer(SAME_EDGE_PX), truth.boundary.buffer(LABEL_PX / 2.0**level), sides.buffer(SAME_EDGE_PX))
+    return iou(whole, pieces), iou(whole, truth), iou(pieces, truth), _false_edge_px(pieces, shapely.union_all(real))
 
 
 def _in_level_px(found: Segmentation, to_pixel: Callable[[Floats], Floats]) -> shapely.Geometry:
     return shapely.transform(found.polygon, lambda xy: to_pixel(xy) / 2.0**found.level)
 
 
-def _false_edge_px(polygon: shapely.Geometry, of_one_tile: shapely.Geometry) -> float:
-    """The longest edge along a line on which half tiles, or their halves and quarters, begin, and one tile has none."""
-    longest, theirs = 0.0, of_one_tile.boundary.buffer(2)
-    shapely.prepare(theirs)
+def _false_edge_px(polygon: shapely.Geometry, real: shapely.Geometry) -> float:
+    """The longest edge along a line on which half tiles, or their halves and quarters, begin, outside of `real`."""
+    longest = 0.0
+    shapely.prepare(real)
     for ring in (ring for part in shapely.get_parts(polygon) for ring in (part.exterior, *part.interiors)):
         xy = np.asarray(ring.coords)
         for axis in (0, 1):
             place = xy[:-1, axis] / BORDER_STEP_PX
             along = (np.abs(np.diff(xy[:, axis])) < 0.05) & (np.abs(place - np.rint(place)) * BORDER_STEP_PX < 0.3)
             for start in np.flatnonzero(along):
-                edge = shapely.LineString(xy[start : start + 2]).difference(theirs)
+                edge = shapely.LineString(xy[start : start + 2]).difference(real)
                 longest = max(longest, edge.length)
     return longest
 
@@ -301,8 +345,8 @@ def _resident_mb() -> float:
 PARTS: dict[str, tuple[Callable[[Path, Path], None], str]] = {
     "seams": (
         seams,
-        "objects | n | IoU against one tile, median | mean | at least .98 | one tile, IoU with label | half tiles | "
-        "longest false edge, px",
+        "from | n | IoU against one tile, median | mean | at least .98 | one tile, IoU with label | half tiles | "
+        "longest false edge, px | longer than 3 px",
     ),
     "growth": (growth, "length in tiles | outline, px | tiles asked | s | ms for each px | parts | IoU"),
     "bytes": (bytes_of_a_tile, "model | float32, MB | on disk, MB | share | read and restored, ms | IoU of first answers"),

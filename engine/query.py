@@ -219,7 +219,7 @@ class Query:
                 continue
             found.spreads.append(stage)
             stage.wanted |= self._misunderstood(stage)
-            for state in run(stage, self.middle, self._decide, partial(self._earlier, former)):
+            for state in run(stage, self.middle, self.decide, partial(self._earlier, former)):
                 self.clock.start("refine", state.fraction)
                 yield state
             logits, around = stage.mosaic, stage.outlined
@@ -228,7 +228,7 @@ class Query:
         encoded = self.encoded(first.tile)
         return lengthened(first.candidates[0].logits, encoded.valid, first.prompts, partial(self._decoded, encoded))
 
-    def _decide(self, tile: Tile, before: FloatImage) -> FloatImage | None:
+    def decide(self, tile: Tile, before: FloatImage) -> FloatImage | None:
         """Logits of a tile, of which some may be known."""
         encoded = self.encoded(tile)
         self.clock.start("decode", 0.7)
