@@ -16,7 +16,7 @@ from shapely import LinearRing, MultiPolygon, Polygon
 from .measure import metres_per_pixel
 from .ops import Finish
 from .raster import RasterSource
-from .vectorize import polygonal
+from .vectorize import polygonal, simplified
 
 MIN_RIGHT_ANGLE_IOU = 0.9
 """A rectangular outline that covers less of the free one is not taken."""
@@ -53,13 +53,13 @@ def _steps(finish: Finish, pixel_m: float) -> list[Callable[[Polygon | MultiPoly
         steps.append(lambda shape: _without_specks(shape, finish.min_area_m2))
     tolerance_m = max(finish.tolerance_m, finish.tolerance_px * pixel_m)
     if tolerance_m > 0:
-        steps.append(lambda shape: shapely.simplify(shape, tolerance_m, preserve_topology=True))
+        steps.append(lambda shape: simplified(shape, tolerance_m))
     if finish.right_angles:
         steps.append(lambda shape: _each_part(shape, lambda part: _rectangular(part, pixel_m)))
     if finish.smooth:
         smooth_m = SMOOTH_TOLERANCE_PX * pixel_m
         corner = CORNER_PX * pixel_m
-        steps.append(lambda shape: shapely.simplify(_smoothed(shape.segmentize(corner)), smooth_m, preserve_topology=True))
+        steps.append(lambda shape: simplified(_smoothed(shape.segmentize(corner)), smooth_m))
     if finish.grow_m:
         steps.append(lambda shape: shape.buffer(finish.grow_m, join_style="mitre"))
     return steps

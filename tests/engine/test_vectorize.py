@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from rasterlasso.engine.vectorize import MIN_HOLE_PX, TOLERANCE_PX, outline, polygonal
+from rasterlasso.engine.vectorize import MIN_HOLE_PX, TOLERANCE_PX, outline, polygonal, simplified
 
 NOWHERE = np.empty((0, 2))
 
@@ -30,6 +30,30 @@ def test_any_logits_give_a_valid_polygon_near_their_mask(logits):
     assert found.area > 0
     rows, cols = logits.shape
     assert shapely.box(-1e-6, -1e-6, cols + 1e-6, rows + 1e-6).covers(found)
+
+
+@settings(deadline=None)
+@given(
+    arrays(np.bool_, st.tuples(st.integers(3, 16), st.integers(3, 16))),
+    st.floats(0.1, 0.5),
+)
+def test_what_is_simplified_stays_valid_and_near(mask, tolerance):
+    shape = polygonal(shapely.union_all([shapely.box(x, y, x + 1, y + 1) for y, x in np.argwhere(mask)]))
+    if shape is None:
+        return
+    found = simplified(shape, tolerance)
+    assert found.is_valid
+    assert shapely.get_num_coordinates(found) <= shapely.get_num_coordinates(shape)
+    assert found.boundary.hausdorff_distance(shape.boundary) <= tolerance + 1e-9
+
+
+def test_a_ring_does_not_lose_the_vertex_that_keeps_it_off_another():
+    below = shapely.Polygon([(0, 0), (9, 0), (10, 1.2), (11, 0), (20, 0), (20, -9), (0, -9)])
+    above = shapely.Polygon([(0, 0.6), (9, 0.6), (10, 1.3), (11, 0.6), (20, 0.6), (20, 9), (0, 9)])
+    found = simplified(shapely.MultiPolygon([below, above]), 1.0)
+    assert found.is_valid
+    assert len(found.geoms) == 2
+    assert found.hausdorff_distance(shapely.MultiPolygon([below, above])) <= 1
 
 
 def test_a_disc_is_outlined_to_a_fraction_of_a_pixel():
