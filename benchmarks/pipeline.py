@@ -30,7 +30,6 @@ from rasterlasso.models.base import Model
 
 OBJECTS = 40
 CLICKS = 4
-TILES = 24
 TURNS = 3
 
 
@@ -76,7 +75,7 @@ def clicks(segmenter: Segmenter, image: str, model: str) -> tuple[list[float], l
     return whole, within
 
 
-def ahead(image: str, model: str) -> tuple[float, float]:
+def ahead(image: str, model: str, tiles_each: int) -> tuple[float, float]:
     """Seconds of a tile encoded for the disk, until it is written, and of the network alone on such tiles, in turns."""
     whole, network = [], []
     with tempfile.TemporaryDirectory() as folder:
@@ -86,7 +85,7 @@ def ahead(image: str, model: str) -> tuple[float, float]:
             tiles = segmenter.encode(image, model=model, levels=(-2,))
             next(tiles)  # weights, file and statistics are there now
             start = time.perf_counter()
-            count = sum(1 for _ in zip(range(TILES), tiles, strict=False))
+            count = sum(1 for _ in zip(range(tiles_each), tiles, strict=False))
             segmenter.close()
             whole.append((time.perf_counter() - start) / count)
             network.append(_alone(segmenter.model(model), image, count))
@@ -107,6 +106,7 @@ def main(show: Callable[[str], None] = print) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("image")
     parser.add_argument("--model", default=registry.DEFAULT_MODEL)
+    parser.add_argument("--tiles", type=int, default=24, help="to encode in each turn; default 24")
     arguments = parser.parse_args()
     segmenter = Segmenter()
     whole, within = clicks(segmenter, arguments.image, arguments.model)
@@ -114,10 +114,10 @@ def main(show: Callable[[str], None] = print) -> None:
     click, decode = (1000 * statistics.median(each) for each in (whole, within))
     show(f"{arguments.model}, {len(os.sched_getaffinity(0))} cores")
     show(f"further click {click:.1f} ms, decoding {decode:.1f} ms, ratio {click / decode:.2f}, over {len(whole)} clicks")
-    whole_s, network_s = ahead(arguments.image, arguments.model)
+    whole_s, network_s = ahead(arguments.image, arguments.model, arguments.tiles)
     show(
         f"encode ahead {1000 * whole_s:.0f} ms a tile, network alone {1000 * network_s:.0f} ms, "
-        f"{network_s / whole_s:.0%} of its throughput, medians of {TURNS} times {TILES} tiles"
+        f"{network_s / whole_s:.0%} of its throughput, medians of {TURNS} times {arguments.tiles} tiles"
     )
 
 
