@@ -212,7 +212,7 @@ class Query:
         for finer in range(first.tile.level, level - 1, -1):
             if finer < first.tile.level:
                 stage = refinement(grid, logits, around)
-            elif self.is_cut(first):
+            elif self._reaches_cut(first.window, whole):
                 stage = Spread(grid, Mosaic(grid, Unknown(finer + 1)))
                 stage.take(first.tile, whole)
             else:
@@ -261,7 +261,10 @@ class Query:
 
     def is_cut(self, found: FirstLook) -> bool:
         """Whether the best mask runs into an edge of the tile that is not the raster's own."""
-        logits, window, source = found.candidates[0].logits, found.window, self.scene.source
+        return self._reaches_cut(found.window, found.candidates[0].logits)
+
+    def _reaches_cut(self, window: Window, logits: FloatImage) -> bool:
+        source = self.scene.source
         cuts = (
             (window.x0 > 0, logits[:, 0]),
             (window.y0 > 0, logits[0]),

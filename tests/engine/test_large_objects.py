@@ -72,6 +72,18 @@ def test_a_river_of_many_tiles_is_one_seamless_polygon_from_one_click(segmenter,
     assert longest_edge_on_a_tile_border_px(shape) <= 3
 
 
+def test_a_long_thin_river_goes_on_where_only_its_far_end_reaches_the_next_tile(make_raster):
+    xs = np.arange(37, 2963, 2.0)
+    middle = 375 + 162 * np.sin(xs / 375)
+    river = shapely.Polygon(np.vstack((np.c_[xs, middle - 44], np.c_[xs, middle + 44][::-1])))
+    segmenter = Segmenter()
+    found = segmenter.segment(
+        str(make_raster(painted(river, (750, 3000)))), Prompts((point(1500, 375 + 162 * np.sin(4)),)), level=0
+    )
+    segmenter.close()
+    assert iou(found.polygon, shapely.transform(river, to_map)) > 0.95
+
+
 def test_small_tiles_give_what_one_tile_gives(segmenter, make_raster):
     shape = shapely.Point(460, 420).buffer(350).difference(shapely.Point(800, 400).buffer(90))
     path, click = str(make_raster(painted(shape, (900, 1000)))), Prompts((point(420, 420),))
