@@ -1,9 +1,10 @@
 """What each model costs on this machine, beside its library's own path: `python benchmarks/models.py [KIND …]`.
 
-The true architectures (SAM and SAM-HQ with ViT-B, SAM 2.1 tiny, SAM 3's tracker) with random weights, which take as long as
-trained ones. Each runs in a process of its own: one 1024 × 1024 tile, encoded a few times, then one new click after another.
-Ours and the library's take turns, so the memory is that of both. `peak` is the share of what a large matrix product reaches in
-the encoder's precision.
+The true architectures (SAM and SAM-HQ with ViT-B, SAM 2.1 tiny, SAM 3's tracker, EdgeTAM, MobileSAM, FastSAM-s) with random
+weights, which take as long as trained ones; only FastSAM's decoding depends on how many masks it finds. Each runs in a process
+of its own: one 1024 × 1024 tile, encoded a few times, then one new click after another. Ours and the library's take turns, so
+the memory is that of both. `peak` is the share of what a large matrix product reaches in the encoder's precision. EdgeTAM needs
+timm, MobileSAM and FastSAM ultralytics.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import platform
 import resource
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -27,18 +29,27 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from rasterlasso.models.base import PixelPrompts
+from rasterlasso.models.base import Model, PixelPrompts
 from rasterlasso.models.devices import best_hardware
+from rasterlasso.models.fastsam import FastSamModel
+from rasterlasso.models.original import convert
 from rasterlasso.models.sam import SamModel
+from rasterlasso.models.ultralytics_library import library as ultralytics
 
 ARCHITECTURES = {
     "sam": ("SamConfig", "SamModel"),
     "sam_hq": ("SamHQConfig", "SamHQModel"),
     "sam2": ("Sam2Config", "Sam2Model"),
     "sam3_tracker": ("Sam3TrackerConfig", "Sam3TrackerModel"),
+    "edgetam": ("EdgeTamConfig", "EdgeTamModel"),
 }
+"""Those of transformers; MobileSAM and FastSAM are ultralytics'."""
+
+KINDS = (*ARCHITECTURES, "mobile_sam", "fastsam")
 QUICK = ("sam2", "sam", "sam_hq")
 """Those that two cores measure in a few minutes."""
+
+CHECKPOINTS = Path(__file__).resolve().parents[1] / "tests" / "checkpoints.py"
 
 ENCODES = 3
 CLICKS = 15
@@ -57,56 +68,123 @@ class Cost:
     memory_gib: float
 
 
+@dataclass(frozen=True)
+class Contest:
+    """A model and its library's own path: `encode` gives what `decode` takes with a click (2,), `network` the encoder alone."""
+
+    model: Model
+    parameters: int
+    network: Callable[[], object]
+    encode: Callable[[], Any]
+    decode: Callable[[Any, np.ndarray], object]
+
+
 def measure(kind: str) -> Cost:
     """In a fresh process."""
-    import transformers
-
-    config, net_class = (getattr(transformers, name) for name in ARCHITECTURES[kind])
     torch.manual_seed(0)
-    with tempfile.TemporaryDirectory() as folder:
-        net_class(config()).save_pretrained(folder)
-        model = SamModel(kind, Path(folder))
-        library = net_class.from_pretrained(folder, dtype=torch.float32).eval().to(best_hardware().device)
-    side = int(library.prompt_encoder.input_image_size)
     image = np.random.default_rng(0).integers(0, 255, (1024, 1024, 3)).astype(np.uint8)
     valid = np.ones((1024, 1024), np.bool_)
-    pixels = torch.rand(1, 3, side, side, device=best_hardware().device)
-    with torch.inference_mode():
+    made = {"mobile_sam": _mobile_sam, "fastsam": _fastsam}.get(kind, _of_transformers)
+    with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
+        contest = made(kind, Path(folder), image)
         with FlopCounterMode(display=False) as counter:
-            found = library.get_image_embeddings(pixels)
-        ours, theirs = _in_turns(lambda: model.encode(image, valid), lambda: library.get_image_embeddings(pixels), ENCODES)
-        embedding = model.encode(image, valid)
+            contest.network()
+        encode = _in_turns(lambda: contest.model.encode(image, valid), contest.encode, ENCODES)
+        embedding, found = contest.model.encode(image, valid), contest.encode()
         places = np.random.default_rng(1).uniform(100, 900, (CLICKS + 1, 2))
         given = iter(places), iter(places)
         decode = _in_turns(
-            lambda: model.decode(embedding, PixelPrompts(next(given[0])[None], np.array([True]))),
-            lambda: _library_decode(library, found, next(given[1])),
+            lambda: contest.model.decode(embedding, PixelPrompts(next(given[0])[None], np.array([True]))),
+            lambda: contest.decode(found, next(given[1])),
             CLICKS,
         )
-    flops = counter.get_total_flops() / statistics.median(ours)
+    median = statistics.median(encode[0])
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    parameters = sum(p.numel() for p in library.parameters())
-    return Cost(
-        parameters,
-        statistics.median(ours),
-        statistics.median(theirs),
-        flops / _peak(),
-        tuple(decode[0]),
-        tuple(decode[1]),
-        memory,
-    )
+    share = counter.get_total_flops() / median / _peak()
+    return Cost(contest.parameters, median, statistics.median(encode[1]), share, tuple(decode[0]), tuple(decode[1]), memory)
 
 
-def _library_decode(library: Any, found: Any, xy: np.ndarray) -> np.ndarray:
-    """As the library's users do it: all masks at the tile's size on the CPU."""
-    names = ("image_embeddings", "intermediate_embeddings")
-    features = dict(zip(names, found, strict=True)) if isinstance(found, tuple) else {"image_embeddings": found}
+def _of_transformers(kind: str, folder: Path, image: np.ndarray) -> Contest:
+    import transformers
+
+    config, net_class = (getattr(transformers, name) for name in ARCHITECTURES[kind])
+    if kind == "edgetam":  # the defaults of its configuration do not fit together
+        _write_small(kind, folder)
+    else:
+        net_class(config()).save_pretrained(folder)
     device = best_hardware().device
-    points = torch.tensor(xy, dtype=torch.float32, device=device)[None, None, None]
-    labels = torch.ones(1, 1, 1, dtype=torch.int64, device=device)
-    answer = library(**features, input_points=points, input_labels=labels, multimask_output=True)
-    masks = torch.nn.functional.interpolate(answer.pred_masks[0], (1024, 1024), mode="bilinear", align_corners=False)
-    return masks.cpu().numpy()
+    net = net_class.from_pretrained(folder, dtype=torch.float32).eval().to(device)
+    side = int(net.prompt_encoder.input_image_size)
+    pixels = torch.rand(1, 3, side, side, device=device)
+
+    def encode() -> Any:
+        return net.get_image_embeddings(pixels)
+
+    def decode(found: Any, xy: np.ndarray) -> object:
+        names = ("image_embeddings", "intermediate_embeddings")
+        features = dict(zip(names, found, strict=True)) if isinstance(found, tuple) else {"image_embeddings": found}
+        points = torch.tensor(xy, dtype=torch.float32, device=device)[None, None, None]
+        labels = torch.ones(1, 1, 1, dtype=torch.int64, device=device)
+        return _masks(net(**features, input_points=points, input_labels=labels, multimask_output=True).pred_masks[0])
+
+    return Contest(SamModel(kind, folder), _count(net), encode, encode, decode)
+
+
+def _mobile_sam(kind: str, folder: Path, image: np.ndarray) -> Contest:
+    device = best_hardware().device
+    net = ultralytics("models.sam.build").build_mobile_sam().eval()
+    torch.save(net.state_dict(), folder / "mobile_sam.pt")
+    convert(folder / "mobile_sam.pt", folder)
+    net.to(device)
+    pixels = torch.rand(1, 3, 1024, 1024, device=device)
+
+    def encode() -> Any:
+        return net.image_encoder(pixels)
+
+    def decode(found: Any, xy: np.ndarray) -> object:
+        points = torch.tensor(xy, dtype=torch.float32, device=device)[None, None]
+        given = (points, torch.ones(1, 1, dtype=torch.int64, device=device))
+        sparse, dense = net.prompt_encoder(points=given, boxes=None, masks=None)
+        place = net.prompt_encoder.get_dense_pe()
+        return _masks(net.mask_decoder(found, place, sparse, dense, multimask_output=True)[0])
+
+    return Contest(SamModel(kind, folder), _count(net), encode, encode, decode)
+
+
+def _fastsam(kind: str, folder: Path, image: np.ndarray) -> Contest:
+    """Its library makes all masks of a tile at once, at the tile's size; a click chooses among them."""
+    file = folder / "fastsam.pt"
+    _write_small(kind, file)
+    convert(file, folder)
+    options = {"imgsz": 1024, "conf": 0.4, "iou": 0.9, "retina_masks": True, "save": False, "verbose": False}
+    device = best_hardware().device
+    given = {"model": str(file), "device": str(device), "project": str(folder)}
+    predictor = ultralytics("models.fastsam").FastSAMPredictor(overrides={**options, **given})
+    predictor.setup_model(str(file), verbose=False)
+    predictor.done_warmup = True
+    model = FastSamModel(kind, folder)
+    net = predictor.model.model
+    pixels = torch.rand(1, 3, 1024, 1024, device=device)
+
+    def decode(found: Any, xy: np.ndarray) -> object:
+        return [each.masks.data.cpu().numpy() for each in predictor.prompt(found, points=xy[None]) if len(each)]
+
+    return Contest(model, _count(net), lambda: net(pixels), lambda: predictor(source=image, model=str(file)), decode)
+
+
+def _write_small(kind: str, place: Path) -> None:
+    """A checkpoint to test with; of these kinds they are not smaller than the published ones."""
+    subprocess.run([sys.executable, CHECKPOINTS, kind, place], check=True, stderr=subprocess.DEVNULL)
+
+
+def _count(net: torch.nn.Module) -> int:
+    return sum(each.numel() for each in net.parameters())
+
+
+def _masks(low: torch.Tensor) -> np.ndarray:
+    """As a library's users want them: at the tile's size on the CPU."""
+    whole = torch.nn.functional.interpolate(low, (1024, 1024), mode="bilinear", align_corners=False)
+    return whole.cpu().numpy()
 
 
 def _in_turns(ours: Callable[[], object], theirs: Callable[[], object], count: int) -> tuple[list[float], list[float]]:
@@ -142,7 +220,7 @@ def _ms(seconds: tuple[float, ...], percentile: int) -> float:
 def main() -> None:
     """Measure and print a Markdown table."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"of {', '.join(ARCHITECTURES)}; default {', '.join(QUICK)}")
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"of {', '.join(KINDS)}; default {', '.join(QUICK)}")
     kinds = parser.parse_args().kinds or QUICK
     cores = len(os.sched_getaffinity(0))
     print(f"{platform.machine()}, {cores} cores; {best_hardware().explanation}; torch {torch.__version__}\n")

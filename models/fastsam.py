@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ class Segmented:
     """What was found in a tile, best first.
 
     boxes: (n, 4) x0, y0, x1, y1 in the network's pixels. confidence: (n,). logits: coefficients (n, 32) of prototypes
-    (32, rows / 4, columns / 4).
+    (32, rows / 4, columns / 4). masks: (n, rows / 4, columns / 4) bool, what of these is inside the boxes and above 0.
     """
 
     boxes: Tensor
@@ -67,11 +67,16 @@ class Segmented:
     prototypes: Tensor
     fit: Fit
     valid: Mask
+    masks: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Masks are made once, not with every click."""
+        object.__setattr__(self, "masks", _masks(self.boxes, self.coefficients, self.prototypes))
 
     @property
     def nbytes(self) -> int:
         """Memory held."""
-        tensors = (self.boxes, self.confidence, self.coefficients, self.prototypes)
+        tensors = (self.boxes, self.confidence, self.coefficients, self.prototypes, self.masks)
         return sum(each.nbytes for each in tensors) + self.valid.nbytes
 
 
@@ -114,15 +119,12 @@ class _Choice:
     def __init__(self, found: Segmented, prompts: PixelPrompts) -> None:
         self._found = found
         self._prompts = prompts
+        self._masks = found.masks
         _, height, width = found.prototypes.shape
-        boxes = found.boxes[:, :, None, None] / 4
-        x, y = torch.arange(width).to(boxes) + 0.5, torch.arange(height).to(boxes)[:, None] + 0.5
-        in_box = (x >= boxes[:, 0]) & (x < boxes[:, 2]) & (y >= boxes[:, 1]) & (y < boxes[:, 3])
-        self._masks = ((found.coefficients @ found.prototypes.flatten(1)).view(-1, height, width) > 0) & in_box
-        """(n, rows, columns) in cells of four of the network's pixels."""
-        cells = torch.from_numpy(found.fit.to_network(prompts.points_xy) // 4).long().to(boxes.device)
+        device = found.masks.device
+        cells = torch.from_numpy(found.fit.to_network(prompts.points_xy) // 4).long().to(device)
         hit = self._masks[:, cells[:, 1].clamp(0, height - 1), cells[:, 0].clamp(0, width - 1)]
-        foreground = torch.from_numpy(prompts.foreground).to(boxes.device)
+        foreground = torch.from_numpy(prompts.foreground).to(device)
         self._inside, self._outside = hit[:, foreground], hit[:, ~foreground]
 
     def ranked(self) -> list[int]:
@@ -140,7 +142,6 @@ class _Choice:
 
     def joined(self, first: int) -> Tensor:
         """Logits of a mask on the tile's pixels: with masks where it misses a click, without those where it should not be."""
-        areas = self._masks.flatten(1).sum(1)
         logits, covered, excluded = self._logits(first), self._inside[first], self._outside[first]
         for click in torch.nonzero(~covered).flatten().tolist():
             others = torch.nonzero(self._inside[:, click] & ~self._outside.any(1)).flatten()
@@ -149,7 +150,8 @@ class _Choice:
         for click in torch.nonzero(excluded).flatten().tolist():
             others = torch.nonzero(self._outside[:, click] & ~self._inside.any(1)).flatten()
             if len(others):
-                logits = torch.minimum(logits, -self._logits(int(others[areas[others].argmin()])))
+                areas = self._masks[others].flatten(1).sum(1)
+                logits = torch.minimum(logits, -self._logits(int(others[areas.argmin()])))
         return logits
 
     def _region(self) -> Tensor | None:
@@ -174,11 +176,22 @@ class _Choice:
         low = torch.einsum("c,chw->hw", found.coefficients[index], found.prototypes)[None, None]
         whole = F.interpolate(low, scale_factor=4, mode="bilinear", align_corners=False)
         inner = whole[..., fit.top : fit.top + fit.rows, fit.left : fit.left + fit.cols]
-        logits = F.interpolate(inner, found.valid.shape, mode="bilinear", align_corners=False)[0, 0]
+        if inner.shape[-2:] != found.valid.shape:
+            inner = F.interpolate(inner, found.valid.shape, mode="bilinear", align_corners=False)
+        logits = inner[0, 0]
         (x0, y0), (x1, y1) = fit.to_tile(found.boxes[index].cpu().numpy().reshape(2, 2))
         rows, cols = (torch.arange(length, device=logits.device) for length in logits.shape)
         in_box = ((rows >= y0) & (rows < y1))[:, None] & (cols >= x0) & (cols < x1)
         return logits.where(in_box, -SATURATION)
+
+
+def _masks(boxes: Tensor, coefficients: Tensor, prototypes: Tensor) -> Tensor:
+    """See `Segmented`."""
+    _, height, width = prototypes.shape
+    sides = boxes[:, :, None, None] / 4
+    x, y = torch.arange(width).to(boxes) + 0.5, torch.arange(height).to(boxes)[:, None] + 0.5
+    in_box = (x >= sides[:, 0]) & (x < sides[:, 2]) & (y >= sides[:, 1]) & (y < sides[:, 3])
+    return ((coefficients @ prototypes.flatten(1)).view(-1, height, width) > 0) & in_box
 
 
 def convert(file: Path, folder: Path) -> None:

@@ -66,4 +66,8 @@ def write_fastsam(file):
 
 
 if __name__ == "__main__":
-    write_checkpoint(*sys.argv[1:])
+    KIND, PLACE = sys.argv[1:]
+    if KIND == "fastsam":
+        write_fastsam(PLACE)
+    else:
+        write_checkpoint(KIND, PLACE)
