@@ -177,31 +177,46 @@ class EngineInstaller(Installation):
 
 
 class LibraryInstaller(Installation):
-    """Adds a library to an environment, and takes it away again where it does not work there."""
+    """Adds a library to an environment, and takes away what was added where it does not work there."""
 
     def __init__(self, python: Path, library: str, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._python = str(python)
-        self._library = library
+        # Built for another torch, torchvision fails at import, and transformers' models with it.
+        self._names = [library, "torchvision"] if library in BRING_TORCHVISION else [library]
+        self._added: list[str] = []
 
     def start(self) -> None:
         """Begin; `progress` tells each line of output, `finished` the end."""
-        self._steps = [
-            (tr("Downloading packages…"), pip_install(self._python, self._library)),
-            (tr("Trying the library…"), [self._python, "-c", f"import {', '.join(self._names)}"]),
-        ]
-        self._next_step()
+        self.progress.emit(tr("Looking for the library…"))
+        self._look_for(list(self._names))
+
+    def _look_for(self, names: list[str]) -> None:
+        if not names:
+            self._steps = [
+                (tr("Downloading packages…"), pip_install(self._python, self._names[0])),
+                (tr("Trying the library…"), [self._python, "-c", f"import {', '.join(self._names)}"]),
+            ]
+            self._next_step()
+            return
+        name = names.pop()
+
+        def found(is_there: bool) -> None:
+            if not is_there:
+                self._added.append(name)
+            self._look_for(names)
+
+        self._run([self._python, "-c", IS_THERE, name], found)
 
     def _clean(self) -> None:
-        QProcess.startDetached(self._python, ["-m", "pip", "uninstall", "-y", *self._names])
-
-    @property
-    def _names(self) -> list[str]:
-        # Built for another torch, torchvision fails at import, and transformers' models with it.
-        return [self._library, "torchvision"] if self._library in BRING_TORCHVISION else [self._library]
+        if self._added:
+            QProcess.startDetached(self._python, ["-m", "pip", "uninstall", "-y", *self._added])
 
 
 BRING_TORCHVISION = ("timm", "ultralytics")
+
+IS_THERE = "import sys; from importlib.util import find_spec; sys.exit(find_spec(sys.argv[1]) is None)"
+"""Ends with 0 where a package can be imported."""
 
 
 def pip_install(python: str, *what: str) -> list[str]:

@@ -10,6 +10,7 @@ from qgis.PyQt.QtWidgets import QMessageBox
 
 from helpers import CHECKPOINTS, wait_until
 from rasterlasso.engine.ops import ModelInfo
+from rasterlasso.plugin.environment import LibraryInstaller, python_in
 from rasterlasso.plugin.models_dialog import ModelsDialog, speed_text, state_text
 
 
@@ -156,6 +157,24 @@ def test_a_library_that_can_not_be_installed_is_told(dialog, mobile_sam, monkeyp
     dialog.add(mobile_sam)
     wait_until(lambda: "installation failed" in dialog.status.text(), 120)
     assert dialog.add_button.isEnabled()
+
+
+def test_what_an_earlier_library_brought_stays_when_another_can_not_be_installed(engine_python, tmp_path, monkeypatch):
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    subprocess.run([engine_python, "-m", "venv", tmp_path / "own"], check=True)
+    python = python_in(tmp_path / "own")
+    [packages] = (tmp_path / "own").rglob("site-packages")
+    (packages / "torchvision.py").touch()
+    (packages / "torchvision-0.1.dist-info").mkdir()
+    (packages / "torchvision-0.1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: torchvision\nVersion: 0.1\n")
+    (packages / "torchvision-0.1.dist-info" / "RECORD").write_text("torchvision.py,,\n")
+    installer, ends = LibraryInstaller(python, "ultralytics"), []
+    installer.finished.connect(ends.append)
+    installer.start()
+    wait_until(lambda: ends, 120)
+    assert ends[0] is not None
+    with pytest.raises(AssertionError):  # whatever is taken away is so in another process
+        wait_until(lambda: not (packages / "torchvision.py").exists(), 5)
 
 
 def test_speeding_up_needs_a_library_and_says_so(dialog, tmp_path, monkeypatch):
