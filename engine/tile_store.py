@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import os
 import shutil
 import sys
@@ -206,7 +207,7 @@ def _packed(stored: StoredTile) -> tuple[npt.NDArray[np.uint8], dict[str, Any]]:
     pieces = [np.array([MARK], np.uint8), np.packbits(stored.valid)]
     shapes = {}
     for name, values in stored.features.items():
-        flat = values.reshape(len(values), -1)
+        flat = values.reshape(len(values), math.prod(values.shape[1:]))
         low, high = flat.min(axis=1), flat.max(axis=1)
         step = np.maximum(high - low, np.finfo(np.float32).tiny) / 255
         scales = np.stack((low, step)).astype("<f4")
@@ -225,10 +226,10 @@ def _unpacked(data: npt.NDArray[np.uint8], layout: Any) -> StoredTile:
     valid = np.unpackbits(data[1:start], count=rows * cols).reshape(rows, cols).astype(np.bool_)
     features = {}
     for name, shape in layout["features"].items():
-        channels, size = shape[0], int(np.prod(shape))
+        channels, size = shape[0], math.prod(shape)
         low, step = np.frombuffer(data[start : start + 8 * channels].tobytes(), "<f4").reshape(2, channels, 1)
         start += 8 * channels
-        values = data[start : start + size].reshape(channels, -1) * step + low
+        values = data[start : start + size].reshape(channels, math.prod(shape[1:])) * step + low
         features[name] = values.astype(np.float32, copy=False).reshape(shape)
         start += size
     if start != len(data):

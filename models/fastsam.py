@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..engine.errors import ModelFileUnusable, first_line
-from .base import MOST_CANDIDATES, Candidate, Embedding, Mask, PixelPrompts
+from .base import MOST_CANDIDATES, Candidate, Embedding, FloatArray, Mask, PixelPrompts
 from .devices import Hardware, best_hardware
 from .prompted import SATURATION, obedient
 from .ultralytics_library import library, read_checkpoint
@@ -26,6 +27,9 @@ STRIDE = 32
 """Sides of what the network sees are multiples of it."""
 
 PADDING = 114 / 255
+BEFORE_COEFFICIENTS = 5
+"""Numbers of each mask: a box, a confidence, then coefficients."""
+
 MIN_CONFIDENCE = 0.4
 MOST_OVERLAP = 0.9
 """As its authors use it."""
@@ -43,6 +47,13 @@ class Fit:
     top: int
     rows: int
     cols: int
+
+    @classmethod
+    def of(cls, rows: int, cols: int) -> Fit:
+        """Of a tile: the longer side is 1024, the other one padded on both sides to a multiple of 32."""
+        scale = IMAGE_PX / max(rows, cols)
+        height, width = max(round(rows * scale), 1), max(round(cols * scale), 1)
+        return cls((width / cols, height / rows), -width % STRIDE // 2, -height % STRIDE // 2, height, width)
 
     def to_network(self, xy: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """(n, 2) of the tile → (n, 2) of the network."""
@@ -79,6 +90,11 @@ class Segmented:
         tensors = (self.boxes, self.confidence, self.coefficients, self.prototypes, self.masks)
         return sum(each.nbytes for each in tensors) + self.valid.nbytes
 
+    def features(self) -> dict[str, FloatArray]:
+        """See `StorableEmbedding`; what was found has a channel for each number, so that it is kept as it is."""
+        found = torch.cat((self.boxes, self.confidence[:, None], self.coefficients), 1)
+        return {"found": found.cpu().numpy().reshape(-1, 1), "prototypes": self.prototypes.cpu().numpy()}
+
 
 class FastSamModel:
     """Prompts choose among the masks of a tile; where several clicks ask for it, masks are joined or cut out of one another."""
@@ -98,6 +114,13 @@ class FastSamModel:
             found, prototypes = self._net(pixels)[0]
         [kept] = self._suppress(found.float(), MIN_CONFIDENCE, MOST_OVERLAP, nc=self._net.nc)
         return Segmented(kept[:, :4], kept[:, 4], kept[:, 6:], prototypes[0].float(), fit, valid)
+
+    def restored(self, features: Mapping[str, FloatArray], valid: Mask) -> Segmented:
+        """See `Storing`."""
+        prototypes = torch.from_numpy(features["prototypes"]).to(self._hardware.device)
+        found = torch.from_numpy(features["found"]).to(self._hardware.device).reshape(-1, BEFORE_COEFFICIENTS + len(prototypes))
+        boxes, confidence, coefficients = found[:, :4], found[:, 4], found[:, BEFORE_COEFFICIENTS:]
+        return Segmented(boxes, confidence, coefficients, prototypes, Fit.of(*valid.shape), valid)
 
     @torch.inference_mode()
     def decode(self, embedding: Embedding, prompts: PixelPrompts, most: int = MOST_CANDIDATES) -> tuple[Candidate, ...]:
@@ -226,14 +249,11 @@ def _load(folder: Path) -> Any:
 
 
 def _letterboxed(image: Tensor) -> tuple[Tensor, Fit]:
-    """(rows, columns, 3) uint8 → (1, 3, ...) as the network wants it: the longer side 1024, padded to multiples of 32."""
-    rows, cols = image.shape[:2]
-    scale = IMAGE_PX / max(rows, cols)
-    height, width = max(round(rows * scale), 1), max(round(cols * scale), 1)
+    """(rows, columns, 3) uint8 → (1, 3, ...) as the network wants it."""
+    fit = Fit.of(*image.shape[:2])
     pixels = image.permute(2, 0, 1)[None].float() / 255
-    if (height, width) != (rows, cols):
-        pixels = F.interpolate(pixels, (height, width), mode="bilinear", antialias=True, align_corners=False)
-    down, across = -height % STRIDE, -width % STRIDE
-    fit = Fit((width / cols, height / rows), across // 2, down // 2, height, width)
+    if (fit.rows, fit.cols) != image.shape[:2]:
+        pixels = F.interpolate(pixels, (fit.rows, fit.cols), mode="bilinear", antialias=True, align_corners=False)
+    down, across = -fit.rows % STRIDE, -fit.cols % STRIDE
     sides = (fit.left, across - fit.left, fit.top, down - fit.top)
     return F.pad(pixels, sides, value=PADDING), fit

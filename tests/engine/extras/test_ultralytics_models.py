@@ -13,6 +13,9 @@ import transformers
 from rasterlasso.engine.errors import ModelFileUnusable
 from rasterlasso.engine.prompts import Box, Prompts
 from rasterlasso.engine.segmenter import Segmenter
+from rasterlasso.engine.tile_store import StoredTile, TileStore
+from rasterlasso.engine.tiling import Tile
+from rasterlasso.models import fastsam as fastsam_module
 from rasterlasso.models import registry, weights
 from rasterlasso.models.base import PixelPrompts
 from rasterlasso.models.devices import CPU
@@ -145,6 +148,27 @@ def test_fastsams_answers_keep_the_contract_where_there_are_any(fastsam, shape):
     around = PixelPrompts(np.empty((0, 2)), np.empty(0, np.bool_), (0, 0, shape[1], shape[0]))
     if candidates := fastsam.decode(embedding, around):
         check(candidates, around, valid)
+
+
+@pytest.mark.parametrize("confidence", [0.0, 1.0])
+def test_kept_tiles_of_fastsam_give_the_same_masks_in_a_quarter_of_the_bytes(
+    fastsam, picture, tmp_path, monkeypatch, confidence
+):
+    monkeypatch.setattr(fastsam_module, "MIN_CONFIDENCE", confidence)  # at 1 nothing is found
+    embedding = fastsam.encode(picture, np.ones((1024, 1024), np.bool_))
+    store = TileStore(tmp_path, 10**9)
+    store.put("g", Tile(0, 0, 0), StoredTile(embedding.features(), embedding.valid))
+    store.close()
+    kept = store.get("g", Tile(0, 0, 0))
+    again = fastsam.restored(kept.features, kept.valid)
+    assert len(again.confidence) == len(embedding.confidence)
+    assert (len(again.confidence) > 10) == (confidence == 0)
+    assert torch.equal(again.boxes, embedding.boxes)
+    shared, either = (again.masks & embedding.masks).sum((1, 2)), (again.masks | embedding.masks).sum((1, 2))
+    assert shared.sum() >= 0.995 * either.sum()
+    assert (shared >= 0.95 * either).all()
+    size = sum(each.stat().st_size for each in tmp_path.rglob("*") if each.is_file())
+    assert size <= sum(each.nbytes for each in embedding.features().values()) / 4 + 4096
 
 
 def squares(*boxes):
