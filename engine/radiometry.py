@@ -76,7 +76,10 @@ class Radiometry:
         return cls(bands, tuple(low.tolist()), tuple(high.tolist()))
 
     def render(self, source: RasterSource, window: Window) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-        """((rows, columns, 3) uint8 image, (rows, columns) valid) of a window; invalid pixels are 0."""
+        """((rows, columns, 3) uint8 image, (rows, columns) valid) of a window; invalid pixels are 0.
+
+        Bands may follow one another in memory: networks want them so, and putting them side by side takes as long as reading.
+        """
         valid = source.read_valid(self.bands, window)
         if self.palette is not None:
             index = source.read(self.bands, window, resampling=Resampling.nearest)[0]
@@ -90,7 +93,7 @@ class Radiometry:
                 image = np.repeat(image, 3, axis=2)
         if not valid.all():
             image = np.where(valid[..., None], image, 0).astype(np.uint8)
-        return np.ascontiguousarray(image), valid
+        return image, valid
 
     def _stretched(self, data: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         """(bands, ...) of a raster's values → 8 bits; by table where there are few values."""
