@@ -9,6 +9,7 @@ import importlib
 import os
 import pickle
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,14 @@ PARTS_OF_NETWORKS = frozenset(
         "ultralytics.nn.modules.head.Segment",
     }
 )
-"""Classes that its checkpoints of YOLOv8's segmentation networks hold, FastSAM's among them; making one runs nothing else."""
+"""Classes that its checkpoints of YOLOv8's segmentation networks hold, FastSAM's among them."""
+
+
+class _Part:
+    """Stands for a part of a network."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        """Takes whatever it is called with."""
 
 
 def library(name: str) -> Any:
@@ -58,18 +66,34 @@ def is_checkpoint(file: Path) -> bool:
 
 
 def read_checkpoint(file: Path) -> dict[str, torch.Tensor]:
-    """The weights of a network, in float32; raises `ModelFileUnusable`, `ModuleNotFoundError`."""
+    """The weights of a network, in float32; raises `ModelFileUnusable`.
+
+    What is read may call the classes that it names, so none of the library's own is at hand: `SegmentationModel` evaluates
+    expressions. Stand-ins hold what was saved, and do nothing.
+    """
     names = set(get_unsafe_globals_in_checkpoint(file))
     if names - PARTS_OF_NETWORKS:
         strange = min(names - PARTS_OF_NETWORKS)
         reason = f"it holds {strange}, no part of a network that is known; code is never run"
         raise ModelFileUnusable(path=str(file), reason=reason)
-    library("nn.tasks")
-    parts = [getattr(importlib.import_module(module), part) for module, _, part in (name.rpartition(".") for name in names)]
     try:
-        with safe_globals(parts):
+        with safe_globals([(_stand_in(name), name) for name in names]):
             found = torch.load(file, map_location="cpu", weights_only=True)
-        network = found.get("ema") or found["model"]
-        return {name: tensor.float() for name, tensor in network.state_dict().items()}
+        return {name: tensor.float() for name, tensor in _tensors(found.get("ema") or found["model"])}
     except Exception as error:  # a damaged pickle makes torch raise whatever there is
         raise ModelFileUnusable(path=str(file), reason=f"cut off, or no checkpoint: {first_line(error)}") from error
+
+
+def _stand_in(name: str) -> type[_Part]:
+    return type(name.rpartition(".")[2], (_Part,), {})
+
+
+def _tensors(part: _Part, prefix: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+    """What `torch.nn.Module.state_dict` would give."""
+    saved = vars(part)
+    for kind in ("_parameters", "_buffers"):
+        for name, tensor in saved[kind].items():
+            if tensor is not None and name not in saved.get("_non_persistent_buffers_set", ()):
+                yield prefix + name, tensor
+    for name, inner in saved["_modules"].items():
+        yield from _tensors(inner, f"{prefix}{name}.")

@@ -236,16 +236,24 @@ def test_a_checkpoint_is_added_and_gives_a_polygon(added, kind, make_raster, fie
 
 
 class Trap:
+    """Runs a command, or has a class of the library's evaluate an expression, when it is read."""
+
+    def __init__(self, way, mark):
+        self.way, self.mark = way, mark
+
     def __reduce__(self):
-        return os.system, ("touch /tmp/rasterlasso-trap",)
+        if self.way == "code":
+            return os.system, (f"touch {self.mark}",)
+        config = {"nc": 1, "activation": f"open({str(self.mark)!r}, 'w')", "scale": "n", "scales": {"n": [1, 1, 1]}}
+        return library("nn.tasks").SegmentationModel, ({**config, "backbone": [[-1, 1, "Conv", [8, 3, 2]]], "head": []},)
 
 
-@pytest.mark.parametrize("damage", ["code", "cut off", "another network"])
+@pytest.mark.parametrize("damage", ["code", "expression", "cut off", "another network"])
 def test_what_is_no_fastsam_is_refused_and_no_code_runs(store, tmp_path, damage):
     file = tmp_path / "bad.pt"
     write_fastsam(file)
-    if damage == "code":
-        torch.save({"model": library("nn.modules.conv").Conv(3, 3), "trap": Trap()}, file)
+    if damage in ("code", "expression"):
+        torch.save({"model": Trap(damage, tmp_path / "mark"), "part": library("nn.modules.conv").Conv(3, 3)}, file)
     elif damage == "cut off":
         file.write_bytes(file.read_bytes()[:-5000])
     else:
@@ -253,3 +261,4 @@ def test_what_is_no_fastsam_is_refused_and_no_code_runs(store, tmp_path, damage)
     with pytest.raises(ModelFileUnusable, match="bad"):
         weights.add(file)
     assert not store.exists() or not any(store.iterdir())
+    assert not (tmp_path / "mark").exists()
