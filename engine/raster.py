@@ -36,6 +36,10 @@ SERVERS = ("http://", "https://", "/vsicurl", "/vsis3", "/vsigs", "/vsiaz", "WMT
 
 CURL = "/vsicurl/"
 
+ONE_FILE_DRIVERS = ("GTiff", "COG", "JP2OpenJPEG", "PNG", "JPEG", "WEBP")
+"""Whose rasters are in the file that is opened, not in others that it names."""
+
+
 HTTP = {
     "GDAL_HTTP_MAX_RETRY": "2",
     "GDAL_HTTP_RETRY_DELAY": "0.5",
@@ -108,8 +112,9 @@ class RasterSource:
 
     @property
     def url(self) -> str | None:
-        """The address of the one file on a web server that it is; None for others."""
-        return self.path.removeprefix(CURL) if self.path.startswith((f"{CURL}http://", f"{CURL}https://")) else None
+        """The address of the one file on a web server that it is; None for others, and for those that are made of several."""
+        is_remote = self.path.startswith((f"{CURL}http://", f"{CURL}https://"))
+        return self.path.removeprefix(CURL) if is_remote and self._base.driver in ONE_FILE_DRIVERS else None
 
     @property
     def color_interpretation(self) -> tuple[ColorInterp, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import shutil
 import statistics
 import sys
@@ -15,8 +16,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from ..engine.errors import first_line
 from .devices import Hardware
 from .verdict import FOLDER, Measured, measured, note
+
+log = logging.getLogger(__name__)
 
 NETWORK = "encoder.xml"
 TIMES = 3
@@ -52,7 +56,13 @@ def accelerated(folder: Path) -> Encoder | None:
     if found is None or not found.pays:
         return None
     openvino = _library()
-    return _compiled(openvino, folder / FOLDER) if (found.openvino, found.processor) == _identity(openvino) else None
+    if (found.openvino, found.processor) != _identity(openvino):
+        return None
+    try:
+        return _compiled(openvino, folder / FOLDER)
+    except (RuntimeError, OSError) as error:  # damaged: torch's encoder gives the same
+        log.warning("%s: not used (%s)", folder / FOLDER, first_line(error))
+        return None
 
 
 def _library() -> Any:

@@ -96,7 +96,9 @@ class SamModel:
         example = torch.rand(1, 3, self._image_px, self._image_px)
         try:
             found = accelerate(FlatEncoder(self._net).eval(), example, self._folder, self._hardware)
-        except (RuntimeError, OSError) as error:
+        except ModuleNotFoundError:
+            raise
+        except Exception as error:  # OpenVINO's own are plain exceptions
             raise ModelFailed(name=self.name, reason=first_line(error)) from error
         self._encoder = accelerated(self._folder) or self._encoder
         return found

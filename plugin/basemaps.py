@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 from qgis.core import QgsCoordinateReferenceSystem, QgsDataSourceUri, QgsRasterInterface, QgsRasterLayer
 
+from .crs import crs_code
 from .errors import ImageryUnsupported
 from .translation import tr
 
@@ -34,7 +35,7 @@ def gdal_source(layer: QgsRasterLayer) -> str:
     """For `gdal.Open`; raises `ImageryUnsupported`."""
     if layer.providerType() == ARCGIS:
         return _arcgis(layer)
-    given = {name: values[-1] for name, values in parse_qs(layer.source(), keep_blank_values=True).items()}
+    given = {name: values[-1] for name, values in parse_qs(layer.source().replace("+", "%2B"), keep_blank_values=True).items()}
     if "authcfg" in given:
         raise _unsupported(layer, tr("it needs a sign-in that only QGIS knows"))
     if given.get("type") == "mbtiles":
@@ -68,10 +69,10 @@ def _wms(layer: QgsRasterLayer, given: dict[str, str]) -> str:
     url = given.get("url", "")
     url += "" if url.endswith(("?", "&")) else "&" if "?" in url else "?"
     crs = QgsCoordinateReferenceSystem(given.get("crs", ""))
-    service = {
+    service: dict[str, object] = {
         "Version": "1.1.1",  # x first in every CRS
         "ServerUrl": url,
-        "SRS": crs.authid(),
+        "SRS": crs_code(crs),
         "ImageFormat": given.get("format") or "image/png",
         "Layers": given.get("layers", ""),
         "Styles": given.get("styles", ""),
@@ -82,8 +83,13 @@ def _wms(layer: QgsRasterLayer, given: dict[str, str]) -> str:
 
 def wms_of(layer: QgsRasterLayer, url: str) -> str:
     """For `gdal.Open`, of a WMS that draws a layer as it is shown; raises `ImageryUnsupported`."""
-    code = layer.crs().authid() or layer.crs().toWkt()
-    service = {"Version": "1.1.1", "ServerUrl": f"{url}?", "SRS": code, "ImageFormat": "image/png", "Layers": "shown"}
+    service: dict[str, object] = {
+        "Version": "1.1.1",
+        "ServerUrl": f"{url}?",
+        "SRS": crs_code(layer.crs()),
+        "ImageFormat": "image/png",
+        "Layers": "shown",
+    }
     has_pixels = layer.dataProvider().capabilities() & QgsRasterInterface.Capability.Size
     pixel = min(layer.rasterUnitsPerPixelX(), layer.rasterUnitsPerPixelY()) if has_pixels else None
     return _of_extent(layer, "WMS", {"url": url}, layer.crs(), service, pixel)
@@ -95,7 +101,7 @@ def _arcgis(layer: QgsRasterLayer) -> str:
     if uri.authConfigId():
         raise _unsupported(layer, tr("it needs a sign-in that only QGIS knows"))
     given = {"url": uri.param("url"), "referer": uri.param("referer")}
-    service = {
+    service: dict[str, object] = {
         "ServerUrl": given["url"],
         "BBoxOrder": "xyXY",
         "SRS": str(layer.crs().postgisSrid()),
@@ -129,7 +135,7 @@ def _of_extent(
     corners |= {"LowerRightX": extent.xMaximum(), "LowerRightY": extent.yMinimum()}
     size = {"SizeX": round(extent.width() / pixel), "SizeY": round(extent.height() / pixel)}
     _add(ElementTree.SubElement(root, "DataWindow"), {**corners, **size})
-    _add(root, {"Projection": crs.authid() or crs.toWkt(), "BlockSizeX": 512, "BlockSizeY": 512})
+    _add(root, {"Projection": crs_code(crs), "BlockSizeX": 512, "BlockSizeY": 512})
     return _finished(root, given)
 
 

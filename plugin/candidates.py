@@ -28,6 +28,11 @@ class Candidates:
         return self._all[self._choice][0] if self._all else None
 
     @property
+    def is_best(self) -> bool:
+        """Whether the chosen one is the model's best."""
+        return self._choice == 0
+
+    @property
     def score(self) -> float:
         """Predicted IoU of the chosen one."""
         return self._all[self._choice][1] if self._all else 0.0

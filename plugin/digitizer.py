@@ -71,7 +71,8 @@ class Digitizer(QObject):
         self._view_level = 0
         self._is_splitting = False
         self._accept_on_answer = False
-        self._held: tuple[Callable[[QgsCoordinateTransform], Step], QgsPointXY] | None = None
+        self._held: list[tuple[Callable[[QgsCoordinateTransform], Step], QgsPointXY]] = []
+        """Prompts for the next object, given while this one waits to be accepted."""
         self._told_without_crs: set[str] = set()
         self.class_name: Any = ""
         """As the target layer stores it."""
@@ -153,7 +154,7 @@ class Digitizer(QObject):
             self.clear()
             self._tell(error)
             return
-        if pixel > 0 and self.lens.ground_pixel > 0:  # servers do not tell theirs
+        if pixel > 0 and self.lens.ground_pixel > 0:
             self._view_level += round(math.log2(pixel / self.lens.ground_pixel))
         self._replace_draft(draft)
 
@@ -250,6 +251,7 @@ class Digitizer(QObject):
     def stop(self) -> None:
         """Let what is found so far be the polygon."""
         if self._inquiry.stop():
+            self._accept_on_answer, self._held = False, []
             text = tr("Stopped: the polygon is as far as it was found. Click on to correct it.")
             self.message.emit(text, Qgis.MessageLevel.Info)
             self.changed.emit()
@@ -267,7 +269,9 @@ class Digitizer(QObject):
         if kept is None or self.imagery is None:
             self._tell(NothingToAccept())
             return
-        prompts, is_first = self._draft.prompts if self._draft.kept is None else None, self.target.layer is None
+        is_one, is_first = self._draft.kept is None, self.target.layer is None
+        gives_it_again = is_one and self._inquiry.is_whole and self.candidates.is_best
+        prompts = self._draft.prompts if gives_it_again else None
         known = attributes(kept.answer, kept.score, prompts, self.crs, source_of(self.imagery), self.class_name)
         try:
             layer, features = self.target.put(pieces, self.crs, known, self._placing(kept.answer))
@@ -277,10 +281,10 @@ class Digitizer(QObject):
         if is_first:
             text = tr("Accepted into a new scratch layer. Save it as a GeoPackage before you close QGIS.")
             self.message.emit(text, Qgis.MessageLevel.Info)
-        if prompts is not None:
+        if is_one:
             self.candidates.remember(self.class_name)
         self.pace.count()
-        if self.lens.learns and prompts is not None:
+        if self.lens.learns and is_one:
             self._learn(kept.answer, pieces[0])
         self.clear()
         self.accepted.emit(layer, [feature.id() for feature in features])
@@ -347,7 +351,7 @@ class Digitizer(QObject):
     def _extend(self, make_step: Callable[[QgsCoordinateTransform], Step], place: QgsPointXY) -> None:
         """Add the step that `make_step` gives for the transform from map to imagery; after an acceptance that waits."""
         if self._accept_on_answer:
-            self._held = make_step, place
+            self._held.append((make_step, place))
             return
         try:
             imagery = self.lens.checked()
@@ -361,7 +365,7 @@ class Digitizer(QObject):
         self._replace_draft(self._draft.with_step(step))
 
     def _replace_draft(self, draft: Draft) -> None:
-        self._draft, self._held = draft, None
+        self._draft, self._held = draft, []
         self._accept_on_answer = self._is_splitting = False
         if draft.prompts.has_foreground:
             self._ask()
@@ -386,13 +390,15 @@ class Digitizer(QObject):
     def _on_answer(self) -> None:
         self.changed.emit()
         if self._accept_on_answer:
-            held, self._accept_on_answer = self._held, False
+            held, self._held = self._held, []
+            self._accept_on_answer = False
             self.accept()
-            if held is not None:
-                self._extend(*held)
+            if self._draft.is_empty:  # else it was refused: what was meant for the next object is none of it
+                for make_step, place in held:
+                    self._extend(make_step, place)
 
     def _on_failure(self, error: RasterLassoError) -> None:
-        self._accept_on_answer = False
+        self._accept_on_answer, self._held = False, []
         self._tell(error)
         if isinstance(error, PromptError):
             self.undo()  # the prompt can't be used, those before it can

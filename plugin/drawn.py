@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import secrets
 from functools import partial
+from itertools import count
 from urllib.parse import parse_qs, urlsplit
 
 from qgis.core import QgsMapRendererSequentialJob, QgsMapSettings, QgsProject, QgsRasterLayer, QgsRectangle
+from qgis.gui import QgsMapCanvas
 from qgis.PyQt.QtCore import QBuffer, QEventLoop, QIODevice, QObject, QSize, Qt, QTimer
 from qgis.PyQt.QtGui import QColor
 from qgis.PyQt.QtNetwork import QHostAddress, QTcpServer, QTcpSocket
@@ -18,6 +20,12 @@ MOST_PX = 4096
 
 MOST_WAIT_MS = 2000
 
+FIRST_TRY_MS = 10_000
+"""A picture that is not there by then is drawn once more, from what QGIS has kept of it, without a limit."""
+
+MOST_REQUEST = 1 << 16
+"""Bytes of a request's head."""
+
 
 class DrawnLayers(QObject):
     """A map server for raster layers of a project, as they are shown on the map.
@@ -26,23 +34,29 @@ class DrawnLayers(QObject):
     thread as they come, drawing happens in another one.
     """
 
-    def __init__(self, project: QgsProject) -> None:
+    def __init__(self, canvas: QgsMapCanvas, project: QgsProject) -> None:
         super().__init__()
+        self._canvas = canvas
         self._project = project
         self._secret = secrets.token_urlsafe(16)
         self._looks: dict[str, int] = {}
+        self._new_look = count()
         self._waiting: dict[QTcpSocket, QgsMapSettings] = {}
         self._drawing: QTcpSocket | None = None
+        self._is_late = False
+        self._retried: set[QTcpSocket] = set()
         self._job: QgsMapRendererSequentialJob | None = None
         self._server = QTcpServer(self)
         self._server.newConnection.connect(self._take_connections)
+        project.layersWillBeRemoved.connect(self._forget)
+        canvas.mapCanvasRefreshed.connect(self._draw_next)
 
     def source(self, layer: QgsRasterLayer) -> str:
         """What GDAL opens for a layer of the project; another one once it looks otherwise. Raises `ImageryUnsupported`."""
         if not self._server.isListening():
             self._server.listen(QHostAddress(QHostAddress.SpecialAddress.LocalHost), 0)
         if layer.id() not in self._looks:
-            self._looks[layer.id()] = 0
+            self._note_look(layer.id())
             layer.rendererChanged.connect(partial(self._note_look, layer.id()))
             layer.dataChanged.connect(partial(self._note_look, layer.id()))
         address = f"http://127.0.0.1:{self._server.serverPort()}/{self._secret}/{layer.id()}/{self._looks[layer.id()]}"
@@ -61,18 +75,26 @@ class DrawnLayers(QObject):
             ended.exec()
 
     def _note_look(self, layer_id: str) -> None:
-        self._looks[layer_id] += 1
+        self._looks[layer_id] = next(self._new_look)
+
+    def _forget(self, layer_ids: list[str]) -> None:
+        """A project that is opened again brings other layers of the same ids."""
+        for layer_id in layer_ids:
+            self._looks.pop(layer_id, None)
 
     def _take_connections(self) -> None:
         while self._server.hasPendingConnections():
             socket = self._server.nextPendingConnection()
+            socket.setReadBufferSize(MOST_REQUEST)
             socket.readyRead.connect(partial(self._read, socket))
             socket.disconnected.connect(partial(self._drop, socket))
             self._read(socket)  # what came before the signal was connected
 
     def _read(self, socket: QTcpSocket) -> None:
-        request = bytes(socket.peek(1 << 16))
+        request = bytes(socket.peek(MOST_REQUEST))
         if b"\r\n\r\n" not in request:
+            if len(request) == MOST_REQUEST:
+                socket.abort()
             return
         socket.readAll()
         asked = urlsplit(request.partition(b" ")[2].partition(b" ")[0].decode("ascii", "replace"))
@@ -90,21 +112,32 @@ class DrawnLayers(QObject):
         self._draw_next()
 
     def _draw_next(self) -> None:
-        """One at a time: sign-ins of several drawing threads can wait for one another forever."""
-        if self._job is not None or not self._waiting:
+        """One at a time, and not beside the map: sign-ins of several drawing threads can wait for one another forever."""
+        if self._job is not None or not self._waiting or self._canvas.isDrawing():
             return
         socket, settings = next(iter(self._waiting.items()))
         self._drawing = socket
         self._job = QgsMapRendererSequentialJob(settings)
         self._job.setParent(self)  # Python's own would be deleted within its signal
         self._job.finished.connect(partial(self._on_drawn, socket))
+        if socket not in self._retried:
+            QTimer.singleShot(FIRST_TRY_MS, partial(self._give_up, self._job))
         self._job.start()
+
+    def _give_up(self, job: QgsMapRendererSequentialJob) -> None:
+        """End a first try that takes long: it may wait for the same sign-in as the map's own drawing."""
+        if self._job is not None and job is self._job:
+            self._is_late = True
+            self._job.cancelWithoutBlocking()
 
     def _on_drawn(self, socket: QTcpSocket) -> None:
         job, self._job = self._job, None
         assert job is not None
         job.deleteLater()
-        if self._waiting.pop(socket, None) is not None:
+        is_late, self._is_late = self._is_late, False
+        if (is_late or job.errors()) and socket in self._waiting and socket not in self._retried:
+            self._retried.add(socket)  # and drawn again
+        elif self._waiting.pop(socket, None) is not None:
             self._send(socket, job)
         self._draw_next()
 
@@ -119,6 +152,7 @@ class DrawnLayers(QObject):
 
     def _drop(self, socket: QTcpSocket) -> None:
         was_waiting = self._waiting.pop(socket, None) is not None
+        self._retried.discard(socket)
         if was_waiting and socket is self._drawing and self._job is not None:
             self._job.cancelWithoutBlocking()
         socket.deleteLater()

@@ -47,22 +47,24 @@ def level_at(
     """
     here = transformed(center, transform)
     right = transformed(QgsPointXY(center.x() + map_units_per_pixel, center.y()), transform)
-    pixel_x, pixel_y = _own_pixel_size(layer) if layer.providerType() == "gdal" else _pixel_size(source)
+    pixel_x, pixel_y = pixel_size(layer, source)
     native_px = math.hypot((right.x() - here.x()) / pixel_x, (right.y() - here.y()) / pixel_y)
     return round(math.log2(native_px)) if native_px > 0 else 0
 
 
+def pixel_size(layer: QgsRasterLayer, source: str) -> tuple[float, float]:
+    """(x, y) in units of the CRS, of what GDAL opens for a layer; raises `ImageryInvalid`."""
+    if layer.providerType() == "gdal":
+        return layer.rasterUnitsPerPixelX(), layer.rasterUnitsPerPixelY()
+    return _pixel_size(source)  # QGIS tells 1 of servers
+
+
 @lru_cache(maxsize=16)
 def _pixel_size(source: str) -> tuple[float, float]:
-    """(x, y) in units of the CRS, of what GDAL opens; raises `ImageryInvalid`."""
     opened = QgsProviderRegistry.instance().createProvider("gdal", source)  # a layer would read pixels, for statistics
     if not isinstance(opened, QgsRasterDataProvider) or not opened.isValid():
         raise ImageryInvalid(layer=source)
     return opened.extent().width() / opened.xSize(), opened.extent().height() / opened.ySize()
-
-
-def _own_pixel_size(layer: QgsRasterLayer) -> tuple[float, float]:
-    return layer.rasterUnitsPerPixelX(), layer.rasterUnitsPerPixelY()
 
 
 def transform_between(

@@ -36,10 +36,12 @@ class Inquiry(QObject):
         """How far the question under way is; None when none is."""
         self.is_growing = False
         """Whether the answer is part of one that is still being found."""
+        self.is_whole = False
+        """Whether the answer is all that was found to the newest question."""
 
     def ask(self, params: SegmentParams, class_name: str | None) -> None:
         """class_name: of a new object, whose preferred size is chosen; None for the model's best."""
-        self.progress, self.is_growing = Progress(0, "read", 0.0), False
+        self.progress, self.is_growing, self.is_whole = Progress(0, "read", 0.0), False, False
         replies = Replies(result=partial(self._on_result, class_name), failure=self._on_failure, progress=self._on_progress)
         self._engine.request("segment", params.to_wire(), replies, CHANNEL)
 
@@ -59,7 +61,7 @@ class Inquiry(QObject):
 
     def _on_result(self, class_name: str | None, value: dict[str, Any]) -> None:
         self.candidates.take(SegmentResult.from_wire(value), class_name)
-        self.progress, self.is_growing = None, False
+        self.progress, self.is_growing, self.is_whole = None, False, True
         self.answered.emit()
 
     def _on_failure(self, error: RasterLassoError) -> None:

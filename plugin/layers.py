@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -225,7 +226,7 @@ def _refuse_open_file(path: Path, project: QgsProject) -> None:
     """Raise `LayerNotCreated` where a layer of the project is read from the file: it would be lost while it is read."""
     for other in project.mapLayers().values():
         source = other.source().split("|")[0]
-        if source and Path(source).is_file() and path.is_file() and Path(source).samefile(path):
+        if os.path.isfile(source) and path.is_file() and path.samefile(source):  # noqa: PTH113 - pathlib raises for long ones
             raise LayerNotCreated(path=str(path), reason=tr("the layer {layer} is read from it").format(layer=other.name()))
 
 

@@ -19,7 +19,7 @@ from ..engine.ops import PRESETS, Finish, LearnParams, PrefetchParams, SegmentPa
 from ..engine.prompts import Point, Prompts
 from .drawn import DrawnLayers
 from .errors import ImageryUnsupported
-from .imagery import level_at, raster_path, transform_between, transformed, transformed_box
+from .imagery import level_at, pixel_size, raster_path, transform_between, transformed, transformed_box
 from .radiometry import is_as_shown, set_as_shown, stretch_of
 
 MOST_SIZE = 4
@@ -35,7 +35,7 @@ class Lens(QObject):
         super().__init__()
         self._canvas = canvas
         self._project = project
-        self._drawn = DrawnLayers(project)
+        self._drawn = DrawnLayers(canvas, project)
         self.imagery: QgsRasterLayer | None = None
         self.model = model
         self.size = 0
@@ -82,8 +82,11 @@ class Lens(QObject):
 
     @property
     def pixel(self) -> float:
-        """Size of the imagery's pixels, in units of its CRS."""
-        return 0.0 if self.imagery is None else max(self.imagery.rasterUnitsPerPixelX(), self.imagery.rasterUnitsPerPixelY())
+        """Size of the imagery's pixels, in units of its CRS; 0 where it is not known."""
+        try:
+            return 0.0 if self.imagery is None else max(pixel_size(self.imagery, self._source()))
+        except RasterLassoError:  # whoever asks about the imagery is told
+            return 0.0
 
     @property
     def ground_pixel(self) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 from typing import Any
+from urllib.parse import parse_qs
 
 from qgis.core import NULL, QgsCoordinateReferenceSystem, QgsFeature, QgsField, QgsFields, QgsRasterLayer
 from qgis.PyQt.QtCore import QVariant
@@ -11,6 +12,7 @@ from qgis.PyQt.QtCore import QVariant
 from ..engine.errors import ProtocolError
 from ..engine.ops import SegmentResult
 from ..engine.prompts import Prompts, prompts_of_text, prompts_text
+from .crs import crs_code
 from .wkb import to_hex
 
 PROMPTS_FIELD = "prompts"
@@ -50,7 +52,7 @@ def attributes(
         "level": answer.level,
         "gsd_m": None if answer.gsd_m is None else round(answer.gsd_m, 4),
         "source": source,
-        PROMPTS_FIELD: NULL if prompts is None else prompts_text(prompts, _code(crs)),
+        PROMPTS_FIELD: NULL if prompts is None else prompts_text(prompts, crs_code(crs) or None),
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
 
@@ -58,7 +60,12 @@ def attributes(
 def source_of(imagery: QgsRasterLayer) -> str:
     """What a field tells of imagery: no passwords, and of servers no keys."""
     source = imagery.publicSource()
-    return source if imagery.providerType() == "gdal" else source.split("?")[0].split("%3F")[0] or imagery.name()
+    if imagery.providerType() == "gdal":
+        return source.split("?")[0] if source.startswith("/vsi") else source
+    given = parse_qs(source.replace("+", "%2B"))
+    address = given.get("url", [source])[0].split("?")[0]
+    layers = "".join(f", {name}" for name in given.get("layers", []))
+    return f"{address}{layers}" or imagery.name()
 
 
 def level_of(feature: QgsFeature, source: str) -> int | None:
@@ -66,12 +73,6 @@ def level_of(feature: QgsFeature, source: str) -> int | None:
     names = feature.fields().names()
     is_known = {"level", "source"} <= set(names) and feature["source"] == source
     return feature["level"] if is_known and isinstance(feature["level"], int) else None
-
-
-def _code(crs: QgsCoordinateReferenceSystem) -> str | None:
-    """An authority's code, or WKT for what other machines do not know."""
-    is_public = crs.authid() and not crs.authid().startswith(("USER:", "CUSTOM:"))
-    return crs.authid() if is_public else crs.toWkt() or None
 
 
 def prompts_of(feature: QgsFeature, crs: QgsCoordinateReferenceSystem) -> tuple[Prompts, QgsCoordinateReferenceSystem]:

@@ -11,10 +11,11 @@ from qgis.gui import QgsMapCanvas
 from qgis.PyQt.QtCore import QObject, pyqtSignal
 
 from .classes import classes_of
-from .errors import NothingToReopen
+from .errors import NothingToReopen, TargetRefused
 from .imagery import transform_between, transformed
 from .layers import Placing, check_target, feature_at, new_geopackage_layer, new_scratch_layer, put_polygons
 from .styling import credit, show_class, style
+from .translation import tr
 
 
 class Target(QObject):
@@ -26,6 +27,8 @@ class Target(QObject):
         super().__init__()
         self._canvas = canvas
         self._project = project
+        self._is_saved_since = False
+        self._watched: set[str] = set()
         self.layer: QgsVectorLayer | None = None
         """None for a new scratch layer at the next acceptance."""
 
@@ -45,7 +48,14 @@ class Target(QObject):
         feature = feature_at(self.layer, transformed(place, transform_between(map_crs, self.layer.crs(), context)))
         if feature is None:
             raise NothingToReopen()
+        self._is_saved_since = False
+        if self.layer.id() not in self._watched:
+            self._watched.add(self.layer.id())
+            self.layer.afterCommitChanges.connect(self._note_saved)
         return self.layer, feature
+
+    def _note_saved(self) -> None:
+        self._is_saved_since = True
 
     def put(
         self, pieces: Sequence[QgsGeometry], crs: QgsCoordinateReferenceSystem, attributes: dict[str, Any], placing: Placing
@@ -56,6 +66,9 @@ class Target(QObject):
         """
         layer = self.layer or self.new_scratch(crs)
         check_target(layer)
+        if placing.replaces is not None and placing.replaces < 0 and self._is_saved_since:  # it has another id now
+            reason = tr("it was saved since this polygon was reopened; press Esc, then Alt+click the polygon again")
+            raise TargetRefused(layer=layer.name(), reason=reason)
         known = dict(attributes)
         name = known.pop("class")
         if placing.replaces is None:  # a reopened feature keeps its class

@@ -98,6 +98,39 @@ def test_a_click_after_enter_waits_for_the_acceptance(bench):
     assert len(bench.digitizer.draft.points) == 1
 
 
+def test_all_that_is_clicked_after_enter_is_for_the_next_object(bench):
+    bench.click(*MIDDLE)
+    bench.key(Qt.Key.Key_Return)
+    bench.click(500_600, 4_499_500)
+    bench.click(500_700, 4_499_450, Qt.MouseButton.RightButton)
+    wait_until(lambda: bench.digitizer.target.layer is not None)
+    assert [point.foreground for point in bench.digitizer.draft.points] == [True, False]
+    bench.answered()
+
+
+def test_what_was_meant_for_the_next_object_is_none_of_one_that_is_refused(bench, project):
+    bench.digitizer.set_target(owned_layer(project))
+    bench.click(*MIDDLE)
+    bench.key(Qt.Key.Key_Return)
+    bench.click(500_600, 4_499_500)
+    wait_until(lambda: any("owner" in message for message in bench.messages))
+    assert len(bench.digitizer.draft.points) == 1
+
+
+def test_prompts_are_kept_only_where_they_give_the_accepted_shape_again(bench):
+    def kept():
+        return [bool(feature["prompts"]) for feature in bench.digitizer.target.layer.getFeatures()]
+
+    accept_one(bench)
+    assert kept() == [True]
+    bench.click(500_600, 4_499_500)
+    bench.answered()
+    bench.digitizer.next_candidate()
+    is_another = bool(bench.digitizer.candidates.others)
+    bench.key(Qt.Key.Key_Return)
+    assert sorted(kept()) == sorted([True, not is_another])
+
+
 def test_parts_are_added_to_the_answer_that_is_under_way_only_once_it_is_there(bench):
     bench.click(*MIDDLE)
     bench.answered()
@@ -117,11 +150,17 @@ def test_other_imagery_shows_nothing_of_the_former_one(bench, project, tmp_path)
     assert bench.digitizer.polygon is None
 
 
-def test_a_hard_constraint_keeps_the_polygon_and_says_why(bench, project):
+def owned_layer(project):
+    """Takes nothing without an owner."""
     layer = polygon_layer(project, fields="&field=owner:string")
     layer.setFieldConstraint(
         0, QgsFieldConstraints.Constraint.ConstraintNotNull, QgsFieldConstraints.ConstraintStrength.ConstraintStrengthHard
     )
+    return layer
+
+
+def test_a_hard_constraint_keeps_the_polygon_and_says_why(bench, project):
+    layer = owned_layer(project)
     bench.digitizer.set_target(layer)
     accept_one(bench)
     assert "owner" in bench.messages[-1]

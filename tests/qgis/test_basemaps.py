@@ -154,8 +154,8 @@ def test_what_gdal_can_not_read_is_drawn_by_qgis(bench, project, make_image):
     assert feature["source"]
 
 
-def test_a_layer_that_looks_otherwise_is_drawn_again(project, make_image):
-    drawn = DrawnLayers(project)
+def test_a_layer_that_looks_otherwise_is_drawn_again(bench, project, make_image):
+    drawn = DrawnLayers(bench.canvas, project)
     layer = computed(make_image)
     project.addMapLayer(layer)
     before = drawn.source(layer)
@@ -165,8 +165,8 @@ def test_a_layer_that_looks_otherwise_is_drawn_again(project, make_image):
     drawn.close()
 
 
-def test_pictures_are_for_the_engine_alone(project, make_image):
-    drawn = DrawnLayers(project)
+def test_pictures_are_for_the_engine_alone(bench, project, make_image):
+    drawn = DrawnLayers(bench.canvas, project)
     layer = computed(make_image)
     project.addMapLayer(layer)
     address = ElementTree.fromstring(drawn.source(layer)).findtext(".//ServerUrl")

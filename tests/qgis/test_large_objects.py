@@ -74,6 +74,16 @@ def test_escape_stops_and_keeps_what_is_found_then_clears(bench, river):
     assert bench.digitizer.target.layer.featureCount() == 1
 
 
+def test_after_enter_and_escape_clicks_correct_what_was_found(bench, river):
+    bench.click(*river(0.5))
+    wait_until(lambda: bench.digitizer.is_growing, 60)
+    bench.key(Qt.Key.Key_Return)
+    bench.key(Qt.Key.Key_Escape)
+    bench.click(*river(0.5)[:1], river(0.5)[1] + 1, Qt.MouseButton.RightButton)
+    assert len(bench.digitizer.draft.points) == 2
+    bench.digitizer.clear()
+
+
 def test_the_size_dial_looks_at_another_level_and_asks_again(bench):
     bench.click(*MIDDLE)
     bench.answered()

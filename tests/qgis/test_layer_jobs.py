@@ -54,6 +54,14 @@ def test_exports_are_what_gdals_own_tools_read(bench, tmp_path, suffix, target):
     assert "no folder" in bench.messages[-1]
 
 
+def test_layers_with_long_sources_do_not_keep_others_from_being_exported(bench, project, tmp_path):
+    polygon_layer(project, fields="".join(f"&field=a_long_name_of_a_field_{index}:string" for index in range(12)))
+    accept_one(bench)
+    bench.jobs.export(bench.digitizer.target.layer, tmp_path / "out.gpkg")
+    bench.jobs.export(bench.digitizer.target.layer, tmp_path / "out.gpkg")
+    assert "Exported" in bench.messages[-1]
+
+
 def test_formats_that_qgis_lacks_are_written_by_the_engine(bench, tmp_path, engine_python):
     bench.digitizer.new_geopackage_target(tmp_path / "target.gpkg")
     accept_one(bench)

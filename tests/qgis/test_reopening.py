@@ -85,6 +85,24 @@ def test_a_reopened_polygon_that_went_meanwhile_is_added(bench):
     assert first.featureCount() == 1
 
 
+def test_a_reopened_polygon_that_was_saved_meanwhile_is_not_added_twice(bench, tmp_path):
+    bench.digitizer.new_geopackage_target(tmp_path / "target.gpkg")
+    accept_one(bench)
+    layer = bench.digitizer.target.layer
+    bench.click(*MIDDLE, modifier=ALT)
+    bench.answered()
+    assert layer.commitChanges(False)
+    bench.key(Qt.Key.Key_Return)
+    assert layer.featureCount() == 1
+    assert "saved" in bench.messages[-1]
+    assert bench.digitizer.polygon is not None
+    bench.key(Qt.Key.Key_Escape)
+    bench.click(*MIDDLE, modifier=ALT)
+    bench.answered()
+    bench.key(Qt.Key.Key_Return)
+    assert layer.featureCount() == 1
+
+
 def test_reopening_does_not_drop_an_object_under_way_and_keeps_the_class(bench):
     bench.digitizer.class_name = "river"
     accept_one(bench)
