@@ -7,7 +7,15 @@ from functools import partial
 from itertools import count
 from urllib.parse import parse_qs, urlsplit
 
-from qgis.core import QgsMapRendererSequentialJob, QgsMapSettings, QgsProject, QgsRasterLayer, QgsRectangle
+from qgis.core import (
+    QgsDataSourceUri,
+    QgsMapLayer,
+    QgsMapRendererSequentialJob,
+    QgsMapSettings,
+    QgsProject,
+    QgsRasterLayer,
+    QgsRectangle,
+)
 from qgis.gui import QgsMapCanvas
 from qgis.PyQt.QtCore import QBuffer, QEventLoop, QIODevice, QObject, QSize, Qt, QTimer
 from qgis.PyQt.QtGui import QColor
@@ -117,6 +125,8 @@ class DrawnLayers(QObject):
             return
         socket, settings = next(iter(self._waiting.items()))
         self._drawing = socket
+        for layer in settings.layers():
+            _read_sign_in(layer)
         self._job = QgsMapRendererSequentialJob(settings)
         self._job.setParent(self)  # Python's own would be deleted within its signal
         self._job.finished.connect(partial(self._on_drawn, socket))
@@ -156,6 +166,13 @@ class DrawnLayers(QObject):
         if was_waiting and socket is self._drawing and self._job is not None:
             self._job.cancelWithoutBlocking()
         socket.deleteLater()
+
+
+def _read_sign_in(layer: QgsMapLayer) -> None:
+    """Have QGIS read a layer's sign-in here: in drawing threads its database may be waited for forever."""
+    for sign_in in parse_qs(layer.source()).get("authcfg", [QgsDataSourceUri(layer.source()).authConfigId()]):
+        if sign_in:
+            QgsDataSourceUri(f"authcfg={sign_in}").connectionInfo(True)
 
 
 def _map_of(layer: QgsRasterLayer, given: dict[str, str]) -> QgsMapSettings:
