@@ -7,16 +7,7 @@ from functools import partial
 from itertools import count
 from urllib.parse import parse_qs, urlsplit
 
-from qgis.core import (
-    QgsDataSourceUri,
-    QgsMapLayer,
-    QgsMapRendererSequentialJob,
-    QgsMapSettings,
-    QgsProject,
-    QgsRasterLayer,
-    QgsRectangle,
-)
-from qgis.gui import QgsMapCanvas
+from qgis.core import QgsMapRendererSequentialJob, QgsMapSettings, QgsProject, QgsRasterLayer, QgsRectangle
 from qgis.PyQt.QtCore import QBuffer, QEventLoop, QIODevice, QObject, QSize, Qt, QTimer
 from qgis.PyQt.QtGui import QColor
 from qgis.PyQt.QtNetwork import QHostAddress, QTcpServer, QTcpSocket
@@ -27,9 +18,6 @@ MOST_PX = 4096
 """Side of a picture; the engine asks for much smaller ones."""
 
 MOST_WAIT_MS = 2000
-
-FIRST_TRY_MS = 10_000
-"""A picture that is not there by then is drawn once more, from what QGIS has kept of it, without a limit."""
 
 MOST_REQUEST = 1 << 16
 """Bytes of a request's head."""
@@ -42,22 +30,18 @@ class DrawnLayers(QObject):
     thread as they come, drawing happens in another one.
     """
 
-    def __init__(self, canvas: QgsMapCanvas, project: QgsProject) -> None:
+    def __init__(self, project: QgsProject) -> None:
         super().__init__()
-        self._canvas = canvas
         self._project = project
         self._secret = secrets.token_urlsafe(16)
         self._looks: dict[str, int] = {}
         self._new_look = count()
         self._waiting: dict[QTcpSocket, QgsMapSettings] = {}
         self._drawing: QTcpSocket | None = None
-        self._is_late = False
-        self._retried: set[QTcpSocket] = set()
         self._job: QgsMapRendererSequentialJob | None = None
         self._server = QTcpServer(self)
         self._server.newConnection.connect(self._take_connections)
         project.layersWillBeRemoved.connect(self._forget)
-        canvas.mapCanvasRefreshed.connect(self._draw_next)
 
     def source(self, layer: QgsRasterLayer) -> str:
         """What GDAL opens for a layer of the project; another one once it looks otherwise. Raises `ImageryUnsupported`."""
@@ -120,34 +104,21 @@ class DrawnLayers(QObject):
         self._draw_next()
 
     def _draw_next(self) -> None:
-        """One at a time, and not beside the map: sign-ins of several drawing threads can wait for one another forever."""
-        if self._job is not None or not self._waiting or self._canvas.isDrawing():
+        """One at a time: sign-ins of several drawing threads can wait for one another forever."""
+        if self._job is not None or not self._waiting:
             return
         socket, settings = next(iter(self._waiting.items()))
         self._drawing = socket
-        for layer in settings.layers():
-            _read_sign_in(layer)
         self._job = QgsMapRendererSequentialJob(settings)
         self._job.setParent(self)  # Python's own would be deleted within its signal
         self._job.finished.connect(partial(self._on_drawn, socket))
-        if socket not in self._retried:
-            QTimer.singleShot(FIRST_TRY_MS, partial(self._give_up, self._job))
         self._job.start()
-
-    def _give_up(self, job: QgsMapRendererSequentialJob) -> None:
-        """End a first try that takes long: it may wait for the same sign-in as the map's own drawing."""
-        if self._job is not None and job is self._job:
-            self._is_late = True
-            self._job.cancelWithoutBlocking()
 
     def _on_drawn(self, socket: QTcpSocket) -> None:
         job, self._job = self._job, None
         assert job is not None
         job.deleteLater()
-        is_late, self._is_late = self._is_late, False
-        if (is_late or job.errors()) and socket in self._waiting and socket not in self._retried:
-            self._retried.add(socket)  # and drawn again
-        elif self._waiting.pop(socket, None) is not None:
+        if self._waiting.pop(socket, None) is not None:
             self._send(socket, job)
         self._draw_next()
 
@@ -162,17 +133,9 @@ class DrawnLayers(QObject):
 
     def _drop(self, socket: QTcpSocket) -> None:
         was_waiting = self._waiting.pop(socket, None) is not None
-        self._retried.discard(socket)
         if was_waiting and socket is self._drawing and self._job is not None:
             self._job.cancelWithoutBlocking()
         socket.deleteLater()
-
-
-def _read_sign_in(layer: QgsMapLayer) -> None:
-    """Have QGIS read a layer's sign-in here: in drawing threads its database may be waited for forever."""
-    for sign_in in parse_qs(layer.source()).get("authcfg", [QgsDataSourceUri(layer.source()).authConfigId()]):
-        if sign_in:
-            QgsDataSourceUri(f"authcfg={sign_in}").connectionInfo(True)
 
 
 def _map_of(layer: QgsRasterLayer, given: dict[str, str]) -> QgsMapSettings:

@@ -35,7 +35,7 @@ class Lens(QObject):
         super().__init__()
         self._canvas = canvas
         self._project = project
-        self._drawn = DrawnLayers(canvas, project)
+        self._drawn = DrawnLayers(project)
         self.imagery: QgsRasterLayer | None = None
         self.model = model
         self.size = 0
