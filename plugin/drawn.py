@@ -56,6 +56,7 @@ class DrawnLayers(QObject):
 
     def close(self) -> None:
         """Draw nothing any more; waits a little for the picture under way, which needs QGIS's events to end."""
+        self._project.layersWillBeRemoved.disconnect(self._forget)
         self._server.close()
         for socket in list(self._waiting):
             socket.abort()
