@@ -13,7 +13,18 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..models.base import MOST_CANDIDATES, Candidate, FloatImage, Model, PixelPrompts, StorableEmbedding, Storing
+from ..models.base import (
+    MOST_CANDIDATES,
+    Candidate,
+    Embedding,
+    FloatImage,
+    Mask,
+    Model,
+    PixelPrompts,
+    RenderedTile,
+    StorableEmbedding,
+    Storing,
+)
 from .cache import EncodedTile, TileCache, TileKey
 from .errors import ModelFailed, NothingFound
 from .growing import grown, is_band, lengthened, refined
@@ -122,12 +133,21 @@ class Query:
         found = self.kept(tile)
         if found is None:
             self.clock.start("read", 0.05)
-            image, valid = self.scene.radiometry.render(self.scene.source, self.scene.source.grid.window(tile))
+            image, valid = self.rendered(tile)
             self.clock.start("encode", 0.1)
-            found = EncodedTile(self.network.encode(image, valid), valid)
-            self.cache.put(self.key(tile), found)
-            if self.group is not None and isinstance(found.embedding, StorableEmbedding):
-                self.store.put(self.group, tile, StoredTile(found.embedding.features(), valid))
+            found = self.keep(tile, self.network.encode(image, valid), valid)
+        return found
+
+    def rendered(self, tile: Tile) -> RenderedTile:
+        """Read now, as the model sees it."""
+        return self.scene.radiometry.render(self.scene.source, self.scene.source.grid.window(tile))
+
+    def keep(self, tile: Tile, embedding: Embedding, valid: Mask) -> EncodedTile:
+        """In memory and, soon, on disk."""
+        found = EncodedTile(embedding, valid)
+        self.cache.put(self.key(tile), found)
+        if self.group is not None and isinstance(embedding, StorableEmbedding):
+            self.store.put(self.group, tile, StoredTile(embedding.features(), valid))
         return found
 
     def is_kept(self, tile: Tile) -> bool:

@@ -12,6 +12,7 @@ from shapely import MultiPolygon, Polygon
 
 from ..models import registry
 from ..models.base import Adaptable, Candidate, LearningModel, Model
+from .ahead import encode_ahead
 from .cache import Recent, TileCache
 from .errors import NothingFound, PromptOutsideRaster
 from .finish import finished
@@ -248,7 +249,7 @@ class Segmenter:
         area: tuple[float, float, float, float] | None = None,
         stretch: Stretch | None = None,
     ) -> Iterator[tuple[int, int]]:
-        """Encode all tiles of some levels, for the disk: (done, all) after each. Those that are kept already take no time.
+        """Encode all tiles of some levels, for the disk: (done, all) after each step. Those that are kept take no time.
 
         levels: None for all from native resolution on. area: x0, y0, x1, y1 in the raster's CRS, None for all of it. Raises
         `RasterError`s, `ModelUnknown`, `ModelFailed`, and `PromptOutsideRaster` for an area off the raster.
@@ -258,9 +259,7 @@ class Segmenter:
         wanted = sorted({grid.clamp_level(level) for level in (range(grid.max_level + 1) if levels is None else levels)})
         boxes = {level: grid.frame(level) if area is None else _pixel_box(query.scene.source, area, level) for level in wanted}
         tiles = [tile for level in reversed(wanted) for tile in grid.tiles_near(level, boxes[level])]
-        for done, tile in enumerate(tiles, 1):
-            if not query.is_kept(tile):
-                query.encoded(tile)
+        for done in encode_ahead(query, tiles):
             yield done, len(tiles)
 
     def learn(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -12,6 +12,8 @@ import numpy.typing as npt
 FloatImage = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
+RenderedTile = tuple[npt.NDArray[np.uint8], Mask]
+"""(rows, columns, 3) RGB image and (rows, columns) valid pixels of a tile."""
 
 
 MOST_CANDIDATES = 3
@@ -93,6 +95,20 @@ class Storing(Protocol):
 
     def restored(self, features: Mapping[str, FloatArray], valid: Mask) -> StorableEmbedding:
         """The embedding that gave the features; raises `KeyError` where some are missing."""
+        ...
+
+
+@runtime_checkable
+class Batching(Protocol):
+    """A model that encodes several tiles together."""
+
+    @property
+    def batch(self) -> int:
+        """How many at a time pay on its device and fit there; may become less."""
+        ...
+
+    def encode_all(self, tiles: Sequence[RenderedTile]) -> list[Embedding]:
+        """As `Model.encode` of each, but for rounding."""
         ...
 
 

@@ -14,13 +14,19 @@ WORTH = 1.3
 """Half precision is used where it is so much faster: its results differ a little."""
 
 
+MOST_BATCH = 8
+GIB_A_TILE = 2.0
+"""Of a GPU's free memory, for each tile that is encoded together with others: what a large encoder of the SAM family needs."""
+
+
 @dataclass(frozen=True)
 class Hardware:
-    """A device, the precision of encoders on it, and what to tell a user who asks why."""
+    """A device, the precision of encoders on it, what to tell a user who asks why, and how many tiles it encodes together."""
 
     device: torch.device
     encoder_dtype: torch.dtype = torch.float32
     explanation: str = ""
+    batch: int = 1
 
     @property
     def is_half(self) -> bool:
@@ -63,7 +69,8 @@ def best_hardware() -> Hardware:
         dtype = torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
         free, total = (size / 2**30 for size in torch.cuda.mem_get_info())
         memory = f"{free:.1f} of {total:.1f} GiB free"
-        return Hardware(device, dtype, f"{torch.cuda.get_device_name()}, {memory}, {_short(dtype)} encoders")
+        batch = min(max(int(free / GIB_A_TILE), 1), MOST_BATCH)
+        return Hardware(device, dtype, f"{torch.cuda.get_device_name()}, {memory}, {_short(dtype)} encoders", batch)
     if device.type == "mps":
         return Hardware(device, torch.float32, "Apple GPU, float32")
     full = min(_time_product(torch.float32) for _ in range(8))

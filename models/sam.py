@@ -7,7 +7,7 @@ points, box and the low-resolution logits of the answer before go to the decoder
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from ..engine.errors import ModelFailed, ModelFileUnusable, first_line
 from .accelerators import Encoder, accelerate, accelerated
-from .base import MOST_CANDIDATES, Candidate, Embedding, FloatArray, Mask, PixelPrompts
+from .base import MOST_CANDIDATES, Candidate, Embedding, FloatArray, Mask, PixelPrompts, RenderedTile
 from .devices import CPU, Hardware, best_hardware, is_out_of_memory
 from .families import SamFamily, read_family
 from .prompted import KEPT_ANSWERS, SATURATION, Answers, obedient, prior_box, prompt_key, without_last_click
@@ -62,7 +62,7 @@ class FlatEncoder(nn.Module):
         self.net = net
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        """Of (1, 3, side, side): SAM's embeddings; SAM-HQ's and its first global layer; of others all maps, finest first."""
+        """Of (n, 3, side, side): SAM's embeddings; SAM-HQ's and its first global layer; of others all maps, finest first."""
         match self.net.get_image_embeddings(pixels):
             case torch.Tensor() as embeddings:
                 return (embeddings,)
@@ -79,6 +79,7 @@ class SamModel:
         """Raises `ModelFileUnusable`."""
         self.name = name
         self._hardware = hardware or best_hardware()
+        self._batch = self._hardware.batch
         self._family, self._net = _load(folder)
         self._with_room(self._settle)
         self._image_px = int(self._net.prompt_encoder.input_image_size)
@@ -123,7 +124,7 @@ class SamModel:
             if self._hardware is CPU:
                 raise ModelFailed(name=self.name, reason="the memory is full") from error
             log.warning("%s does not fit into the memory of %s: it runs on the CPU, slower", self.name, self._hardware.name)
-            self._hardware = CPU
+            self._hardware, self._batch = CPU, CPU.batch
             self._settle()
             torch.cuda.empty_cache()
             return self._with_room(work)
@@ -131,24 +132,56 @@ class SamModel:
     @torch.inference_mode()
     def encode(self, image: npt.NDArray[np.uint8], valid: Mask) -> TileEmbedding:
         """The encoder's output for a tile."""
-        return TileEmbedding(self._with_room(lambda: self._features(image)), valid)
+        [features] = self._with_room(lambda: self._features([image]))
+        return TileEmbedding(features, valid)
 
-    def _features(self, image: npt.NDArray[np.uint8]) -> DecoderFeatures:
+    @property
+    def batch(self) -> int:
+        """See `Batching`."""
+        return self._batch
+
+    @torch.inference_mode()
+    def encode_all(self, tiles: Sequence[RenderedTile]) -> list[Embedding]:
+        """As `encode` of each; fewer together from now on where the memory is too small for all."""
+        found: list[Embedding] = []
+        while len(found) < len(tiles):
+            some = tiles[len(found) : len(found) + self._batch]
+            if len(some) == 1:
+                found.append(self.encode(*some[0]))
+                continue
+            try:
+                features = self._features([image for image, _ in some])
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._batch = len(some) // 2
+                log.info("%s encodes %d tiles together: the memory is too small for more", self.name, self._batch)
+            else:
+                found += [TileEmbedding(each, valid) for each, (_, valid) in zip(features, some, strict=True)]
+        return found
+
+    def _features(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[DecoderFeatures]:
+        pixels = torch.cat([self._pixels(image) for image in images])
+        with self._hardware.autocast():
+            found = [maps.float() for maps in self._encoder(pixels)]
+        own = [[tile[None].clone() for tile in maps] if len(images) > 1 else [maps] for maps in found]  # views hold all
+        each = zip(*own, strict=True)
+        match len(found):
+            case 1:
+                return [self._decoder.prepare(embeddings) for (embeddings,) in each]
+            case 2:  # SAM-HQ
+                return [self._decoder.prepare(embeddings, early=layer) for embeddings, layer in each]
+            case _:
+                return [self._decoder.prepare(maps[-1], finer=maps[:-1]) for maps in each]
+
+    def _pixels(self, image: npt.NDArray[np.uint8]) -> Tensor:
+        """(1, 3, side, side), resized and normalised as the library's processor does it."""
         pixels = torch.from_numpy(image).to(self._device).permute(2, 0, 1)[None].float()
         size = self._resized(image.shape[:2])
         if tuple(pixels.shape[-2:]) != size:
             pixels = F.interpolate(pixels, size, mode="bilinear", antialias=True, align_corners=False).round().clamp(0, 255)
         mean, std = (torch.tensor(v, device=self._device).view(1, 3, 1, 1) for v in (self._family.mean, self._family.std))
-        padded = F.pad((pixels / 255 - mean) / std, (0, self._image_px - size[1], 0, self._image_px - size[0]))
-        with self._hardware.autocast():
-            found = [maps.float() for maps in self._encoder(padded)]
-        match found:
-            case (embeddings,):
-                return self._decoder.prepare(embeddings)
-            case (embeddings, layer):  # SAM-HQ
-                return self._decoder.prepare(embeddings, early=layer)
-            case _:
-                return self._decoder.prepare(found[-1], finer=found[:-1])
+        return F.pad((pixels / 255 - mean) / std, (0, self._image_px - size[1], 0, self._image_px - size[0]))
 
     def restored(self, features: Mapping[str, FloatArray], valid: Mask) -> TileEmbedding:
         """See `Model`."""

@@ -33,6 +33,13 @@ def data():
     return DATA
 
 
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    """Where the models are that a user adds."""
+    monkeypatch.setenv("RASTERLASSO_MODELS", str(tmp_path / "models"))
+    return tmp_path / "models"
+
+
 @pytest.fixture(scope="session")
 def sam_folder(tmp_path_factory):
     """Gives a folder with a narrow random checkpoint of a family."""

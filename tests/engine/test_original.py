@@ -64,12 +64,6 @@ def original(kind, tmp_path_factory):
     return file
 
 
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("RASTERLASSO_MODELS", str(tmp_path / "models"))
-    return tmp_path / "models"
-
-
 def test_every_tensor_finds_its_place(kind, original, tmp_path):
     convert(original, tmp_path)
     given, found = random_weights(kind), load_file(tmp_path / "model.safetensors")

@@ -27,12 +27,6 @@ def kind(request):
     return request.param
 
 
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("RASTERLASSO_MODELS", str(tmp_path / "models"))
-    return tmp_path / "models"
-
-
 def authors_sam_hq():
     """The library's decoder with the one line mended in which it differs from the authors': it drops the attended image."""
     module = sys.modules[transformers.SamHQModel.__module__]
@@ -164,6 +158,40 @@ def test_bfloat16_encoders_give_nearly_the_same(sam_folder):
     full = SamModel("sam", sam_folder("sam"), CPU).encode(image, valid).maps.cells
     assert half.dtype == torch.float32
     assert 0 < (half - full).abs().mean() < 0.02 * full.abs().mean()
+
+
+def tiles_of(*shapes):
+    rng = np.random.default_rng(5)
+    return [(rng.integers(0, 255, (*shape, 3)).astype(np.uint8), np.ones(shape, np.bool_)) for shape in shapes]
+
+
+@pytest.mark.parametrize("kind", ["sam", "sam_hq", "sam2", "sam3_tracker"])
+def test_tiles_encoded_together_are_as_those_encoded_one_by_one(sam_folder, kind):
+    model = SamModel("mine", sam_folder(kind), Hardware(torch.device("cpu"), batch=2))
+    tiles = tiles_of((256, 256), (200, 256), (256, 180))
+    for together, (image, valid) in zip(model.encode_all(tiles), tiles, strict=True):
+        alone = model.encode(image, valid)
+        assert together.valid is valid
+        for ours, theirs in zip(together.features().values(), alone.features().values(), strict=True):
+            assert np.abs(ours - theirs).max() < 1e-4
+        assert together.maps.cells.untyped_storage().nbytes() == together.maps.cells.nbytes, "holds its neighbours' memory"
+
+
+def test_where_the_memory_is_small_fewer_tiles_are_encoded_together_then_the_cpu_does_it(sam_folder, monkeypatch, caplog):
+    model = SamModel("mine", sam_folder("sam"), Hardware(torch.device("cpu"), explanation="a small GPU", batch=4))
+    encoder, together = model._net.get_image_embeddings, []
+
+    def small(pixels):
+        together.append(len(pixels))
+        if len(pixels) > 1 or together.count(1) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return encoder(pixels)
+
+    monkeypatch.setattr(model._net, "get_image_embeddings", small)
+    assert len(model.encode_all(tiles_of(*[(64, 64)] * 4))) == 4
+    assert together == [4, 2, 1, 1, 1, 1, 1]
+    assert model.batch == 1
+    assert sum(record.levelname == "WARNING" for record in caplog.records) == 1
 
 
 def test_what_does_not_fit_the_gpu_runs_on_the_cpu_with_one_message(sam_folder, monkeypatch, caplog):

@@ -38,12 +38,6 @@ def own_suppression(monkeypatch):
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("RASTERLASSO_MODELS", str(tmp_path / "models"))
-    return tmp_path / "models"
-
-
-@pytest.fixture
 def added(store, tmp_path):
     """Adds the library's own kind of checkpoint, as a user does; gives file and folder."""
 
