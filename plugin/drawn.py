@@ -36,6 +36,8 @@ class DrawnLayers(QObject):
         self._secret = secrets.token_urlsafe(16)
         self._looks: dict[str, int] = {}
         self._new_look = count()
+        self._connected: set[QTcpSocket] = set()
+        """Held: a socket and the slots on it are a ring, which Python would take for garbage, slots and all."""
         self._waiting: dict[QTcpSocket, QgsMapSettings] = {}
         self._drawing: QTcpSocket | None = None
         self._job: QgsMapRendererSequentialJob | None = None
@@ -58,7 +60,7 @@ class DrawnLayers(QObject):
         """Draw nothing any more; waits a little for the picture under way, which needs QGIS's events to end."""
         self._project.layersWillBeRemoved.disconnect(self._forget)
         self._server.close()
-        for socket in list(self._waiting):
+        for socket in list(self._connected):
             socket.abort()
         if self._job is not None:
             ended = QEventLoop()
@@ -78,6 +80,7 @@ class DrawnLayers(QObject):
     def _take_connections(self) -> None:
         while self._server.hasPendingConnections():
             socket = self._server.nextPendingConnection()
+            self._connected.add(socket)
             socket.setReadBufferSize(MOST_REQUEST)
             socket.readyRead.connect(partial(self._read, socket))
             socket.disconnected.connect(partial(self._drop, socket))
@@ -136,6 +139,7 @@ class DrawnLayers(QObject):
         was_waiting = self._waiting.pop(socket, None) is not None
         if was_waiting and socket is self._drawing and self._job is not None:
             self._job.cancelWithoutBlocking()
+        self._connected.discard(socket)
         socket.deleteLater()
 
 
