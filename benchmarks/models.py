@@ -21,7 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,8 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from rasterlasso.models.base import Model, PixelPrompts
-from rasterlasso.models.devices import best_hardware
+from rasterlasso.models.base import Batching, Model, PixelPrompts, RenderedTile
+from rasterlasso.models.devices import Hardware, best_hardware
 from rasterlasso.models.fastsam import FastSamModel
 from rasterlasso.models.original import convert
 from rasterlasso.models.sam import SamModel
@@ -57,10 +57,11 @@ CLICKS = 15
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of ours and of the library's."""
+    """Seconds of ours and of the library's. together: of a tile where several are encoded at once, and how many at best."""
 
     parameters: int
     encode: float
+    together: tuple[float, int]
     encode_library: float
     share_of_peak: float
     decode: tuple[float, ...]
@@ -79,17 +80,18 @@ class Contest:
     decode: Callable[[Any, np.ndarray], object]
 
 
-def measure(kind: str) -> Cost:
+def measure(kind: str, hardware: Hardware) -> Cost:
     """In a fresh process."""
     torch.manual_seed(0)
     image = np.random.default_rng(0).integers(0, 255, (1024, 1024, 3)).astype(np.uint8)
     valid = np.ones((1024, 1024), np.bool_)
     made = {"mobile_sam": _mobile_sam, "fastsam": _fastsam}.get(kind, _of_transformers)
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
-        contest = made(kind, Path(folder), image)
+        contest = made(kind, Path(folder), image, hardware)
         with FlopCounterMode(display=False) as counter:
             contest.network()
         encode = _in_turns(lambda: contest.model.encode(image, valid), contest.encode, ENCODES)
+        together = _together(contest.model, (image, valid), statistics.median(encode[0]))
         embedding, found = contest.model.encode(image, valid), contest.encode()
         places = np.random.default_rng(1).uniform(100, 900, (CLICKS + 1, 2))
         given = iter(places), iter(places)
@@ -100,11 +102,12 @@ def measure(kind: str) -> Cost:
         )
     median = statistics.median(encode[0])
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    share = counter.get_total_flops() / median / _peak()
-    return Cost(contest.parameters, median, statistics.median(encode[1]), share, tuple(decode[0]), tuple(decode[1]), memory)
+    share = counter.get_total_flops() / median / _peak(hardware)
+    library = statistics.median(encode[1])
+    return Cost(contest.parameters, median, together, library, share, tuple(decode[0]), tuple(decode[1]), memory)
 
 
-def _of_transformers(kind: str, folder: Path, image: np.ndarray) -> Contest:
+def _of_transformers(kind: str, folder: Path, image: np.ndarray, hardware: Hardware) -> Contest:
     import transformers
 
     config, net_class = (getattr(transformers, name) for name in ARCHITECTURES[kind])
@@ -112,7 +115,7 @@ def _of_transformers(kind: str, folder: Path, image: np.ndarray) -> Contest:
         _write_small(kind, folder)
     else:
         net_class(config()).save_pretrained(folder)
-    device = best_hardware().device
+    device = hardware.device
     net = net_class.from_pretrained(folder, dtype=torch.float32).eval().to(device)
     side = int(net.prompt_encoder.input_image_size)
     pixels = torch.rand(1, 3, side, side, device=device)
@@ -127,11 +130,11 @@ def _of_transformers(kind: str, folder: Path, image: np.ndarray) -> Contest:
         labels = torch.ones(1, 1, 1, dtype=torch.int64, device=device)
         return _masks(net(**features, input_points=points, input_labels=labels, multimask_output=True).pred_masks[0])
 
-    return Contest(SamModel(kind, folder), _count(net), encode, encode, decode)
+    return Contest(SamModel(kind, folder, hardware), _count(net), encode, encode, decode)
 
 
-def _mobile_sam(kind: str, folder: Path, image: np.ndarray) -> Contest:
-    device = best_hardware().device
+def _mobile_sam(kind: str, folder: Path, image: np.ndarray, hardware: Hardware) -> Contest:
+    device = hardware.device
     net = ultralytics("models.sam.build").build_mobile_sam().eval()
     torch.save(net.state_dict(), folder / "mobile_sam.pt")
     convert(folder / "mobile_sam.pt", folder)
@@ -148,21 +151,21 @@ def _mobile_sam(kind: str, folder: Path, image: np.ndarray) -> Contest:
         place = net.prompt_encoder.get_dense_pe()
         return _masks(net.mask_decoder(found, place, sparse, dense, multimask_output=True)[0])
 
-    return Contest(SamModel(kind, folder), _count(net), encode, encode, decode)
+    return Contest(SamModel(kind, folder, hardware), _count(net), encode, encode, decode)
 
 
-def _fastsam(kind: str, folder: Path, image: np.ndarray) -> Contest:
+def _fastsam(kind: str, folder: Path, image: np.ndarray, hardware: Hardware) -> Contest:
     """Its library makes all masks of a tile at once, at the tile's size; a click chooses among them."""
     file = folder / "fastsam.pt"
     _write_small(kind, file)
     convert(file, folder)
     options = {"imgsz": 1024, "conf": 0.4, "iou": 0.9, "retina_masks": True, "save": False, "verbose": False}
-    device = best_hardware().device
+    device = hardware.device
     given = {"model": str(file), "device": str(device), "project": str(folder)}
     predictor = ultralytics("models.fastsam").FastSAMPredictor(overrides={**options, **given})
     predictor.setup_model(str(file), verbose=False)
     predictor.done_warmup = True
-    model = FastSamModel(kind, folder)
+    model = FastSamModel(kind, folder, hardware)
     net = predictor.model.model
     pixels = torch.rand(1, 3, 1024, 1024, device=device)
 
@@ -175,6 +178,18 @@ def _fastsam(kind: str, folder: Path, image: np.ndarray) -> Contest:
 def _write_small(kind: str, place: Path) -> None:
     """A checkpoint to test with; of these kinds they are not smaller than the published ones."""
     subprocess.run([sys.executable, CHECKPOINTS, kind, place], check=True, stderr=subprocess.DEVNULL)
+
+
+def _together(model: Model, tile: RenderedTile, single: float) -> tuple[float, int]:
+    """Least seconds of a tile among batches of 1 (`single`), 2, 4 …, and that batch."""
+    best, count = (single, 1), 2
+    while isinstance(model, Batching) and count <= model.batch:
+        model.encode_all([tile] * count)
+        start = time.perf_counter()
+        model.encode_all([tile] * count)
+        _wait()
+        best, count = min(best, ((time.perf_counter() - start) / count, count)), 2 * count
+    return best
 
 
 def _count(net: torch.nn.Module) -> int:
@@ -204,9 +219,8 @@ def _wait() -> None:
         torch.cuda.synchronize()
 
 
-def _peak() -> float:
+def _peak(hardware: Hardware) -> float:
     """Operations a second of a large matrix product in the encoder's precision."""
-    hardware = best_hardware()
     side = 8192 if hardware.device.type == "cuda" else 2048
     a = torch.randn(side, side, device=hardware.device).to(hardware.encoder_dtype)
     best = min(_in_turns(lambda: a @ a, lambda: None, 5)[0])
@@ -221,28 +235,34 @@ def main() -> None:
     """Measure and print a Markdown table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"of {', '.join(KINDS)}; default {', '.join(QUICK)}")
-    kinds = parser.parse_args().kinds or QUICK
+    parser.add_argument("--together", type=int, metavar="N", help="most tiles to encode at once; default as the engine does")
+    arguments = parser.parse_args()
+    kinds = arguments.kinds or QUICK
+    hardware = best_hardware()
+    hardware = replace(hardware, batch=arguments.together or hardware.batch)
     cores = len(os.sched_getaffinity(0))
-    print(f"{platform.machine()}, {cores} cores; {best_hardware().explanation}; torch {torch.__version__}\n")
+    print(f"{platform.machine()}, {cores} cores; {hardware.explanation}; torch {torch.__version__}\n")
     columns = (
         "model",
         "M parameters",
         "encode ms",
         "tiles / s",
+        "at best (together)",
         "peak",
         "library / ours",
         "decode p50 / p95 ms",
         "library / ours",
     )
-    print("| " + " | ".join((*columns, "memory GiB")) + " |\n|" + "---|" * 9)
+    print("| " + " | ".join((*columns, "memory GiB")) + " |\n|" + "---|" * 10)
     for kind in kinds:
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
-            cost = process.submit(measure, kind).result()
+            cost = process.submit(measure, kind, hardware).result()
         row = (
             kind,
             f"{cost.parameters / 1e6:.0f}",
             f"{cost.encode * 1e3:.0f}",
             f"{1 / cost.encode:.2f}",
+            f"{1 / cost.together[0]:.2f} ({cost.together[1]})",
             f"{cost.share_of_peak:.0%}",
             f"{cost.encode_library / cost.encode:.2f}",
             f"{_ms(cost.decode, 50):.0f} / {_ms(cost.decode, 95):.0f}",

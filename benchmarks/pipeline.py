@@ -83,10 +83,11 @@ def ahead(image: str, model: str, tiles_each: int) -> tuple[float, float]:
             store = TileStore(Path(folder) / str(turn), 10**10)
             segmenter = Segmenter(store=store)
             tiles = segmenter.encode(image, model=model, levels=(-2,))
-            next(tiles)  # weights, file and statistics are there now
+            before, _ = next(tiles)  # weights, file and statistics are there now
             start = time.perf_counter()
-            count = sum(1 for _ in zip(range(tiles_each), tiles, strict=False))
+            done = next(done for done, every in tiles if done >= min(before + tiles_each, every))
             segmenter.close()
+            count = done - before
             whole.append((time.perf_counter() - start) / count)
             network.append(_alone(segmenter.model(model), image, count))
     return statistics.median(whole), statistics.median(network)

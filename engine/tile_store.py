@@ -255,6 +255,7 @@ def _write(place: Path, data: npt.NDArray[np.uint8], layout: dict[str, Any]) -> 
             dtype="uint8",
             compressors=[ZstdCodec(level=1), Crc32cCodec()],
             attributes={"layout": layout},
+            config={"write_empty_chunks": True},  # never empty, and to look costs as much as to compress
         )
         array[:] = data
         try:
