@@ -51,6 +51,8 @@ def _xyz(layer: QgsRasterLayer, given: dict[str, str]) -> str:
     url = given.get("url", "")
     if not all(f"{{{name}}}" in url for name in "zx") or not ("{y}" in url or "{-y}" in url):
         raise _unsupported(layer, tr("its address has no {z}, {x} and {y}"))
+    if float(given.get("tilePixelRatio") or 0) > 1:
+        raise _unsupported(layer, tr("its tiles have more pixels than GDAL expects"))
     zmax, zmin = int(given.get("zmax") or DEFAULT_ZMAX), int(given.get("zmin") or 0)
     is_from_below = "{-y}" in url
     for ours, theirs in (("{z}", "${z}"), ("{x}", "${x}"), ("{-y}", "${y}"), ("{y}", "${y}")):

@@ -71,8 +71,10 @@ class Digitizer(QObject):
         self._view_level = 0
         self._is_splitting = False
         self._accept_on_answer = False
-        self._held: list[tuple[Callable[[QgsCoordinateTransform], Step], QgsPointXY]] = []
-        """Prompts for the next object, given while this one waits to be accepted."""
+        self._is_extended = False
+        """Whether the request under way is for a prompt that is new."""
+        self._held: list[Callable[[], None]] = []
+        """What was done to the next objects while this one waits to be accepted."""
         self._told_without_crs: set[str] = set()
         self.class_name: Any = ""
         """As the target layer stores it."""
@@ -172,7 +174,10 @@ class Digitizer(QObject):
 
     def ask_again(self) -> None:
         """Ask for the draft as it is, of another model or once the engine is mended."""
+        is_waiting, held = self._accept_on_answer, self._held
         self._replace_draft(self._draft)
+        if self.progress is not None:
+            self._accept_on_answer, self._held = is_waiting, held
 
     def click(self, place: QgsPointXY, foreground: bool) -> None:
         """A click in map coordinates."""
@@ -244,8 +249,12 @@ class Digitizer(QObject):
             self.changed.emit()
 
     def undo(self) -> None:
-        """Take the newest prompt back."""
-        if not self._draft.is_empty:
+        """Take the newest prompt back; of what was done since Enter, while its answer is under way, the newest."""
+        if self._held:
+            self._held.pop()
+        elif self._accept_on_answer:
+            self._accept_on_answer = False
+        elif not self._draft.is_empty:
             self._replace_draft(self._draft.without_last())
 
     def stop(self) -> None:
@@ -262,6 +271,9 @@ class Digitizer(QObject):
 
     def accept(self) -> None:
         """Add the polygon to the target layer; while the answer is under way, as soon as it is there."""
+        if self._held:
+            self._held.append(self.accept)
+            return
         if self.progress is not None:
             self._accept_on_answer = True
             return
@@ -351,7 +363,7 @@ class Digitizer(QObject):
     def _extend(self, make_step: Callable[[QgsCoordinateTransform], Step], place: QgsPointXY) -> None:
         """Add the step that `make_step` gives for the transform from map to imagery; after an acceptance that waits."""
         if self._accept_on_answer:
-            self._held.append((make_step, place))
+            self._held.append(lambda: self._extend(make_step, place))
             return
         try:
             imagery = self.lens.checked()
@@ -363,10 +375,11 @@ class Digitizer(QObject):
             return
         self._tell_without_crs(imagery)
         self._replace_draft(self._draft.with_step(step))
+        self._is_extended = True
 
     def _replace_draft(self, draft: Draft) -> None:
         self._draft, self._held = draft, []
-        self._accept_on_answer = self._is_splitting = False
+        self._accept_on_answer = self._is_splitting = self._is_extended = False
         if draft.prompts.has_foreground:
             self._ask()
         else:
@@ -394,13 +407,13 @@ class Digitizer(QObject):
             self._accept_on_answer = False
             self.accept()
             if self._draft.is_empty:  # else it was refused: what was meant for the next object is none of it
-                for make_step, place in held:
-                    self._extend(make_step, place)
+                for do in held:
+                    do()
 
     def _on_failure(self, error: RasterLassoError) -> None:
         self._accept_on_answer, self._held = False, []
         self._tell(error)
-        if isinstance(error, PromptError):
+        if isinstance(error, PromptError) and self._is_extended:
             self.undo()  # the prompt can't be used, those before it can
         else:
             self.changed.emit()
@@ -410,6 +423,9 @@ class Digitizer(QObject):
 
     def _forget_layers(self, layer_ids: list[str]) -> None:
         if self.lens.imagery is not None and self.lens.imagery.id() in layer_ids:
+            if not self._draft.is_empty:
+                text = tr("The imagery was removed, and the object that was under way on it is forgotten.")
+                self.message.emit(text, Qgis.MessageLevel.Warning)
             self.set_imagery(None)
         self.target.forget(layer_ids)
 

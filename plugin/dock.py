@@ -83,6 +83,7 @@ class LassoDock(QgsDockWidget):
         self.models_button.setToolTip(tr("What each model is like; download, add and remove"))
         self.class_name = QComboBox()
         self.class_name.setEditable(True)
+        self.class_name.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)  # a class typed is the layer's once it is accepted
         self.class_name.setToolTip(tr("The layer's classes, or a new one; 1 to 9 choose from the list"))
         self.size = QSpinBox()
         self.size.setRange(-MOST_SIZE, MOST_SIZE)
@@ -226,7 +227,8 @@ class LassoDock(QgsDockWidget):
 
     def _connect(self) -> None:
         digitizer = self._digitizer
-        self.imagery.layerChanged.connect(digitizer.set_imagery)
+        # `layerChanged` leaves out the layer that takes the place of one that was removed.
+        self.imagery.currentIndexChanged.connect(lambda index: digitizer.set_imagery(self.imagery.currentLayer()))
         self.target.layerChanged.connect(self._set_target)
         self.model.currentIndexChanged.connect(lambda index: digitizer.lens.set_model(self.model.itemData(index)))
         self.class_name.currentTextChanged.connect(self._set_class)
@@ -247,7 +249,7 @@ class LassoDock(QgsDockWidget):
         self.install_button.clicked.connect(self._on_install_button)
         digitizer.changed.connect(self.refresh)
         digitizer.accepted.connect(lambda layer, ids: self._list_classes(layer, keep=True))
-        digitizer.target.made.connect(lambda: self.target.setLayer(digitizer.target.layer))
+        digitizer.target.replaced.connect(lambda: self.target.setLayer(digitizer.target.layer))
         self._engine.state_changed.connect(self.refresh)
         digitizer.set_imagery(self.imagery.currentLayer())
 

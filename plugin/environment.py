@@ -142,6 +142,9 @@ class EngineInstaller(Installation):
     def __init__(self, folder: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._folder = folder
+        self._former = folder.with_name(f"{folder.name}.former")
+        """Where the environment that is replaced waits for the new one to work."""
+        self._is_making = False
         self._bases = base_pythons()
 
     def start(self) -> None:
@@ -150,10 +153,16 @@ class EngineInstaller(Installation):
         self._probe()
 
     def _clean(self) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._is_making:
+            self._is_making = False
+            shutil.rmtree(self._folder, ignore_errors=True)
+            if self._former.exists():
+                self._former.rename(self._folder)
 
     def _complete(self) -> None:
+        self._is_making = False
         (self._folder / COMPLETE).touch()
+        shutil.rmtree(self._former, ignore_errors=True)
 
     def _probe(self) -> None:
         if not self._bases:
@@ -166,7 +175,11 @@ class EngineInstaller(Installation):
             del self._bases[0]
             self._probe()
             return
-        self._clean()
+        try:
+            self._make_way()
+        except OSError as error:
+            self.finished.emit(EngineInstallFailed(reason=str(error)))
+            return
         python = str(python_in(self._folder))
         self._steps = [
             (tr("Making the environment…"), [self._bases[0], "-m", "venv", str(self._folder)]),
@@ -174,6 +187,14 @@ class EngineInstaller(Installation):
             (tr("Trying the engine…"), [python, "-I", str(LAUNCHER), "doctor"]),
         ]
         self._next_step()
+
+    def _make_way(self) -> None:
+        """Keep a whole environment until the new one works; a former installation that was killed left one, perhaps."""
+        if (self._folder / COMPLETE).exists():
+            shutil.rmtree(self._former, ignore_errors=True)
+            self._folder.rename(self._former)
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._is_making = True
 
 
 class LibraryInstaller(Installation):

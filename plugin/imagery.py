@@ -56,14 +56,18 @@ def pixel_size(layer: QgsRasterLayer, source: str) -> tuple[float, float]:
     """(x, y) in units of the CRS, of what GDAL opens for a layer; raises `ImageryInvalid`."""
     if layer.providerType() == "gdal":
         return layer.rasterUnitsPerPixelX(), layer.rasterUnitsPerPixelY()
-    return _pixel_size(source)  # QGIS tells 1 of servers
+    found = _pixel_size(source)  # QGIS tells 1 of servers
+    if found is None:
+        raise ImageryInvalid(layer=layer.name())
+    return found
 
 
 @lru_cache(maxsize=16)
-def _pixel_size(source: str) -> tuple[float, float]:
+def _pixel_size(source: str) -> tuple[float, float] | None:
+    """None where GDAL can't tell; that is kept, too: to ask a server takes long."""
     opened = QgsProviderRegistry.instance().createProvider("gdal", source)  # a layer would read pixels, for statistics
     if not isinstance(opened, QgsRasterDataProvider) or not opened.isValid():
-        raise ImageryInvalid(layer=source)
+        return None
     return opened.extent().width() / opened.xSize(), opened.extent().height() / opened.ySize()
 
 

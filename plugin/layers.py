@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -65,12 +66,12 @@ def new_geopackage_layer(path: Path, crs: QgsCoordinateReferenceSystem, project:
 
 
 def _free_layer_name(path: Path) -> str:
-    """The usual name, with a number where the file has such a layer: existing layers are never overwritten."""
+    """The usual name, with a number where the file has such a table, in any case: existing ones are never overwritten."""
     if not path.exists():
         return GEOPACKAGE_LAYER
-    container = QgsVectorLayer(str(path), "", "ogr")
-    provider = container.dataProvider()
-    taken = {entry.split("!!::!!")[1] for entry in provider.subLayers()} if provider else set()
+    taken: set[str] = set()
+    with suppress(sqlite3.Error), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+        taken = {name.casefold() for (name,) in database.execute("SELECT name FROM sqlite_master")}
     name, number = GEOPACKAGE_LAYER, 1
     while name in taken:
         number += 1

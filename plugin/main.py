@@ -108,7 +108,7 @@ class RasterLassoPlugin:
         canvas = iface.mapCanvas()
         self._settings.model, self._settings.class_name = self.digitizer.lens.model, self.dock.class_name.currentText()
         self._settings.hover, self._settings.learn = self.hover.enabled, self.digitizer.lens.learns
-        self._settings.save()
+        self._settings.save("model", "class_name", "hover", "learn")
         self._cancel_installation()
         self._close_models_dialog()
         canvas.destinationCrsChanged.disconnect(self._refresh_preview)
@@ -219,7 +219,7 @@ class RasterLassoPlugin:
             self._show_error(error)
             return
         self._settings.engine_python = ""
-        self._settings.save()
+        self._settings.save("engine_python")
         self.engine.use_python(engine_python(self._settings))
         self._show_message(tr("The engine is installed."), Qgis.MessageLevel.Success)
         self._ask_for_models()

@@ -66,6 +66,8 @@ class Prefetch(QObject):
         self._engine.state_changed.disconnect(self._on_view)
 
     def _on_view(self) -> None:
+        if self._engine.state is not EngineState.READY:
+            self._asked = None  # the next engine has not been asked
         if self._is_on:
             self._timer.start()
 

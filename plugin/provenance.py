@@ -42,11 +42,11 @@ def attributes(
     prompts: Prompts | None,
     crs: QgsCoordinateReferenceSystem,
     source: str,
-    class_name: str,
+    class_name: Any,
 ) -> dict[str, Any]:
-    """By field name. prompts: None where no prompts alone give the shape again."""
+    """By field name. prompts: None where no prompts alone give the shape again. class_name: as the layer stores it."""
     return {
-        "class": class_name or None,
+        "class": None if class_name in ("", None) else class_name,
         "score": round(score, 4),
         "model": answer.model,
         "level": answer.level,

@@ -39,8 +39,8 @@ class Settings:
             **{each.name: stored.value(f"{GROUP}/{each.name}", each.default, type=type(each.default)) for each in fields(cls)}
         )
 
-    def save(self) -> None:
-        """Store all."""
+    def save(self, *names: str) -> None:
+        """Store some; the others may have been changed in QGIS's own settings meanwhile."""
         stored = QgsSettings()
-        for each in fields(self):
-            stored.setValue(f"{GROUP}/{each.name}", getattr(self, each.name))
+        for name in names:
+            stored.setValue(f"{GROUP}/{name}", getattr(self, name))

@@ -34,14 +34,14 @@ def show_class(layer: QgsVectorLayer, name: Any) -> None:
     """Give a class that is new a colour of its own, where the style is still ours."""
     renderer = layer.renderer()
     is_ours = layer.customProperty(MARK) and isinstance(renderer, QgsCategorizedSymbolRenderer)
-    if not name or not is_ours or renderer.classAttribute() != CLASS_FIELD:
+    if name in ("", None) or not is_ours or renderer.classAttribute() != CLASS_FIELD:
         return
     known = [each.value() for each in renderer.categories()]
     if name in known:
         return
     changed = renderer.clone()
     colour = COLOURS[(len(known) - 1) % len(COLOURS)]
-    categories = [each for each in renderer.categories() if each.value()]
+    categories = [each for each in renderer.categories() if each.value() not in ("", None)]
     changed.deleteAllCategories()
     for each in (*categories, QgsRendererCategory(name, _symbol(colour), str(name))):
         changed.addCategory(each)
@@ -71,7 +71,7 @@ def _symbol(colour: str) -> QgsFillSymbol:
 
 def _save(layer: QgsVectorLayer) -> None:
     """Into the file, where it can hold a style; a project keeps it in any case."""
-    if layer.providerType() != "ogr":
+    if layer.providerType() != "ogr" or layer.dataProvider().storageType() != "GPKG":
         return
     count, ids, names, *_ = layer.listStylesInDatabase()
     for each, name in zip(ids[:count], names):  # those after the count are of other layers

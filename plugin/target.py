@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +20,26 @@ from .styling import credit, show_class, style
 from .translation import tr
 
 
-class Target(QObject):
-    """`made` tells that a layer was made and is the target now."""
+@dataclass(frozen=True)
+class _Reopened:
+    """The feature taken up last, as it was then."""
 
-    made = pyqtSignal()
+    layer_id: str
+    feature_id: int
+    shape: QgsGeometry
+
+
+class Target(QObject):
+    """`replaced` tells that another layer, or none, is the target now without the user's choosing it."""
+
+    replaced = pyqtSignal()
 
     def __init__(self, canvas: QgsMapCanvas, project: QgsProject) -> None:
         super().__init__()
         self._canvas = canvas
         self._project = project
-        self._is_saved_since = False
         self._watched: set[str] = set()
+        self._reopened: _Reopened | None = None
         self.layer: QgsVectorLayer | None = None
         """None for a new scratch layer at the next acceptance."""
 
@@ -48,14 +59,15 @@ class Target(QObject):
         feature = feature_at(self.layer, transformed(place, transform_between(map_crs, self.layer.crs(), context)))
         if feature is None:
             raise NothingToReopen()
-        self._is_saved_since = False
+        self._reopened = _Reopened(self.layer.id(), feature.id(), QgsGeometry(feature.geometry()))
         if self.layer.id() not in self._watched:
             self._watched.add(self.layer.id())
-            self.layer.afterCommitChanges.connect(self._note_saved)
+            self.layer.afterCommitChanges.connect(partial(self._note_saved, self.layer.id()))
         return self.layer, feature
 
-    def _note_saved(self) -> None:
-        self._is_saved_since = True
+    def _note_saved(self, layer_id: str) -> None:
+        if self._reopened is not None and self._reopened.layer_id == layer_id and self._reopened.feature_id < 0:
+            self._reopened = None  # it has another id now
 
     def put(
         self, pieces: Sequence[QgsGeometry], crs: QgsCoordinateReferenceSystem, attributes: dict[str, Any], placing: Placing
@@ -66,8 +78,8 @@ class Target(QObject):
         """
         layer = self.layer or self.new_scratch(crs)
         check_target(layer)
-        if placing.replaces is not None and placing.replaces < 0 and self._is_saved_since:  # it has another id now
-            reason = tr("it was saved since this polygon was reopened; press Esc, then Alt+click the polygon again")
+        if placing.replaces is not None and not self._is_as_reopened(layer, placing.replaces):
+            reason = tr("it was saved or edited since this polygon was reopened; press Esc, then Alt+click the polygon again")
             raise TargetRefused(layer=layer.name(), reason=reason)
         known = dict(attributes)
         name = known.pop("class")
@@ -79,15 +91,25 @@ class Target(QObject):
         credit(layer, placing.attribution)
         return layer, features
 
+    def _is_as_reopened(self, layer: QgsVectorLayer, feature_id: int) -> bool:
+        """Whether an id still means the feature that was reopened: files number theirs anew when they are saved."""
+        known = self._reopened
+        if known is None or (known.layer_id, known.feature_id) != (layer.id(), feature_id):
+            return False
+        now = layer.getFeature(feature_id)
+        return not now.isValid() or now.geometry().equals(known.shape)  # one that was deleted is added again
+
     def forget(self, layer_ids: list[str]) -> None:
-        """Let go of a layer that leaves the project."""
+        """Let go of layers that leave the project."""
+        self._watched -= set(layer_ids)
         if self.layer is not None and self.layer.id() in layer_ids:
             self.layer = None
+            self.replaced.emit()
 
     def _adopt(self, layer: QgsVectorLayer) -> QgsVectorLayer:
         style(layer)
         self._project.addMapLayer(layer)
         layer.startEditing()
         self.layer = layer
-        self.made.emit()
+        self.replaced.emit()
         return layer

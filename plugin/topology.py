@@ -27,7 +27,7 @@ def with_shared_borders(
 
     What overlaps stays with the older one, so nothing may be left; gaps narrower than the tolerance (in map units) are closed.
     feature_id: the polygon's own, where it is in the layer already. Neighbours keep their shapes, they only gain vertices on
-    their edges.
+    their edges; invalid ones count as they would be repaired, and stay as they are.
     """
     near = polygon.boundingBox()
     near.grow(2 * tolerance + max(near.width(), near.height()) / 2)  # slivers between may be longer than the polygon
@@ -38,14 +38,19 @@ def with_shared_borders(
     }
     if not neighbours:
         return polygon, {}
-    others = list(neighbours.values())
+    valid = {each: shape for each, shape in neighbours.items() if shape.isGeosValid()}
+    repaired = [_polygons(shape.makeValid()) for each, shape in neighbours.items() if each not in valid]
+    others = [*valid.values(), *(shape for shape in repaired if not shape.isEmpty())]
+    if not others:
+        return polygon, {}
     mine = _moved_onto(polygon, others, tolerance)
     if mine.isEmpty():
         return mine, {}
-    fitted = {each: _with_vertices_of(other, [mine], tolerance * WELD) for each, other in neighbours.items()}
-    mine = _with_slivers_between(mine, QgsGeometry.unaryUnion(list(fitted.values())), tolerance, near)
-    mine = _welded(mine, list(fitted.values()), tolerance * WELD)
-    counts = {each: other.constGet().nCoordinates() for each, other in neighbours.items()}
+    fitted = {each: _with_vertices_of(other, [mine], tolerance * WELD) for each, other in valid.items()}
+    around = [*fitted.values(), *others[len(valid) :]]
+    mine = _with_slivers_between(mine, QgsGeometry.unaryUnion(around), tolerance, near)
+    mine = _welded(mine, around, tolerance * WELD)
+    counts = {each: other.constGet().nCoordinates() for each, other in valid.items()}
     return mine, {each: shape for each, shape in fitted.items() if shape.constGet().nCoordinates() != counts[each]}
 
 

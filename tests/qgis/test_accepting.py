@@ -201,3 +201,66 @@ def test_the_imagerys_owners_are_named_in_a_new_layers_metadata(bench, project, 
     bench.digitizer.set_target(mine)
     accept_one(bench)
     assert mine.metadata().rights() == []
+
+
+def test_undo_after_enter_takes_back_what_was_done_since(bench):
+    bench.click(*MIDDLE)
+    bench.key(Qt.Key.Key_Return)
+    bench.click(500_600, 4_499_500)
+    bench.digitizer.undo()
+    wait_until(lambda: bench.digitizer.target.layer is not None)
+    assert bench.digitizer.target.layer.featureCount() == 1
+    assert bench.digitizer.draft.is_empty
+
+
+def test_each_enter_before_the_answer_is_for_its_own_object(bench):
+    bench.click(*MIDDLE)
+    bench.key(Qt.Key.Key_Return)
+    bench.click(500_600, 4_499_500)
+    bench.digitizer.accept()
+    bench.click(500_700, 4_499_450)
+    wait_until(lambda: bench.digitizer.target.layer is not None and bench.digitizer.target.layer.featureCount() == 2)
+    assert len(bench.digitizer.draft.points) == 1
+    bench.answered()
+
+
+def test_enter_holds_where_the_question_changes_before_its_answer(bench):
+    bench.click(*MIDDLE)
+    bench.key(Qt.Key.Key_Return)
+    bench.click(500_600, 4_499_500)
+    bench.digitizer.lens.set_finish(PRESETS["field"])
+    wait_until(lambda: bench.digitizer.target.layer is not None)
+    assert bench.digitizer.target.layer.featureCount() == 1
+    assert len(bench.digitizer.draft.points) == 1
+    bench.answered()
+
+
+def test_a_glance_at_imagery_elsewhere_keeps_the_draft(bench, project, imagery, make_image):
+    bench.click(*MIDDLE)
+    bench.answered()
+    bench.click(500_330, 4_499_720)
+    bench.answered()
+    elsewhere = QgsRasterLayer(str(make_image("elsewhere.tif", geotransform=(900_000, 2, 0, 4_500_000, 0, -2))), "elsewhere")
+    project.addMapLayer(elsewhere)
+    bench.digitizer.set_imagery(elsewhere)
+    wait_until(lambda: bench.digitizer.progress is None)
+    assert len(bench.digitizer.draft.points) == 2
+    bench.digitizer.set_imagery(imagery)
+    bench.answered()
+    assert len(bench.digitizer.draft.points) == 2
+
+
+def test_removing_the_imagery_of_a_draft_is_told(bench, project, imagery):
+    bench.click(*MIDDLE)
+    bench.answered()
+    project.removeMapLayer(imagery.id())
+    assert "removed" in bench.messages[-1]
+
+
+def test_a_class_of_value_zero_is_one(bench, project):
+    layer = polygon_layer(project, fields="&field=class:integer")
+    bench.digitizer.set_target(layer)
+    bench.digitizer.class_name = 0
+    accept_one(bench)
+    [feature] = layer.getFeatures()
+    assert feature["class"] == 0

@@ -2,6 +2,7 @@ import pytest
 from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsDefaultValue,
+    QgsFeature,
     QgsField,
     QgsFields,
     QgsGeometry,
@@ -137,3 +138,18 @@ def test_a_second_layer_in_a_geopackage_leaves_the_first(project, tmp_path):
     assert second.source() != first.source()
     assert QgsVectorLayer(first.source(), "again", "ogr").featureCount() == 1
     assert second.featureCount() == 0
+
+
+def test_tables_are_not_overwritten_whatever_their_case(project, tmp_path):
+    path = tmp_path / "theirs.gpkg"
+    options = QgsVectorFileWriter.SaveVectorOptions()
+    options.driverName, options.layerName = "GPKG", "FEATURES"
+    source = QgsVectorLayer("Polygon?crs=EPSG:32613&field=name:string", "theirs", "memory")
+    feature = QgsFeature(source.fields())
+    feature.setGeometry(SQUARE)
+    source.dataProvider().addFeature(feature)
+    QgsVectorFileWriter.writeAsVectorFormatV3(source, str(path), project.transformContext(), options)
+    ours = new_geopackage_layer(path, UTM, project)
+    assert ours.isValid()
+    assert QgsVectorLayer(f"{path}|layername=FEATURES", "theirs", "ogr").featureCount() == 1
+    assert QgsVectorLayer(f"{path}|layername=FEATURES", "theirs", "ogr").fields().lookupField("name") >= 0

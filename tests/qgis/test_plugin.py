@@ -13,6 +13,7 @@ from qgis.core import (
     QgsPointXY,
     QgsProcessingContext,
     QgsProcessingFeedback,
+    QgsRasterLayer,
     QgsSettings,
     QgsVectorLayer,
 )
@@ -21,7 +22,7 @@ from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QDockWidget
 
 import rasterlasso
-from helpers import MIDDLE, wait_until
+from helpers import MIDDLE, polygon_layer, wait_until
 from rasterlasso.engine.ops import PRESETS, ModelInfo
 from rasterlasso.plugin.engine_process import EngineProcess, EngineState, engine_environment
 from rasterlasso.plugin.environment import COMPLETE, EngineInstaller, base_pythons, engine_python, python_in
@@ -242,7 +243,7 @@ def test_the_algorithm_without_an_engine_says_so(plugin, imagery, monkeypatch):
 def test_the_cache_is_where_the_settings_say_unless_the_environment_does(configured, monkeypatch):
     settings = Settings.load()
     settings.cache_folder, settings.cache_gb = "/elsewhere", 2.5
-    settings.save()
+    settings.save("cache_folder", "cache_gb")
     monkeypatch.delenv("RASTERLASSO_CACHE")
     monkeypatch.setenv("RASTERLASSO_CACHE_GB", "7")
     environment = engine_environment()
@@ -333,3 +334,50 @@ def test_the_panels_modes_follow_the_draft(plugin, imagery):
     dock.split_button.click()
     assert not dock.split_button.isChecked()
     assert "Score" in dock.status.text()
+
+
+def test_what_was_set_in_qgiss_own_settings_stays(plugin):
+    QgsSettings().setValue("rasterlasso/cache_folder", "/elsewhere")
+    QgsSettings().setValue("rasterlasso/engine_python", "/another/python")
+    plugin.unload()
+    assert Settings.load().cache_folder == "/elsewhere"
+    assert Settings.load().engine_python == "/another/python"
+
+
+def test_what_the_panel_shows_is_what_is_used(plugin, project, make_image):
+    rasters = [QgsRasterLayer(str(make_image(f"{name}.tif")), name) for name in "abc"]
+    project.addMapLayers(rasters)
+    assert plugin.dock.imagery.currentLayer() is plugin.digitizer.imagery is not None
+    while project.mapLayers():
+        project.removeMapLayer(plugin.dock.imagery.currentLayer().id())
+        assert plugin.dock.imagery.currentLayer() is plugin.digitizer.imagery
+    layers = [polygon_layer(project) for _ in range(3)]
+    plugin.dock.target.setLayer(layers[0])
+    assert plugin.digitizer.target.layer is layers[0]
+    project.removeMapLayer(layers[0].id())
+    assert plugin.dock.target.currentLayer() is plugin.digitizer.target.layer is None
+
+
+def test_a_class_typed_with_enter_keeps_its_value(plugin):
+    box = plugin.dock.class_name
+    for name in ("lake", "field", "lake"):
+        box.lineEdit().selectAll()
+        QTest.keyClicks(box, name)
+        QTest.keyClick(box, Qt.Key.Key_Return)
+        assert plugin.digitizer.class_name == name
+
+
+def test_an_environment_stays_where_another_one_can_not_be_made(qgis_app, tmp_path, monkeypatch):
+    monkeypatch.setattr("rasterlasso.plugin.environment.RESOURCES", tmp_path / "nowhere")
+    folder = tmp_path / "engine"
+    folder.mkdir()
+    (folder / COMPLETE).touch()
+    (folder / "mine").write_text("whole")
+    installer = EngineInstaller(folder)
+    installer.start()
+    installer.cancel()  # while it looks for Python
+    assert (folder / "mine").exists()
+    error, _ = finish(EngineInstaller(folder))
+    assert isinstance(error, EngineInstallFailed)
+    assert (folder / "mine").read_text() == "whole"
+    assert [each.name for each in tmp_path.iterdir() if each.name.startswith("engine")] == ["engine"]

@@ -6,6 +6,8 @@ import pytest
 from qgis.core import (
     QgsGeometry,
     QgsRectangle,
+    QgsVectorFileWriter,
+    QgsVectorLayer,
 )
 from qgis.PyQt.QtCore import Qt
 
@@ -118,3 +120,48 @@ def test_reopening_does_not_drop_an_object_under_way_and_keeps_the_class(bench):
     bench.key(Qt.Key.Key_Return)
     [feature] = bench.digitizer.target.layer.getFeatures()
     assert feature["class"] == "river"
+
+
+def test_a_polygon_saved_after_the_project_was_opened_again_is_not_added_twice(bench, project, tmp_path):
+    bench.digitizer.new_geopackage_target(tmp_path / "target.gpkg")
+    accept_one(bench)
+    bench.click(*MIDDLE, modifier=ALT)
+    bench.answered()
+    bench.key(Qt.Key.Key_Escape)
+    assert bench.digitizer.target.layer.commitChanges()
+    assert project.write(str(tmp_path / "project.qgs"))
+    assert project.read(str(tmp_path / "project.qgs"))
+    [imagery], [layer] = (project.mapLayersByName(name) for name in ("image", "target"))
+    bench.digitizer.set_imagery(imagery)
+    bench.digitizer.set_target(layer)
+    accept_one(bench, (500_600, 4_499_500))
+    count = layer.featureCount()
+    bench.click(500_600, 4_499_500, modifier=ALT)
+    bench.answered()
+    assert layer.commitChanges(False)
+    bench.key(Qt.Key.Key_Return)
+    assert layer.featureCount() == count
+    assert "saved" in bench.messages[-1]
+
+
+def test_a_reopened_shape_never_goes_into_another_feature(bench, project, tmp_path):
+    squares = [f"Polygon (({x} 0, {x + 1} 0, {x + 1} 1, {x} 1, {x} 0))" for x in (0, 10)]
+    field = QgsGeometry.fromRect(QgsRectangle(*FIELD)).asWkt()
+    source = polygon_layer(project, squares[0], field, squares[1], fields="&field=name:string")
+    options = QgsVectorFileWriter.SaveVectorOptions()
+    options.driverName = "ESRI Shapefile"
+    path = tmp_path / "three.shp"
+    QgsVectorFileWriter.writeAsVectorFormatV3(source, str(path), project.transformContext(), options)
+    layer = QgsVectorLayer(str(path), "three", "ogr")
+    project.addMapLayer(layer)
+    bench.digitizer.set_target(layer)
+    bench.click(*MIDDLE, modifier=ALT)
+    bench.answered()
+    layer.startEditing()
+    layer.deleteFeature(0)
+    assert layer.commitChanges(False)  # a shapefile numbers its features anew
+    bench.key(Qt.Key.Key_Return)
+    shapes = [feature.geometry() for feature in layer.getFeatures()]
+    assert len(shapes) == 2
+    assert any(shape.isGeosEqual(QgsGeometry.fromWkt(squares[1])) for shape in shapes)
+    assert "Alt+click" in bench.messages[-1]

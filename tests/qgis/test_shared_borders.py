@@ -134,3 +134,22 @@ def test_the_area_is_that_of_what_neighbours_leave(bench, project):
     new = max(layer.getFeatures(), key=lambda feature: feature.geometry().area())
     assert new["area_m2"] == pytest.approx(new.geometry().area(), rel=2e-3)
     assert new.geometry().intersection(island).area() == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("invalid", "left"),
+    [
+        ("Polygon ((-50 0, -10 100, -10 0, -50 100, -50 0))", 102 * 100),
+        ("Polygon ((-100 0, -5 0, -5 100, -100 100, -100 0), (20 20, 60 20, 60 60, 20 60, 20 20))", 102 * 100 - 40 * 40),
+    ],
+    ids=["bow-tie", "hole outside, which becomes a part"],
+)
+def test_invalid_neighbours_count_as_repaired(project, invalid, left):
+    layer = polygon_layer(project, invalid, "Polygon ((102 0, 200 0, 200 100, 102 100, 102 0))")
+    new = QgsGeometry.fromWkt("Polygon ((0 0, 100 0, 100 100, 0 100, 0 0))")
+    broken, whole = (feature.id() for feature in layer.getFeatures())
+    mine, changed = with_shared_borders(new, layer, 5)
+    assert mine.isGeosValid()
+    assert mine.area() == pytest.approx(left, rel=0.06)
+    assert mine.touches(layer.getFeature(whole).geometry())
+    assert broken not in changed
