@@ -18,12 +18,12 @@ from types import TracebackType
 import numpy as np
 import pyproj
 import shapely
-from pyproj.exceptions import CRSError
+from pyproj.exceptions import CRSError, ProjError
 from shapely import MultiPolygon, Polygon
 
 from ..models.registry import DEFAULT_MODEL
 from .errors import CrsMissing, CrsUnknown, PromptNotANumber
-from .measure import metres_per_pixel
+from .measure import gsd_m
 from .ops import PRESETS, Finish
 from .placement import from_hex
 from .prompts import Box, Point, Prompts
@@ -68,7 +68,7 @@ class Scene:
     def gsd_m(self) -> float | None:
         """Ground size of a native pixel in the raster's middle; None without a CRS."""
         middle = np.array((self._source.width_px, self._source.height_px)) / 2
-        return None if self.crs_wkt is None else float(np.sqrt(metres_per_pixel(self._source, middle).prod()))
+        return gsd_m(self._source, middle)
 
     def segment(
         self,
@@ -137,7 +137,10 @@ def _reproject(prompts: Prompts, crs: str, raster_wkt: str | None, path: str) ->
         raise CrsUnknown(crs=crs, reason=str(error).splitlines()[0]) from error
     if raster_wkt is None:
         raise CrsMissing(path=path, crs=crs)
-    transformer = pyproj.Transformer.from_crs(source, raster_wkt, always_xy=True)
+    try:
+        transformer = pyproj.Transformer.from_crs(source, raster_wkt, always_xy=True)
+    except ProjError as error:  # between planets, and to local ones, there is no way
+        raise CrsUnknown(crs=crs, reason=f"there is no way from it to that of {path}: {error}") from error
     points = []
     for point in prompts.points:
         x, y = transformer.transform(point.x, point.y)

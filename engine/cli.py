@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"rasterlasso: {error}", file=sys.stderr)
         return EXIT_FAILED
     except KeyboardInterrupt:
-        print("rasterlasso: interrupted, nothing was written", file=sys.stderr)
+        print("rasterlasso: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
 
 

@@ -21,6 +21,7 @@ PACKAGES = (
     "geopandas",
     "pyogrio",
     "pyarrow",
+    "zarr",
     "contourpy",
 )
 

@@ -171,6 +171,16 @@ class CacheUnwritable(RasterLassoError):
     )
 
 
+class NothingKept(RasterLassoError):
+    """Tiles would be encoded ahead in vain."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "{path}: its tiles would not be kept on disk: either RASTERLASSO_CACHE is off, or the imagery comes from a server that "
+        "does not tell when it changes. Encode a file, or a copy of the imagery, with a folder for tiles.",
+    )
+
+
 class NothingFound(RasterLassoError):
     """The model gave an empty mask."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 import geopandas
 import pandas
 import pyogrio
-from pyogrio.errors import DataSourceError
+from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
 from shapely import MultiPolygon, Polygon
 
 from .errors import OutputUnsupported, OutputUnwritable
@@ -63,6 +63,9 @@ DRIVERS = {
     ".parquet": "Parquet",
 }
 
+REFUSALS = (DataSourceError, DataLayerError, FeatureError, FieldError, GeometryError)
+"""Of pyogrio, when it writes."""
+
 CREATION_OPTIONS = {
     ".geojson": {"RFC7946": "YES"},
     ".gpkg": {"VERSION": "1.2"},  # the newest that GDAL reads without a warning in all QGIS from 3.22 on
@@ -109,14 +112,12 @@ def write_frame(frame: geopandas.GeoDataFrame, path: Path) -> None:
                 promote_to_multi=True,
                 **options,
             )
-    except (DataSourceError, OSError) as error:
+    except (*REFUSALS, OSError, ValueError, OverflowError) as error:  # Arrow's are plain ValueErrors
         raise OutputUnwritable(path=str(path), reason=str(error).strip().rstrip(".")) from error
 
 
 def _frame(records: Sequence[Record], crs_wkt: str | None) -> geopandas.GeoDataFrame:
-    own = dict.fromkeys(name for record in records for name in record.properties)
-    columns: dict[str, Any] = {name: [record.properties.get(name) for record in records] for name in own}
-    columns |= {
+    columns: dict[str, Any] = {
         "score": [record.score for record in records],
         "model": [record.model for record in records],
         "level": [record.level for record in records],
@@ -126,7 +127,29 @@ def _frame(records: Sequence[Record], crs_wkt: str | None) -> geopandas.GeoDataF
         "prompts": [record.prompts for record in records],
         "created": [record.created for record in records],
     }
-    return geopandas.GeoDataFrame(columns, geometry=[record.polygon for record in records], crs=crs_wkt)
+    own = dict.fromkeys(name for record in records for name in record.properties)
+    given = {
+        name: _alike([record.properties.get(key) for record in records]) for key, name in _free_names(own, columns).items()
+    }
+    return geopandas.GeoDataFrame(given | columns, geometry=[record.polygon for record in records], crs=crs_wkt)
+
+
+def _free_names(names: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
+    """Each name with what it is called beside others, whose case does not tell them apart."""
+    used, free = {"fid", "geom", "geometry", *taken}, {}
+    for name in names:
+        other = name
+        while other.casefold() in used:
+            other += "_"
+        used.add(other.casefold())
+        free[name] = other
+    return free
+
+
+def _alike(values: list[Any]) -> list[Any]:
+    """Values as texts where they are of several types: a column has one."""
+    types = {type(value) for value in values if value is not None}
+    return values if len(types) < 2 or types == {int, float} else [None if each is None else str(each) for each in values]
 
 
 def _without_long_texts(frame: geopandas.GeoDataFrame) -> geopandas.GeoDataFrame:

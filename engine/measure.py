@@ -19,7 +19,14 @@ def area_m2(geometry: shapely.Geometry, crs_wkt: str | None) -> float | None:
         return None
     to_lonlat, geod = ground
     lonlat = shapely.transform(geometry, lambda xy: _columns(to_lonlat, xy))
-    area, _ = geod.geometry_area_perimeter(shapely.orient_polygons(lonlat))
+    # Each ring by itself: those that cross the antimeridian look turned round.
+    polygons = shapely.get_parts(lonlat).tolist()
+    holes = sum(_ring_m2(geod, hole) for polygon in polygons for hole in polygon.interiors)
+    return sum(_ring_m2(geod, polygon.exterior) for polygon in polygons) - holes
+
+
+def _ring_m2(geod: pyproj.Geod, ring: shapely.LinearRing) -> float:
+    area, _ = geod.geometry_area_perimeter(ring)
     return abs(float(area))
 
 
@@ -29,6 +36,13 @@ def crs_code(crs_wkt: str | None) -> str | None:
         return None
     authority = pyproj.CRS.from_wkt(crs_wkt).to_authority()
     return ":".join(authority) if authority else crs_wkt
+
+
+def gsd_m(source: RasterSource, place_px: npt.NDArray[np.float64], level: int = 0) -> float | None:
+    """Ground size of a level's pixels at a native (x, y); None without a CRS on Earth's surface."""
+    if source.crs_wkt is None or _ground(source.crs_wkt) is None:
+        return None
+    return float(np.sqrt(metres_per_pixel(source, place_px).prod()) * 2.0**level)
 
 
 def metres_per_pixel(source: RasterSource, place_px: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

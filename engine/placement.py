@@ -107,14 +107,24 @@ def _to_pixel(source: RasterSource, xy_map: list[tuple[float, float]]) -> npt.ND
     return source.to_pixel(np.array(xy_map, np.float64))
 
 
-def on_data(source: RasterSource, window: Window, valid: Mask, prompts: PixelPrompts) -> PixelPrompts:
-    """Without background on nodata, which says nothing; foreground there is refused."""
-    cols, rows = np.minimum(prompts.points_xy.astype(int), np.array(valid.shape)[::-1] - 1).T
+def on_data(source: RasterSource, bands: tuple[int, ...], window: Window, valid: Mask, prompts: PixelPrompts) -> PixelPrompts:
+    """Without background on nodata, which says nothing; foreground there is refused.
+
+    At a coarse level a pixel may be nodata that holds valid ones of the raster: a click on one of those moves to the nearest
+    pixel of the tile that is valid.
+    """
+    points = prompts.points_xy.copy()
+    cols, rows = np.minimum(points.astype(int), np.array(valid.shape)[::-1] - 1).T
     there: npt.NDArray[np.bool_] = valid[rows, cols]
-    for place in prompts.points_xy[prompts.foreground & ~there]:
-        [(x, y)] = to_map(source, window, place[None])
-        raise PromptOnNodata(x=float(x), y=float(y), path=source.path)
-    return replace(prompts, points_xy=prompts.points_xy[there], foreground=prompts.foreground[there])
+    for index in np.flatnonzero(prompts.foreground & ~there):
+        x, y = np.floor(np.array((window.x0, window.y0)) + points[index] * window.scale_xy)
+        if not (valid.any() and source.read_valid(bands, Window(x, y, x + 1, y + 1, 1, 1)).all()):
+            [(x, y)] = to_map(source, window, points[index][None])
+            raise PromptOnNodata(x=float(x), y=float(y), path=source.path)
+        middles = np.argwhere(valid)[:, ::-1] + 0.5
+        points[index] = middles[np.square(middles - points[index]).sum(axis=1).argmin()]
+        there[index] = True
+    return replace(prompts, points_xy=points[there], foreground=prompts.foreground[there])
 
 
 def to_map(source: RasterSource, window: Window, xy_tile: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

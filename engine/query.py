@@ -173,7 +173,8 @@ class Query:
     def prompts_in(self, tile: Tile, encoded: EncodedTile) -> PixelPrompts:
         """In the tile's pixels; raises `PromptOnNodata`."""
         window = self.scene.source.grid.window(tile)
-        return on_data(self.scene.source, window, encoded.valid, self.placed.in_window(window, encoded.valid.shape))
+        prompts = self.placed.in_window(window, encoded.valid.shape)
+        return on_data(self.scene.source, self.scene.radiometry.bands, window, encoded.valid, prompts)
 
     def _decoded(self, encoded: EncodedTile, prompts: PixelPrompts, most: int = MOST_CANDIDATES) -> tuple[Candidate, ...]:
         candidates = self.network.decode(encoded.embedding, prompts, most)
@@ -190,7 +191,10 @@ class Query:
         found = self._look_at_tile(self.tile(level))
         while level < self.scene.source.grid.max_level and self.is_cut(found):
             level += 1
-            coarser = self._look_at_tile(self.tile(level))
+            try:
+                coarser = self._look_at_tile(self.tile(level))
+            except NothingFound:  # too small to be seen there
+                break
             if not self._is_same(found, coarser):
                 break
             found = coarser
@@ -232,7 +236,7 @@ class Query:
         for finer in range(first.tile.level, level - 1, -1):
             if finer < first.tile.level:
                 stage = refinement(grid, logits, around)
-            elif self._reaches_cut(first.window, whole):
+            elif self.goes_on_beyond(first, whole):
                 stage = Spread(grid, Mosaic(grid, Unknown(finer + 1)))
                 stage.take(first.tile, whole)
             else:
@@ -282,6 +286,11 @@ class Query:
     def is_cut(self, found: FirstLook) -> bool:
         """Whether the best mask runs into an edge of the tile that is not the raster's own."""
         return self._reaches_cut(found.window, found.candidates[0].logits)
+
+    def goes_on_beyond(self, found: FirstLook, logits: FloatImage) -> bool:
+        """Whether a tile does not hold all that is meant: the mask runs into its edge, or foreground clicks lie off it."""
+        clicks = self.placed.points[self.placed.foreground]
+        return self._reaches_cut(found.window, logits) or not all(found.window.contains(x, y) for x, y in clicks)
 
     def _reaches_cut(self, window: Window, logits: FloatImage) -> bool:
         source = self.scene.source

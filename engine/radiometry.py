@@ -72,7 +72,7 @@ class Radiometry:
         low, high = np.percentile(values, PERCENTILES, axis=1)
         if source.dtype == np.uint8 and float((high - low).max()) >= MIN_SPREAD_8BIT:
             return cls(bands, (0.0,) * len(bands), (255.0,) * len(bands))
-        high = np.where(high > low, high, low + 1.0)
+        high = np.where(high > low, high, low + np.maximum(1.0, np.spacing(low)))
         return cls(bands, tuple(low.tolist()), tuple(high.tolist()))
 
     def render(self, source: RasterSource, window: Window) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
@@ -99,15 +99,16 @@ class Radiometry:
         """(bands, ...) of a raster's values → 8 bits; by table where there are few values."""
         if data.dtype not in (np.uint8, np.uint16):
             return np.stack([self._stretched_band(band, values) for band, values in enumerate(data)])
-        every = np.arange(np.iinfo(data.dtype).max + 1)
+        every = np.arange(np.iinfo(data.dtype).max + 1, dtype=data.dtype)
         tables = [self._stretched_band(band, every) for band in range(len(data))]
         if data.dtype == np.uint8 and all(np.array_equal(table, every) for table in tables):
             return data
         return np.stack([table[values] for table, values in zip(tables, data, strict=True)])
 
     def _stretched_band(self, band: int, values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-        low, high = np.float32(self.low[band]), np.float32(self.high[band])
-        known = values.astype(np.float32)
+        kind = np.result_type(values.dtype, np.float32).type  # large whole numbers and doubles differ beyond float32
+        low, high = kind(self.low[band]), kind(self.high[band])
+        known = values.astype(kind)
         known = np.where(np.isfinite(known), known, low)  # oversampled, a NaN reaches its neighbours
         stretched = np.clip((known - low) * (255 / (high - low)), 0, 255)
         if self.gamma != 1.0:

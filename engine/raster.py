@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import rasterio
 from affine import Affine
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.errors import NodataShadowWarning, NotGeoreferencedWarning, RasterioError
 from rasterio.vrt import WarpedVRT
@@ -63,7 +64,8 @@ class RasterSource:
         self.path = _shown(str(path))
         self._base, has_georeference = _open(str(path))
         try:
-            self._dataset: Any = _placed(self._base)
+            with _gdal(self.path):
+                self._dataset: Any = _placed(self._base)
             self._check()
         except BaseException:
             self._base.close()
@@ -123,7 +125,7 @@ class RasterSource:
 
     def palette(self) -> npt.NDArray[np.uint8] | None:
         """(values, 3) colours of the first band's values where it has a colour table."""
-        if self.color_interpretation[0] is not ColorInterp.palette:
+        if self.color_interpretation[0] is not ColorInterp.palette or not np.issubdtype(self.dtype, np.integer):
             return None
         table = np.zeros((int(np.iinfo(self.dtype).max) + 1, 3), np.uint8)
         for value, color in self._dataset.colormap(1).items():
@@ -149,6 +151,9 @@ class RasterSource:
             data = self._dataset.read(
                 list(bands), window=_rasterio_window(window), out_shape=(len(bands), *window.shape), resampling=resampling
             )
+        if resampling is not Resampling.nearest and np.issubdtype(data.dtype, np.floating) and np.isnan(data).any():
+            # One NaN that is not declared as nodata makes NaN of all that it is averaged with.
+            data = np.where(np.isnan(data), self.read(bands, window, resampling=Resampling.nearest), data)
         return np.asarray(data)
 
     def read_valid(self, bands: tuple[int, ...], window: Window) -> npt.NDArray[np.bool_]:
@@ -228,7 +233,7 @@ def _gdal(path: str) -> Iterator[None]:
     try:
         with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES, **HTTP):
             yield
-    except (RasterioError, UnicodeDecodeError) as error:
+    except (RasterioError, CPLE_BaseError, UnicodeDecodeError) as error:
         kind = RasterServerFailed if path.startswith(SERVERS) else RasterUnreadable
         raise kind(path=path, reason=_reason(error)) from error
 

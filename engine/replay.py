@@ -11,6 +11,7 @@ import geopandas
 import pandas
 import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError
+from pyproj.exceptions import ProjError
 from shapely import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
@@ -102,10 +103,10 @@ def _asked_again(feature: pandas.Series, scene: api.Scene, crs: object, finish: 
     try:
         prompts, prompts_crs = prompts_of_text(text)
         found = scene.ask(prompts, prompts_crs, finish)
-    except (ProtocolError, PromptError, NothingFound, CrsUnknown) as error:
+        new = geopandas.GeoSeries([found.polygon], crs=found.crs_wkt)
+        shape = new.iloc[0] if crs is None or new.crs is None else new.to_crs(crs).iloc[0]
+    except (ProtocolError, PromptError, NothingFound, CrsUnknown, ProjError) as error:
         return Replayed(None, None, None, str(error))
-    new = geopandas.GeoSeries([found.polygon], crs=found.crs_wkt)
-    shape = new.iloc[0] if crs is None or new.crs is None else new.to_crs(crs).iloc[0]
     old = feature.geometry.buffer(0)
     either = old.union(shape).area
     return Replayed(found, shape, old.intersection(shape).area / either if either else 0.0, "found")

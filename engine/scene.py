@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from dataclasses import dataclass
+from pathlib import Path
 
 from .fingerprint import content, fingerprint, remote_content, times_of_change
 from .ops import Stretch
@@ -67,6 +69,18 @@ class Scenes:
 
 def _identity(source: RasterSource) -> str | None:
     """Of its content, wherever it lies; None where that can't be told."""
+    if source.is_service:
+        return None
     if source.files:
-        return content(source.files)
+        return content(source.files) + _part_of(source)
     return None if source.url is None else remote_content(source.url)
+
+
+def _part_of(source: RasterSource) -> str:
+    """What of its files a raster is: the name by which it was opened, without folders; empty for what is a whole file."""
+    if os.path.exists(source.path):  # noqa: PTH110 - pathlib raises for names that are none
+        return ""
+    name = source.path
+    for file in source.files:
+        name = name.replace(file, Path(file).name)
+    return name

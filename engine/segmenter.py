@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -14,9 +14,9 @@ from ..models import registry
 from ..models.base import Adaptable, Candidate, LearningModel, Model
 from .ahead import encode_ahead
 from .cache import Recent, TileCache
-from .errors import NothingFound, PromptOutsideRaster
+from .errors import NothingFound, NothingKept, PromptOutsideRaster
 from .finish import finished
-from .measure import metres_per_pixel
+from .measure import gsd_m
 from .ops import PRESETS, Finish, Stretch
 from .placement import NativePrompts, place, to_map, to_tile
 from .prompts import Prompts
@@ -99,7 +99,7 @@ class Segmenter:
         self._models: dict[str, Model] = {model.name: model for model in models}
         self._versions: dict[str, str] = {}
         self._learners: dict[tuple[str, str], LearningModel] = {}
-        self._vouched: set[str] = set()
+        self._vouched: dict[str, dict[str, int]] = {}
         self._answered: Recent[Found | None] = Recent(ANSWERS_KEPT)
 
     def close(self) -> None:
@@ -156,16 +156,16 @@ class Segmenter:
         query.clock.start("vectorize", 0.9)
         polygons = _polygons(query, first)
         answer = to_answer(polygons, first.tile.level)
-        if first.tile.level == wanted and not query.is_cut(first):
+        if first.tile.level == wanted and not query.goes_on_beyond(first, first.candidates[0].logits):
             self._remember(ask, prompts, None)
             return answer
         on_part(lambda: answer)
-        found = Found(query.placed, first)
+        found = Found(query.placed, replace(first, candidates=first.candidates[:1]))
         self._remember(ask, prompts, found)  # now: what is found until the user has enough of it counts, too
         for state in query.spread(found, wanted, former):
             on_part(partial(_spread_answer, query, state, polygons, to_answer))
         query.clock.start("vectorize", 0.95)
-        return _spread_answer(query, found.spreads[-1], polygons, to_answer)
+        return _spread_answer(query, found.spreads[-1], polygons, to_answer) if found.spreads else answer
 
     def _former(self, ask: _Ask, prompts: Prompts, checkpoint: Checkpoint) -> Found | None:
         """How the same prompts, or all but the newest, were answered, where the object was larger than a tile.
@@ -179,7 +179,10 @@ class Segmenter:
             return None
         key = self._key(ask, shorter)
         if key not in self._answered:
-            self.segment(ask.path, shorter, model=ask.model, level=ask.level, stretch=ask.stretch, checkpoint=checkpoint)
+            try:
+                self.segment(ask.path, shorter, model=ask.model, level=ask.level, stretch=ask.stretch, checkpoint=checkpoint)
+            except NothingFound:  # the newest click may find something all the same
+                self._remember(ask, shorter, None)
         return self._answered.get(key)
 
     def _remember(self, ask: _Ask, prompts: Prompts, found: Found | None) -> None:
@@ -252,9 +255,11 @@ class Segmenter:
         """Encode all tiles of some levels, for the disk: (done, all) after each step. Those that are kept take no time.
 
         levels: None for all from native resolution on. area: x0, y0, x1, y1 in the raster's CRS, None for all of it. Raises
-        `RasterError`s, `ModelUnknown`, `ModelFailed`, and `PromptOutsideRaster` for an area off the raster.
+        `RasterError`s, `ModelUnknown`, `ModelFailed`, `NothingKept`, and `PromptOutsideRaster` for an area off the raster.
         """
         query = self._query_about(path, model, stretch)
+        if query.group is None or not self._store.keeps:
+            raise NothingKept(path=query.scene.source.path)
         grid = query.scene.source.grid
         wanted = sorted({grid.clamp_level(level) for level in (range(grid.max_level + 1) if levels is None else levels)})
         boxes = {level: grid.frame(level) if area is None else _pixel_box(query.scene.source, area, level) for level in wanted}
@@ -323,9 +328,9 @@ class Segmenter:
         if model is None or scene.content is None:
             return None
         group = group_name(scene.content, scene.radiometry.key, network.name, model, str(self._tile_px), version())
-        if group not in self._vouched:
+        if self._vouched.get(group) != scene.changed:
             self._store.vouch(group, scene.changed)
-            self._vouched.add(group)
+            self._vouched[group] = scene.changed
         return group
 
 
@@ -345,10 +350,9 @@ def _answer(query: Query, finish: Finish, polygons: list[PolygonCandidate], leve
     source, crs = query.scene.source, query.scene.source.crs_wkt
     shown = tuple(PolygonCandidate(finished(each.polygon, source, level, finish), each.score) for each in polygons)
     middle = source.to_pixel(shapely.get_coordinates(shown[0].polygon.centroid))[0]
-    gsd_m = None if crs is None else float(np.sqrt(metres_per_pixel(source, middle).prod()) * 2.0**level)
-    stages = query.clock.stages()
+    stages, ground = query.clock.stages(), gsd_m(source, middle, level)
     return Segmentation(
-        shown[0].polygon, shown[0].score, shown, crs, query.network.name, level, sum(stages.values()), stages, gsd_m
+        shown[0].polygon, shown[0].score, shown, crs, query.network.name, level, sum(stages.values()), stages, ground
     )
 
 

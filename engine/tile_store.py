@@ -73,6 +73,11 @@ class TileStore:
         self._writer = ThreadPoolExecutor(1, "tiles")
         self._room = Semaphore(MOST_WAITING)
 
+    @property
+    def keeps(self) -> bool:
+        """Whether tiles can be kept."""
+        return self._folder is not None
+
     def close(self) -> None:
         """Write what is waiting."""
         self._writer.shutdown()
@@ -158,9 +163,14 @@ class TileStore:
             return
         self._until_check = CHECK_EVERY
         for left in self._folder.glob("*/*.part"):
-            if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
-        tiles = sorted((place.stat().st_mtime_ns, _size(place), place) for place in self._folder.glob("*/*_*_*"))
+            with suppress(FileNotFoundError):  # another engine has moved it to its place
+                if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
+                    shutil.rmtree(left, ignore_errors=True)
+        tiles = []
+        for place in self._folder.glob("*/*_*_*"):
+            with suppress(FileNotFoundError):  # another engine made room, too
+                tiles.append((place.stat().st_mtime_ns, _size(place), place))
+        tiles.sort()
         used = sum(size for _, size, _ in tiles)
         if used <= self._limit_bytes:
             return

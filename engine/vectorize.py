@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
 from typing import Any
 
@@ -74,16 +74,22 @@ def _contours_in_core(core: PixelBox, field: LogitField, frame: Polygon) -> list
 
 
 def _inside_boxes(grid: TileGrid, field: LogitField, outlined: set[Tile]) -> Iterator[Polygon]:
-    """What lies inside without holding any outline: runs of cores along each row."""
+    """What lies inside without holding any outline: runs of cores along rows that hold some, and runs of whole rows."""
     rows, cols = grid.shape(field.level)
-    for row in range(rows):
-        in_row = [Tile(field.level, row, col) for col in range(cols)]
-        for is_outlined, run in groupby(in_row, outlined.__contains__):
-            tiles = list(run)
-            first, last = grid.core(tiles[0]), grid.core(tiles[-1])
-            here = PixelBox(first.top, first.left, first.top + 1, first.left + 1)
-            if not is_outlined and field.read(here)[0, 0] > 0:
-                yield shapely.box(first.left, first.top, last.right, last.bottom)
+    held = {row: [tile.col for tile in tiles] for row, tiles in groupby(sorted(outlined), lambda tile: tile.row)}
+    runs = [(row, row, run) for row, taken in held.items() for run in _gaps(taken, cols)]
+    runs += [(top, bottom, (0, cols - 1)) for top, bottom in _gaps(list(held), rows)]
+    for top, bottom, (left, right) in runs:
+        first, last = grid.core(Tile(field.level, top, left)), grid.core(Tile(field.level, bottom, right))
+        if field.read(PixelBox(first.top, first.left, first.top + 1, first.left + 1))[0, 0] > 0:
+            yield shapely.box(first.left, first.top, last.right, last.bottom)
+
+
+def _gaps(taken: Sequence[int], length: int) -> Iterator[tuple[int, int]]:
+    """First and last of the runs of numbers below a length that are not among the taken ones, in ascending order."""
+    for before, after in pairwise((-1, *taken, length)):
+        if after - before > 1:
+            yield before + 1, after - 1
 
 
 def _cleaned(

@@ -55,6 +55,8 @@ def fetch(url: str, target: Path, progress: Progress, wait_s: float = WAIT_S) ->
 
 def _fetch_rest(url: str, part: Path, progress: Progress) -> bool:
     """One attempt; returns whether the file is whole now."""
+    if not url.startswith(("https://", "http://")):
+        raise DownloadFailed(url=url, reason="an address begins with https://; HF_ENDPOINT may lack it")
     done = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={done}-"} if done else {})
     with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:

@@ -50,7 +50,7 @@ class TileEmbedding:
         return self.maps.nbytes + self.valid.nbytes + KEPT_ANSWERS * 4 * 16 * rows * cols
 
     def features(self) -> dict[str, FloatArray]:
-        """See `Embedding`."""
+        """See `StorableEmbedding`."""
         return self.maps.channels_first()
 
 
@@ -184,7 +184,7 @@ class SamModel:
         return F.pad((pixels / 255 - mean) / std, (0, self._image_px - size[1], 0, self._image_px - size[0]))
 
     def restored(self, features: Mapping[str, FloatArray], valid: Mask) -> TileEmbedding:
-        """See `Model`."""
+        """See `Storing`."""
         return TileEmbedding(DecoderFeatures.of_channels(features).to(self._device), valid)
 
     @torch.inference_mode()
@@ -222,7 +222,7 @@ class SamModel:
         if before is not None:
             given["input_masks"] = before.to(self._device)[None, None]
         logits, scores = self._decoder.decode(embedding.maps.to(self._device), given)
-        embedding.answers.put(prompt_key(prompts), logits[scores.argmax()])
+        embedding.answers.put(prompt_key(prompts), logits[scores.argmax()].clone())
         return logits, scores
 
     def _before(self, embedding: TileEmbedding, prompts: PixelPrompts) -> Tensor | None:
@@ -262,7 +262,7 @@ def _load(folder: Path) -> tuple[SamFamily, Any]:
     load: Callable[..., Any] = getattr(transformers, family.transformers_class).from_pretrained
     try:
         net, report = load(folder, local_files_only=True, use_safetensors=True, output_loading_info=True, dtype=torch.float32)
-    except (OSError, RuntimeError, ValueError) as error:
+    except Exception as error:  # of safetensors, huggingface's hub and transformers, each its own, for each way to be broken
         if is_out_of_memory(error):
             raise ModelFailed(name=folder.name, reason="the memory is full") from error
         raise ModelFileUnusable(path=str(folder), reason=first_line(error)) from error

@@ -84,8 +84,9 @@ class Learner:
         """Of a click somewhere on the object, and of a second one where the first answer errs."""
         features, truth = example.features, example.truth
         coarse_truth = F.avg_pool2d(truth, 4)
-        first = _somewhere(coarse_truth[0, 0], self._rng)
-        prompts = PromptTensors(first, torch.ones(1, 1, dtype=torch.int64), torch.zeros(1, 4), torch.zeros_like(coarse_truth))
+        device = truth.device
+        first, kind = _somewhere(coarse_truth[0, 0], self._rng), torch.ones(1, 1, dtype=torch.int64, device=device)
+        prompts = PromptTensors(first, kind, torch.zeros(1, 4, device=device), torch.zeros_like(coarse_truth))
         losses = []
         for _ in range(2):
             x4, coarse, quality = self.decoder.look(features, prompts)
@@ -100,7 +101,7 @@ def _somewhere(truth: Tensor, rng: np.random.Generator) -> Tensor:
     deep = F.avg_pool2d(truth[None, None], 5, 1, 2)[0, 0]
     cells = torch.nonzero(deep >= 0.9 * deep.max())
     row, col = cells[int(rng.integers(len(cells)))].tolist()
-    return torch.tensor([[[4 * col + 2.0, 4 * row + 2.0]]])
+    return torch.tensor([[[4 * col + 2.0, 4 * row + 2.0]]], device=truth.device)
 
 
 def _corrected(prompts: PromptTensors, answer: Tensor, truth: Tensor) -> PromptTensors:
@@ -108,8 +109,8 @@ def _corrected(prompts: PromptTensors, answer: Tensor, truth: Tensor) -> PromptT
     wrong = ((answer > 0.5) != (truth > 0.5)).float()
     thick = F.avg_pool2d(wrong, 7, 1, 3) + F.avg_pool2d(wrong, 25, 1, 12)
     row, col = divmod(int((thick * wrong).argmax()), truth.shape[-1])
-    place = torch.tensor([[[4 * col + 2.0, 4 * row + 2.0]]])
-    kind = torch.tensor([[int(truth[0, 0, row, col] > 0.5)]])
+    place = torch.tensor([[[4 * col + 2.0, 4 * row + 2.0]]], device=truth.device)
+    kind = torch.tensor([[int(truth[0, 0, row, col] > 0.5)]], device=truth.device)
     return PromptTensors(torch.cat((prompts.clicks_xy, place), 1), torch.cat((prompts.kinds, kind), 1), prompts.box, answer)
 
 

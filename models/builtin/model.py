@@ -52,7 +52,7 @@ class TileEmbedding:
         return self.maps.nbytes + self.valid.nbytes + KEPT_ANSWERS * 4 * cells
 
     def features(self) -> dict[str, FloatArray]:
-        """See `Embedding`."""
+        """See `StorableEmbedding`."""
         return {each.name: getattr(self.maps, each.name)[0].cpu().numpy() for each in fields(Features)}
 
 
@@ -121,7 +121,7 @@ class BuiltinModel:
         return TileEmbedding(self._encoder(channels_first.contiguous(memory_format=torch.channels_last)), valid)
 
     def restored(self, features: Mapping[str, FloatArray], valid: Mask) -> TileEmbedding:
-        """See `Model`."""
+        """See `Storing`."""
         maps = {each.name: torch.from_numpy(features[each.name])[None].to(self._device) for each in fields(Features)}
         return TileEmbedding(Features(**maps), valid)
 

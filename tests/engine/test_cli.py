@@ -188,3 +188,28 @@ def test_shapefile_names_fit_and_never_clash(fields):
     assert list(short) == fields
     assert all(len(name.encode()) <= 10 for name in short.values())
     assert len({name.lower() for name in short.values()}) == len(fields)
+
+
+@pytest.mark.parametrize("suffix", ["gpkg", "shp", "geojson", "parquet"])
+def test_properties_that_clash_with_our_own_or_differ_in_type_are_kept(capsys, image, tmp_path, suffix):
+    prompts = tmp_path / "prompts.json"
+    point = [[500240, 4499720, True]]
+    given = [{"Level": "high", "fid": 7, "id": 1}, {"Level": "low", "fid": 7, "id": "2b"}]
+    prompts.write_text(json.dumps({"crs": "EPSG:32613", "objects": [{"points": point, "properties": own} for own in given]}))
+    output = tmp_path / f"out.{suffix}"
+    code, _, err = run(capsys, "segment", image, "--prompts", prompts, "-o", output)
+    assert code == 0, err
+    frame = geopandas.read_parquet(output) if suffix == "parquet" else geopandas.read_file(output)
+    assert frame["Level_"].tolist() == ["high", "low"]
+    assert frame["fid_"].tolist() == [7, 7]
+    assert frame["id"].astype(str).tolist() == ["1", "2b"]
+    assert frame["level"].tolist() == [0, 0]
+
+
+def test_values_that_a_format_can_not_hold_are_told_in_one_line(capsys, image, tmp_path):
+    prompts = tmp_path / "prompts.json"
+    own = {"points": [[500240, 4499720, True]], "properties": {"number": 2**70}}
+    prompts.write_text(json.dumps({"crs": "EPSG:32613", "objects": [own]}))
+    code, _, [line] = run(capsys, "segment", image, "--prompts", prompts, "-o", tmp_path / "out.parquet")
+    assert code == 2
+    assert "out.parquet" in line

@@ -172,3 +172,8 @@ def test_a_wrong_file_is_refused_and_not_kept(hub, tmp_path):
     with pytest.raises(ModelFileUnusable):
         install()
     assert left(tmp_path) == []
+
+
+def test_a_mirror_without_a_scheme_is_told(tmp_path):
+    with pytest.raises(DownloadFailed, match="begins with https"):
+        fetch("mirror.example/model", tmp_path / "weights", lambda done, total: None)

@@ -13,7 +13,7 @@ from rasterlasso.engine.errors import RasterError, RasterNotFound, RasterUnreada
 from rasterlasso.engine.ops import Stretch
 from rasterlasso.engine.radiometry import Radiometry
 from rasterlasso.engine.raster import RasterSource
-from rasterlasso.engine.tiling import Window
+from rasterlasso.engine.tiling import Tile, Window
 
 transforms = st.one_of(
     st.builds(
@@ -226,3 +226,32 @@ def test_statistics_of_a_giant_without_overviews_come_from_patches(make_raster, 
     nearly_empty[:, 70:80, 70:80] = 500
     with RasterSource(make_raster(nearly_empty, "empty.tif", nodata=0)) as source:
         assert Radiometry.of(source).low[0] == 500
+
+
+def test_a_few_nan_do_not_darken_what_is_reduced(make_raster):
+    rng = np.random.default_rng(0)
+    data = rng.uniform(80, 90, (1, 512, 512)).astype(np.float32)
+    data[0, rng.random((512, 512)) < 0.02] = np.nan
+    with RasterSource(make_raster(data)) as source:
+        window = source.grid.window(Tile(3, 0, 0))
+        image, valid = Radiometry.of(source).render(source, window)
+    assert valid.mean() > 0.9
+    assert (image[valid] == 0).mean() < 0.1
+
+
+@pytest.mark.parametrize(("dtype", "middle", "spread"), [("float64", 1.7e9, 30), ("uint32", 4e9, 40), ("int64", 2.0**60, 1e6)])
+def test_large_values_keep_their_contrast(make_raster, dtype, middle, spread):
+    data = (middle + spread * np.linspace(-1, 1, 300 * 400)).reshape(1, 300, 400).astype(dtype)
+    with RasterSource(make_raster(data)) as source:
+        image, _ = Radiometry.of(source).render(source, source.grid.window(Tile(0, 0, 0)))
+    assert image[0, 0, 0] < 20 < 235 < image[-1, -1, 0]
+
+
+def test_ground_control_points_that_place_nothing_are_refused(tmp_path, field_image):
+    points = [GroundControlPoint(place, place, 500_000, 4_500_000) for place in (0.0, 10.0, 20.0)]
+    path = tmp_path / "gcps.tif"
+    options = {"count": 3, "height": 300, "width": 400, "dtype": "uint8", "crs": "EPSG:32613", "gcps": points}
+    with rasterio.open(path, "w", driver="GTiff", **options) as dataset:
+        dataset.write(field_image)
+    with pytest.raises(RasterUnreadable, match=r"gcps\.tif"):
+        RasterSource(path)

@@ -232,3 +232,18 @@ def test_a_model_replaced_by_another_of_its_name_is_loaded_again(store, sam_fold
     assert segmenter.model("mine") is not former
     assert segmenter.segment(raster, prompts, model="mine").stages["encode"] > 0
     segmenter.close()
+
+
+@pytest.mark.parametrize("damage", ["cut off", "emptied", "config"])
+def test_what_broke_after_it_was_added_is_told_when_it_is_used(store, sam_folder, damage):
+    weights.add(sam_folder("sam2"), "mine")
+    folder = store / "mine"
+    file = folder / ("config.json" if damage == "config" else "model.safetensors")
+    if damage == "config":
+        config = json.loads(file.read_text())
+        config["vision_config"]["backbone_config"]["num_attention_heads"] = "many"
+        file.write_text(json.dumps(config))
+    else:
+        file.write_bytes(file.read_bytes()[:1000] if damage == "cut off" else b"")
+    with pytest.raises(ModelFileUnusable, match=str(folder)):
+        registry.entry("mine").load()

@@ -4,6 +4,7 @@ import rasterio
 import rasterio.warp
 import shapely
 from affine import Affine
+from pyproj import CRS
 from shapely import affinity
 
 import rasterlasso.engine.api as rl
@@ -12,6 +13,7 @@ from rasterlasso.engine.errors import (
     CrsMissing,
     CrsUnknown,
     ModelUnknown,
+    NothingFound,
     PolygonUnusable,
     PromptMissing,
     PromptNotANumber,
@@ -21,6 +23,7 @@ from rasterlasso.engine.errors import (
 from rasterlasso.engine.measure import area_m2
 from rasterlasso.engine.prompts import Box, Point, Prompts
 from rasterlasso.engine.segmenter import Segmenter
+from rasterlasso.models.base import Candidate
 
 FIELD_PX = shapely.box(60, 100, 180, 180)
 MIDDLE_PX = (120, 140)
@@ -244,3 +247,95 @@ def test_real_fields_come_out_valid(data):
             assert found.polygon.contains(shapely.Point(click))
             overlaps.append(max(iou(candidate.polygon, field) for candidate in found.candidates))
     assert np.median(overlaps) > 0.6
+
+
+def test_clicks_on_valid_pixels_among_speckled_nodata_are_never_refused(make_raster):
+    rng = np.random.default_rng(3)
+    image = np.full((3, 700, 700), 60, np.uint8)
+    image[:, 200:500, 150:600] = 180
+    image[:, rng.random((700, 700)) < 0.05] = 0
+    path = str(make_raster(image, nodata=0))
+    segmenter = Segmenter(tile_px=256)
+    rows, cols = np.nonzero(image[0, 210:490, 160:590])
+    for index in rng.integers(0, len(rows), 40):
+        place = Point(500_000 + 2 * (cols[index] + 160.5), 4_500_000 - 2 * (rows[index] + 210.5))
+        assert segmenter.segment(path, Prompts((place,)), level=0).polygon.area > 0
+    row, col = np.argwhere(image[0, 210:490, 160:590] == 0)[0]
+    nodata = Point(500_000 + 2 * (col + 160.5), 4_500_000 - 2 * (row + 210.5))
+    with pytest.raises(PromptOnNodata):
+        segmenter.segment(path, Prompts((nodata,)), level=0)
+
+
+def test_areas_do_not_depend_on_the_antimeridian():
+    wkt = CRS.from_epsg(3832).to_wkt()  # Pacific Disc Mercator, whose middle is 150° east
+    step = 111_319.49
+    across, west = shapely.box(29.5 * step, 0, 30.5 * step, step), shapely.box(28 * step, 0, 29 * step, step)
+    alone = area_m2(across, wkt)
+    assert alone == pytest.approx(area_m2(west, wkt), rel=1e-6)
+    assert area_m2(shapely.MultiPolygon([across, west]), wkt) == pytest.approx(2 * alone, rel=1e-6)
+    holed = shapely.box(25 * step, -2 * step, 34 * step, 3 * step).difference(across)
+    assert area_m2(holed, wkt) == pytest.approx(area_m2(shapely.Polygon(holed.exterior), wkt) - alone, rel=1e-6)
+
+
+def test_pixels_off_earth_have_no_ground_size(make_raster, field_image):
+    local = 'LOCAL_CS["site",UNIT["metre",1]]'
+    with rl.open(make_raster(field_image, crs=local)) as scene:
+        assert scene.gsd_m is None
+        assert scene.segment([(*(UTM @ MIDDLE_PX), True)]).gsd_m is None
+        with pytest.raises(CrsUnknown, match="no way"):
+            scene.segment([(10.0, 50.0, True)], crs="EPSG:4326")
+
+
+class Bright:
+    """A model by rule: what is bright, left of all background clicks; nothing where the newest foreground click is dark."""
+
+    name = "bright"
+
+    def encode(self, image, valid):
+        return np.where(valid, image[..., 0], 0).astype(np.float32)
+
+    def decode(self, embedding, prompts, most=3):
+        clicks = prompts.points_xy.astype(int)
+        meant, others = clicks[prompts.foreground], clicks[~prompts.foreground]
+        if len(meant) and embedding[meant[-1, 1], meant[-1, 0]] < 128:
+            return ()
+        logits = np.where(embedding > 128, 6, -6).astype(np.float32)
+        for col, _ in others:
+            logits[:, col:] = -6
+        return (Candidate(logits, 0.9),)
+
+
+def line(make_raster):
+    """Bright and two pixels wide, from the left to the right edge of 1024 px, in tiles of 256; coarser levels show it dark."""
+    image = np.full((3, 256, 1024), 20, np.uint8)
+    image[:, 101:103] = 220
+    image[:, 200:] = 120  # dark, too, but contrast enough to be seen as it is
+    return str(make_raster(image)), Segmenter(models=(Bright(),), tile_px=256)
+
+
+def at(col, row, foreground=True):
+    return Point(500_000 + 2 * (col + 0.5), 4_500_000 - 2 * (row + 0.5), foreground)
+
+
+def test_a_click_that_finds_nothing_does_not_spoil_the_next_one(make_raster):
+    path, segmenter = line(make_raster)
+    with pytest.raises(NothingFound):
+        segmenter.segment(path, Prompts((at(50, 20),)), model="bright", level=0)
+    both = segmenter.segment(path, Prompts((at(50, 20), at(50, 101))), model="bright", level=0)
+    assert both.polygon.contains(shapely.Point(at(50, 101).x, at(50, 101).y - 1))
+
+
+def test_what_no_coarser_level_shows_is_answered_at_the_finer_one(make_raster):
+    path, segmenter = line(make_raster)
+    found = segmenter.segment(path, Prompts((at(50, 101),)), model="bright", level=0)
+    assert found.polygon.contains(shapely.Point(at(50, 101).x, at(50, 101).y - 1))
+
+
+def test_foreground_off_the_first_tile_stays_when_a_background_click_cuts_the_object_there(make_raster):
+    path, segmenter = line(make_raster)
+    clicks = at(50, 101), at(700, 101), at(120, 101, foreground=False)
+    places = [shapely.Point(click.x, click.y - 1) for click in clicks]
+    before = segmenter.segment(path, Prompts(clicks[:2]), model="bright", level=0)
+    assert all(before.polygon.contains(place) for place in places)
+    after = segmenter.segment(path, Prompts(clicks), model="bright", level=0)
+    assert [after.polygon.contains(place) for place in places] == [True, True, False]

@@ -4,17 +4,22 @@ import multiprocessing
 import os
 import shutil
 import threading
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 import torch
 import zarr
+from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from rasterlasso.engine import cli, segmenter, tile_store
 from rasterlasso.engine.errors import CacheUnwritable
+from rasterlasso.engine.fingerprint import SAMPLE_BYTES, SAMPLES
 from rasterlasso.engine.prompts import Point, Prompts
 from rasterlasso.engine.segmenter import Segmenter
 from rasterlasso.engine.tile_store import StoredTile, TileStore
@@ -23,6 +28,7 @@ from rasterlasso.models import sam, weights
 from rasterlasso.models.devices import Hardware
 from rasterlasso.models.sam import SamModel
 
+UTM = Affine(2, 0, 500_000, 0, -2, 4_500_000)
 CLICK = Prompts((Point(500_240, 4_499_720),))
 
 
@@ -293,3 +299,77 @@ def test_no_thread_is_left(folder):
     put(TileStore(folder, 10**9), "g", Tile(0, 0, 0), stored())
     assert not [t for t in threading.enumerate() if t.name.startswith("tiles")]
     assert threading.active_count() <= before + 2  # zarr keeps a loop of its own
+
+
+@pytest.mark.parametrize("kind", ["GPKG", "GTIFF_DIR"])
+def test_parts_of_one_file_do_not_share_tiles(folder, tmp_path, field_image, kind):
+    path = tmp_path / ("rasters.gpkg" if kind == "GPKG" else "pages.tif")
+    options = {"count": 3, "height": 300, "width": 400, "dtype": "uint8", "crs": "EPSG:32613", "transform": UTM}
+    for name, image in (("a", field_image), ("b", field_image[:, ::-1])):
+        own = {"RASTER_TABLE": name, "TILE_FORMAT": "PNG"} if kind == "GPKG" else {}
+        own["APPEND_SUBDATASET"] = "NO" if name == "a" else "YES"
+        with rasterio.open(path, "w", driver="GPKG" if kind == "GPKG" else "GTiff", **options, **own) as dataset:
+            dataset.write(image)
+    parts = [f"GPKG:{path}:a", f"GPKG:{path}:b"] if kind == "GPKG" else [f"GTIFF_DIR:{page}:{path}" for page in (1, 2)]
+    contents = [Segmenter(store=TileStore(folder, 10**9)).scene(part).content for part in parts]
+    assert None not in contents
+    assert contents[0] != contents[1]
+    moved = tmp_path / "elsewhere"
+    moved.mkdir()
+    shutil.copy(path, moved)
+    there = parts[0].replace(str(path), str(moved / path.name))
+    assert Segmenter(store=TileStore(folder, 10**9)).scene(there).content == contents[0]
+
+
+def test_a_raster_that_changes_where_nobody_samples_is_encoded_again_in_the_same_session(folder, tmp_path):
+    path = tmp_path / "large.tif"
+    options = {"count": 3, "height": 1000, "width": 1000, "dtype": "uint8", "crs": "EPSG:32613", "transform": UTM}
+    with rasterio.open(path, "w", driver="GTiff", **options) as dataset:
+        dataset.write(np.full((3, 1000, 1000), 90, np.uint8))
+    segmenter = Segmenter(store=TileStore(folder, 10**9))
+    before = segmenter.scene(str(path)).content
+    assert list(segmenter.encode(str(path), levels=[0]))
+    first = written_at(folder)
+    size = path.stat().st_size
+    unseen = next(o for o in range(size // 2, size) if all(not s <= o < s + SAMPLE_BYTES for s in sampled(size)))
+    with path.open("r+b") as file:
+        file.seek(unseen)
+        file.write(bytes([200]))
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 10**9))
+    assert segmenter.scene(str(path)).content == before
+    assert list(segmenter.encode(str(path), levels=[0]))
+    segmenter.close()
+    assert written_at(folder) > first
+
+
+def written_at(folder):
+    """When the one tile was written, once it is."""
+    for _ in range(200):
+        if found := list(folder.glob("*/0_0_0/zarr.json")):
+            return found[0].stat().st_mtime_ns
+        time.sleep(0.05)
+    raise AssertionError("no tile was written")
+
+
+def sampled(size):
+    """Where the fingerprint's pieces begin."""
+    return range(0, size, max(SAMPLE_BYTES, (size - SAMPLE_BYTES) // (SAMPLES - 1)))
+
+
+def test_what_another_engine_moves_away_meanwhile_is_no_failure(folder, monkeypatch):
+    told = []
+    store = TileStore(folder, 10**9, told.append)
+    put(store, "g", Tile(0, 0, 0), stored())
+    gone = [folder / "g" / "0_9_9", folder / "g" / "gone.part"]
+    glob = Path.glob
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: [*glob(self, pattern), gone["part" in pattern]])
+    other = TileStore(folder, 10**9, told.append)
+    put(other, "g", Tile(0, 1, 0), stored())
+    assert not told
+    assert other.has("g", Tile(0, 1, 0))
+
+
+def test_nothing_is_encoded_ahead_where_nothing_is_kept(make_raster, field_image, monkeypatch, capsys):
+    monkeypatch.setenv("RASTERLASSO_CACHE", "off")
+    assert cli.main(["encode", str(make_raster(field_image))]) == 2
+    assert "RASTERLASSO_CACHE" in capsys.readouterr().err

@@ -5,7 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from rasterlasso.engine.vectorize import MIN_HOLE_PX, TOLERANCE_PX, outline, polygonal, simplified
+from rasterlasso.engine.mosaic import OneTile
+from rasterlasso.engine.refine import refinement
+from rasterlasso.engine.tiling import TileGrid
+from rasterlasso.engine.vectorize import MIN_HOLE_PX, TOLERANCE_PX, outline, outline_of_mosaic, polygonal, simplified
 
 NOWHERE = np.empty((0, 2))
 
@@ -101,3 +104,16 @@ def test_bow_ties_and_lines_become_areas_or_nothing():
     assert bow_tie.is_valid
     assert bow_tie.area == pytest.approx(8)
     assert polygonal(shapely.LineString([(0, 0), (1, 1)])) is None
+
+
+def test_an_object_on_a_giant_grid_is_outlined_at_once():
+    grid = TileGrid(1 << 26, 1 << 26, 256)  # as of map servers: more tiles than could be walked
+    first = grid.tile_at(1, 30_000_000, 30_000_000)
+    box = grid.box(first)
+    coarse = OneTile(grid, first, disc((256, 256), (128, 128), 120).astype(np.float32))
+    spread = refinement(grid, coarse, {first})
+    found = outline_of_mosaic(grid, spread.mosaic, spread.outlined, NOWHERE, NOWHERE)
+    assert found.is_valid
+    assert found.area == pytest.approx(np.pi * 240**2, rel=0.01)
+    assert not found.interiors
+    assert found.centroid.coords[0] == pytest.approx((2 * (box.left + 128), 2 * (box.top + 128)), abs=2)
