@@ -55,6 +55,13 @@ class Scene:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
+    def at(self, model: str, level: int | None) -> Scene:
+        """The same raster, asked of another model or at another level. It shares all that is kept, and ends with this one.
+
+        Raises `ModelUnknown`.
+        """
+        return Scene(self._path, self._segmenter, model, level)
+
     def close(self) -> None:
         """Let the file go."""
         self._segmenter.close()

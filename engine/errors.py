@@ -303,6 +303,15 @@ class ProtocolError(RasterLassoError):
     template = QT_TRANSLATE_NOOP("RasterLasso", "Not a message of the engine's protocol: {reason}.")
 
 
+class EngineBroken(RasterLassoError):
+    """The engine runs, but its libraries or its own model can't be loaded."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "The engine does not work on this machine ({reason}). Install it again; `rasterlasso doctor` tells what is wrong.",
+    )
+
+
 class EngineCrashed(RasterLassoError):
     """The engine ended again and again on the same request."""
 

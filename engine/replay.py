@@ -63,18 +63,10 @@ def replayed(features: geopandas.GeoDataFrame, image: str, model: str | None, fi
 
     Raises `RasterError`s, `ModelUnknown`, `ModelFailed`, `CrsMissing` and `CrsUnknown`.
     """
-    scenes: dict[tuple[str, int], api.Scene] = {}
-    with api.open(image) as probe:
-        native_m = probe.gsd_m
-    try:
+    with api.open(image) as scene:
         for _, feature in features.iterrows():
-            name = model or _text(feature, "model") or DEFAULT_MODEL
-            level = _level(feature, native_m)
-            scene = scenes.get((name, level)) or scenes.setdefault((name, level), api.open(image, name, level))
-            yield _asked_again(feature, scene, features.crs, finish)
-    finally:
-        for scene in scenes.values():
-            scene.close()
+            asked = scene.at(model or _text(feature, "model") or DEFAULT_MODEL, _level(feature, scene.gsd_m))
+            yield _asked_again(feature, asked, features.crs, finish)
 
 
 def write(features: geopandas.GeoDataFrame, rows: list[Replayed], path: Path) -> None:

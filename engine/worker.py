@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from . import protocol
-from .errors import InternalError, NothingFound, PromptError, ProtocolError, RasterLassoError
+from .errors import EngineBroken, InternalError, NothingFound, PromptError, ProtocolError, RasterLassoError, first_line
 from .ops import LearnParams, PrefetchParams, SegmentParams, SegmentResult
 from .protocol import Cancel, Cancelled, Failure, Message, Notice, Progress, Ready, Request, Result
 from .version import version
@@ -148,14 +148,16 @@ class Worker:
 
     def work(self) -> None:
         """Answer requests until the inbox closes."""
-        self._warm_segmenter()
+        with suppress(EngineBroken):  # each request will be told
+            self._warm_segmenter()
         while not self._inbox.is_closed:
             request = self._inbox.take(wait=self._prefetching is None)
             if request is not None:
                 self._send(self._answer(request))
             elif self._prefetching is not None:
                 self._prefetch_one(self._prefetching)
-        self._warm_segmenter().close()
+        if self._segmenter is not None:
+            self._segmenter.close()
 
     def _receive(self, line: bytes) -> None:
         try:
@@ -294,15 +296,23 @@ class Worker:
         return {}
 
     def _warm_segmenter(self) -> Segmenter:
+        """Raises `EngineBroken`."""
         if self._segmenter is None:
-            from ..models.registry import DEFAULT_MODEL
-            from .segmenter import Segmenter
-            from .tile_store import TileStore, default_folder, default_limit_bytes
-
-            store = TileStore(default_folder(), default_limit_bytes(), self._notify)
-            self._segmenter = Segmenter(store=store)
-            self._segmenter.model(DEFAULT_MODEL)
+            try:
+                self._segmenter = self._made_segmenter()
+            except Exception as error:  # whatever a library that does not fit this machine raises when it is loaded
+                log.exception("the engine does not work")
+                raise EngineBroken(reason=f"{type(error).__name__}: {first_line(error)}") from error
         return self._segmenter
+
+    def _made_segmenter(self) -> Segmenter:
+        from ..models.registry import DEFAULT_MODEL
+        from .segmenter import Segmenter
+        from .tile_store import TileStore, default_folder, default_limit_bytes
+
+        segmenter = Segmenter(store=TileStore(default_folder(), default_limit_bytes(), self._notify))
+        segmenter.model(DEFAULT_MODEL)
+        return segmenter
 
     def _notify(self, error: RasterLassoError) -> None:
         self._send(Notice(error.code, error.params, str(error)))

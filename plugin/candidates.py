@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 from qgis.core import QgsGeometry
 
 from ..engine.ops import SegmentResult
@@ -16,6 +18,8 @@ class Candidates:
         self._all: list[tuple[QgsGeometry, float]] = []
         self._choice = 0
         self._preferred_rank: dict[str, int] = {}
+        self.is_whole = False
+        """Whether they are all that was found to the newest question."""
 
     @property
     def answer(self) -> SegmentResult | None:
@@ -42,9 +46,13 @@ class Candidates:
         """All but the chosen one."""
         return [polygon for index, (polygon, _) in enumerate(self._all) if index != self._choice]
 
-    def take(self, answer: SegmentResult | None, class_name: str | None = None) -> None:
+    def as_now(self) -> Candidates:
+        """For going on from here later; what is preferred is common to both."""
+        return copy(self)
+
+    def take(self, answer: SegmentResult | None, class_name: str | None = None, *, is_whole: bool = False) -> None:
         """A new answer. class_name: of a new object, whose preferred size is chosen; None for the model's best."""
-        self._answer = answer
+        self._answer, self.is_whole = answer, is_whole
         self._all = [] if answer is None else [(from_hex(answer.wkb_hex), answer.score)]
         if answer is not None:
             self._all += [(from_hex(wkb_hex), score) for wkb_hex, score in answer.others]

@@ -255,7 +255,8 @@ class Digitizer(QObject):
         elif self._accept_on_answer:
             self._accept_on_answer = False
         elif not self._draft.is_empty:
-            self._replace_draft(self._draft.without_last())
+            kept = None if self._draft.steps else self._draft.kept
+            self._replace_draft(self._draft.without_last(), None if kept is None else kept.shown)
 
     def stop(self) -> None:
         """Let what is found so far be the polygon."""
@@ -282,7 +283,7 @@ class Digitizer(QObject):
             self._tell(NothingToAccept())
             return
         is_one, is_first = self._draft.kept is None, self.target.layer is None
-        gives_it_again = is_one and self._inquiry.is_whole and self.candidates.is_best
+        gives_it_again = is_one and self.candidates.is_whole and self.candidates.is_best
         prompts = self._draft.prompts if gives_it_again else None
         known = attributes(kept.answer, kept.score, prompts, self.crs, source_of(self.imagery), self.class_name)
         try:
@@ -323,10 +324,11 @@ class Digitizer(QObject):
         """Pieces with the newest answer that they are made of; None where there are none."""
         if not pieces:
             return None
+        shown = self.candidates.as_now()
         if self.answer is not None:
-            return Kept(pieces, self.answer, self.candidates.score)
+            return Kept(pieces, self.answer, self.candidates.score, shown)
         former = self._draft.kept
-        return None if former is None else Kept(pieces, former.answer, former.score)
+        return None if former is None else Kept(pieces, former.answer, former.score, shown)
 
     def _split(self, stroke: list[QgsPointXY]) -> None:
         try:
@@ -377,10 +379,13 @@ class Digitizer(QObject):
         self._replace_draft(self._draft.with_step(step))
         self._is_extended = True
 
-    def _replace_draft(self, draft: Draft) -> None:
+    def _replace_draft(self, draft: Draft, shown: Candidates | None = None) -> None:
+        """shown: what was answered to it before, None for asking."""
         self._draft, self._held = draft, []
         self._accept_on_answer = self._is_splitting = self._is_extended = False
-        if draft.prompts.has_foreground:
+        if shown is not None:
+            self._inquiry.go_on_from(shown)
+        elif draft.prompts.has_foreground:
             self._ask()
         else:
             self._inquiry.drop()

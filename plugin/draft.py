@@ -10,6 +10,7 @@ from qgis.core import QgsCoordinateTransform, QgsGeometry, QgsPointXY, QgsRectan
 
 from ..engine.ops import SegmentResult
 from ..engine.prompts import Box, Point, Prompts
+from .candidates import Candidates
 from .imagery import transformed, transformed_box, transformed_shape
 from .wkb import from_hex, to_hex
 
@@ -40,11 +41,16 @@ class Combining(Enum):
 
 @dataclass(frozen=True)
 class Kept:
-    """What was found before the prompts there are now: each piece will be a feature. answer: the newest that it is made of."""
+    """What was found before the prompts there are now: each piece will be a feature.
+
+    answer: the newest that it is made of. shown: what is shown again where keeping it is undone; None where the engine must be
+    asked.
+    """
 
     pieces: tuple[QgsGeometry, ...]
     answer: SegmentResult
     score: float
+    shown: Candidates | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +133,7 @@ class Draft:
             steps=tuple(moved(step, transform) for step in self.steps),
             kept=None
             if kept is None
-            else replace(kept, pieces=tuple(transformed_shape(piece, transform) for piece in kept.pieces)),
+            else replace(kept, pieces=tuple(transformed_shape(piece, transform) for piece in kept.pieces), shown=None),
             before=None if before is None else before.transformed(transform),
         )
 

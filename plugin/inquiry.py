@@ -36,12 +36,10 @@ class Inquiry(QObject):
         """How far the question under way is; None when none is."""
         self.is_growing = False
         """Whether the answer is part of one that is still being found."""
-        self.is_whole = False
-        """Whether the answer is all that was found to the newest question."""
 
     def ask(self, params: SegmentParams, class_name: str | None) -> None:
         """class_name: of a new object, whose preferred size is chosen; None for the model's best."""
-        self.progress, self.is_growing, self.is_whole = Progress(0, "read", 0.0), False, False
+        self.progress, self.is_growing, self.candidates.is_whole = Progress(0, "read", 0.0), False, False
         replies = Replies(result=partial(self._on_result, class_name), failure=self._on_failure, progress=self._on_progress)
         self._engine.request("segment", params.to_wire(), replies, CHANNEL)
 
@@ -59,9 +57,14 @@ class Inquiry(QObject):
         self.candidates.take(None)
         self.progress, self.is_growing = None, False
 
+    def go_on_from(self, candidates: Candidates) -> None:
+        """Show what was answered before; nothing is asked."""
+        self.drop()
+        self.candidates = candidates.as_now()
+
     def _on_result(self, class_name: str | None, value: dict[str, Any]) -> None:
-        self.candidates.take(SegmentResult.from_wire(value), class_name)
-        self.progress, self.is_growing, self.is_whole = None, False, True
+        self.candidates.take(SegmentResult.from_wire(value), class_name, is_whole=True)
+        self.progress, self.is_growing = None, False
         self.answered.emit()
 
     def _on_failure(self, error: RasterLassoError) -> None:

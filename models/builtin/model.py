@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -15,6 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from ...engine.errors import first_line
 from ..base import MOST_CANDIDATES, Candidate, Embedding, FloatArray, FloatImage, Mask, PixelPrompts
 from ..devices import best_device
 from ..prompted import KEPT_ANSWERS, SATURATION, Answers, obedient, prompt_key, without_last_click
@@ -24,6 +26,8 @@ from .learning import Learner, example_of
 from .merging import merged
 from .network import STRIDE, ClickNet, Features, NetWindow, PromptTensors
 from .windows import CellWindow, possible_part, reaches_cut, search_window, window_around
+
+log = logging.getLogger(__name__)
 
 WEIGHTS = Path(__file__).with_name("clicknet.safetensors")
 
@@ -81,12 +85,11 @@ class BuiltinModel:
     name = "builtin"
 
     def __init__(self, weights: Path = WEIGHTS, device: torch.device | None = None) -> None:
-        self._device = device or best_device()
         net = ClickNet()
         net.load_state_dict({name: value.float() for name, value in load_file(weights).items()})
         _fuse(net.eval())
-        net.to(self._device)
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._device = _settled(net, device or best_device())
         self._encoder, self._decoder = net.encoder, net.decoder
         self._learner: Learner | None = None
 
@@ -216,6 +219,20 @@ class BuiltinModel:
                 [logits] = sharpened(own.of(fine[0, [index]], 0.25), own.of(pixels, 0.25), clicks)
                 _paint(plane, logits, seen.window, part)
         return result
+
+
+@torch.inference_mode()
+def _settled(net: ClickNet, device: torch.device) -> torch.device:
+    """Where the network runs now: on the device, or on the CPU where that one fails, which only a try can tell."""
+    try:
+        net.to(device)
+        if device.type != "cpu":
+            net.encoder(torch.zeros(1, 3, STRIDE, STRIDE, device=device))
+    except RuntimeError as error:
+        log.warning("%s does not work (%s): the built-in model runs on the CPU, slower", device, first_line(error))
+        net.to("cpu")
+        return torch.device("cpu")
+    return device
 
 
 def _fuse(module: nn.Module) -> None:

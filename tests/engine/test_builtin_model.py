@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from rasterlasso.models.base import PixelPrompts
 from rasterlasso.models.builtin.model import BuiltinModel
@@ -58,3 +59,12 @@ def test_many_earlier_answers_do_not_pile_up(model, embedding):
     for x in range(10, 110):
         model.decode(embedding, prompts((x, 95, True)))
     assert len(embedding.answers) <= 64
+
+
+@pytest.mark.skipif(torch.backends.mps.is_available(), reason="it would work here")
+def test_a_device_that_does_not_work_gives_way_to_the_cpu(caplog, field_image):
+    model = BuiltinModel(device=torch.device("mps"))
+    [message] = [record.getMessage() for record in caplog.records]
+    assert "mps" in message
+    embedding = model.encode(np.moveaxis(field_image, 0, -1).astype(np.uint8), np.ones((300, 400), np.bool_))
+    assert model.decode(embedding, PixelPrompts(np.array([[120.0, 140.0]]), np.array([True])))

@@ -17,6 +17,7 @@ from rasterlasso.engine import protocol
 from rasterlasso.engine.ops import LearnParams, PrefetchParams, SegmentParams
 from rasterlasso.engine.prompts import Point, Prompts
 from rasterlasso.engine.protocol import Cancel, Cancelled, Failure, Progress, Ready, Request, Result
+from rasterlasso.engine.worker import Worker
 
 LAUNCHER = Path(__file__).resolve().parents[2] / "engine" / "launch.py"
 TIMEOUT = 60
@@ -235,3 +236,26 @@ def test_prefetching_what_can_not_be_read_is_no_matter(engine, image, tmp_path):
     assert engine.final(2) == Result(2, {})
     engine.send(segment(3, image, [(500_240, 4_499_720, True)]))
     assert isinstance(engine.final(3), Result)
+
+
+def test_libraries_that_do_not_work_are_told_to_each_request(monkeypatch):
+    monkeypatch.setitem(sys.modules, "rasterlasso.engine.segmenter", None)  # its import fails, as that of a broken library
+    told, both = [], threading.Event()
+
+    def send(message):
+        told.append(message)
+        if len(told) == 2:
+            both.set()
+
+    def lines():
+        for number in (1, 2):
+            yield protocol.encode(Request(number, "models", {}))
+        assert both.wait(TIMEOUT)
+
+    worker = Worker(send)
+    reader = threading.Thread(target=worker.read, args=(lines(),))
+    reader.start()
+    worker.work()
+    reader.join()
+    assert [(each.id, each.code) for each in told] == [(1, "EngineBroken"), (2, "EngineBroken")]
+    assert "doctor" in told[0].message

@@ -71,6 +71,21 @@ def test_a_part_is_added_and_taken_back(bench):
     assert len(bench.digitizer.draft.points) == 1
 
 
+def test_taking_up_again_shows_the_candidate_that_was_kept(bench):
+    bench.click(*MIDDLE)
+    bench.answered()
+    small = QgsGeometry.fromRect(QgsRectangle(X0 + 20, Y0 + 20, X1 - 20, Y1 - 20))
+    bench.digitizer.candidates.take(SegmentResult(to_hex(WHOLE), 0.9, "builtin", 0, 0.1, ((to_hex(small), 0.8),)))
+    bench.key(Qt.Key.Key_Tab)
+    bench.key(Qt.Key.Key_A)
+    bench.key(Qt.Key.Key_Backspace)
+    assert bench.digitizer.progress is None
+    assert bench.digitizer.polygon.equals(small)
+    assert len(bench.digitizer.draft.points) == 1
+    bench.key(Qt.Key.Key_Tab)
+    assert bench.digitizer.polygon.equals(WHOLE)
+
+
 def test_what_is_clicked_is_cut_out_and_one_feature_is_accepted(bench, project):
     plain = QgsGeometry.fromRect(QgsRectangle(X0 - 60, Y0 - 60, X1 + 60, Y1 + 60))
     layer = polygon_layer(project, plain.asWkt(), fields="&field=prompts:string&field=model:string")
