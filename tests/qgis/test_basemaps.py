@@ -68,6 +68,27 @@ def test_a_click_on_a_basemap_gives_the_lake(bench, project, server, kind):
     assert bench.digitizer.polygon.contains(QgsPointXY(*LAKE[:2]))
 
 
+def test_a_lake_larger_than_a_tile_on_a_basemap_is_one_polygon(bench, project, server):
+    use(bench, project, xyz(server))
+    x, y, radius = LAKE
+    bench.look_at(x - radius / 2, y - radius / 2, x + radius / 2, y + radius / 2, crs="EPSG:3857")
+    bench.click(x, y)
+    wait_until(lambda: bench.digitizer.progress is None, 120)
+    assert bench.messages == []
+    assert bench.digitizer.answer.level == 0
+    assert bench.digitizer.polygon.area() == pytest.approx(LAKE_M2, rel=0.03)
+
+
+def test_tiles_of_512_pixels_are_drawn_by_qgis(bench, project, server):
+    server.troubles.add("sharp")
+    uri = f"type=xyz&url={server.url}/xyz/%7Bz%7D/%7Bx%7D/%7By%7D.png&zmax=15&tilePixelRatio=2"
+    use(bench, project, QgsRasterLayer(uri, "sharp", "wms"))
+    bench.click(*LAKE[:2])
+    wait_until(lambda: bench.digitizer.progress is None, 60)
+    assert bench.messages == []
+    assert bench.digitizer.polygon.area() == pytest.approx(LAKE_M2, rel=0.1)
+
+
 def test_zoom_limits_are_kept(bench, project, server):
     use(bench, project, xyz(server))
     x, y, _ = LAKE

@@ -304,3 +304,21 @@ def style_of(layer):
     document = QDomDocument()
     layer.exportNamedStyle(document)
     return document
+
+
+def test_a_new_engine_is_asked_to_encode_ahead_again(bench, engine):
+    asked = []
+    request = engine.request
+    engine.request = lambda op, *rest: (asked.append(op), request(op, *rest))[1]
+    try:
+        bench.prefetch.start()
+        engine.start()
+        wait_until(lambda: "prefetch" in asked)
+        asked.clear()
+        os.kill(engine.process_id, signal.SIGKILL)
+        wait_until(lambda: engine.state is not EngineState.READY)
+        engine.start()
+        wait_until(lambda: "prefetch" in asked)
+    finally:
+        del engine.request
+        bench.prefetch.stop()

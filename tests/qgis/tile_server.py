@@ -45,7 +45,7 @@ def picture(x0, y0, x1, y1, cols, rows):
 
 
 class TileServer:
-    """`troubles`: of `missing`, `slow`, `private` and `broken`; `paths`: what was asked for."""
+    """`troubles`: of `missing`, `slow`, `private`, `broken` and `sharp`; `paths`: what was asked for."""
 
     def __init__(self, folder):
         self.folder = Path(folder)
@@ -90,8 +90,9 @@ class TileServer:
                 self._send(request, 404, b"no such tile")
                 return
             side = 2 * WORLD_M / 2**z
+            pixels = 512 if "sharp" in self.troubles else 256
             left, top = -WORLD_M + x * side, WORLD_M - y * side
-            self._send(request, 200, png(picture(left, top, left + side, top - side, 256, 256)), "image/png")
+            self._send(request, 200, png(picture(left, top, left + side, top - side, pixels, pixels)), "image/png")
         elif url.path == "/wms":
             self._wms(request, {name.lower(): values[0] for name, values in parse_qs(url.query).items()})
         elif url.path.startswith("/arcgis/"):
