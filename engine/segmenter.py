@@ -204,7 +204,7 @@ class Segmenter:
         stretch: Stretch | None = None,
         finish: Finish = PRESETS["raw"],
     ) -> Polygon | MultiPolygon | None:
-        """The best answer where the tile is encoded already, else None: nothing is read, no coarser level is tried.
+        """The best answer where the tile is encoded already, else None: no tile is read, no coarser level is tried.
 
         Raises `RasterError`s, `PromptError`s, `ModelUnknown`, `ModelFailed`.
         """
