@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,12 @@ from .translation import tr
 
 @dataclass(frozen=True)
 class _Reopened:
-    """The feature taken up last, as it was then."""
+    """The feature taken up last, as it was then. is_gone: it was deleted, and that was saved."""
 
     layer_id: str
     feature_id: int
     shape: QgsGeometry
+    is_gone: bool = False
 
 
 class Target(QObject):
@@ -62,8 +63,13 @@ class Target(QObject):
         self._reopened = _Reopened(self.layer.id(), feature.id(), QgsGeometry(feature.geometry()))
         if self.layer.id() not in self._watched:
             self._watched.add(self.layer.id())
+            self.layer.committedFeaturesRemoved.connect(self._note_removed)
             self.layer.afterCommitChanges.connect(partial(self._note_saved, self.layer.id()))
         return self.layer, feature
+
+    def _note_removed(self, layer_id: str, feature_ids: list[int]) -> None:
+        if self._reopened is not None and self._reopened.layer_id == layer_id and self._reopened.feature_id in feature_ids:
+            self._reopened = replace(self._reopened, is_gone=True)
 
     def _note_saved(self, layer_id: str) -> None:
         if self._reopened is not None and self._reopened.layer_id == layer_id and self._reopened.feature_id < 0:
@@ -78,9 +84,8 @@ class Target(QObject):
         """
         layer = self.layer or self.new_scratch(crs)
         check_target(layer)
-        if placing.replaces is not None and not self._is_as_reopened(layer, placing.replaces):
-            reason = tr("it was saved or edited since this polygon was reopened; press Esc, then Alt+click the polygon again")
-            raise TargetRefused(layer=layer.name(), reason=reason)
+        if placing.replaces is not None:
+            placing = replace(placing, replaces=self._still_there(layer, placing.replaces))
         known = dict(attributes)
         name = known.pop("class")
         if placing.replaces is None:  # a reopened feature keeps its class
@@ -91,13 +96,21 @@ class Target(QObject):
         credit(layer, placing.attribution)
         return layer, features
 
-    def _is_as_reopened(self, layer: QgsVectorLayer, feature_id: int) -> bool:
-        """Whether an id still means the feature that was reopened: files number theirs anew when they are saved."""
+    def _still_there(self, layer: QgsVectorLayer, feature_id: int) -> int | None:
+        """The feature that was reopened; None where it was deleted since. Raises `TargetRefused` where that can't be told.
+
+        Files number their features anew when they are saved: an id may mean another one then, or none.
+        """
         known = self._reopened
-        if known is None or (known.layer_id, known.feature_id) != (layer.id(), feature_id):
-            return False
-        now = layer.getFeature(feature_id)
-        return not now.isValid() or now.geometry().equals(known.shape)  # one that was deleted is added again
+        if known is not None and (known.layer_id, known.feature_id) == (layer.id(), feature_id):
+            now, edits = layer.getFeature(feature_id), layer.editBuffer()
+            is_deleted = feature_id < 0 or (edits is not None and edits.isFeatureDeleted(feature_id))
+            if known.is_gone or (is_deleted and not now.isValid()):
+                return None
+            if now.isValid() and now.geometry().equals(known.shape):
+                return feature_id
+        reason = tr("it was saved or edited since this polygon was reopened; press Esc, then Alt+click the polygon again")
+        raise TargetRefused(layer=layer.name(), reason=reason)
 
     def forget(self, layer_ids: list[str]) -> None:
         """Let go of layers that leave the project."""

@@ -144,10 +144,12 @@ def test_a_polygon_saved_after_the_project_was_opened_again_is_not_added_twice(b
     assert "saved" in bench.messages[-1]
 
 
-def test_a_reopened_shape_never_goes_into_another_feature(bench, project, tmp_path):
+@pytest.mark.parametrize("place", [1, 2])
+def test_a_reopened_shape_goes_into_no_other_feature_and_is_not_added_twice(bench, project, tmp_path, place):
     squares = [f"Polygon (({x} 0, {x + 1} 0, {x + 1} 1, {x} 1, {x} 0))" for x in (0, 10)]
     field = QgsGeometry.fromRect(QgsRectangle(*FIELD)).asWkt()
-    source = polygon_layer(project, squares[0], field, squares[1], fields="&field=name:string")
+    shapes = [*squares[:place], field, *squares[place:]]
+    source = polygon_layer(project, *shapes, fields="&field=name:string")
     options = QgsVectorFileWriter.SaveVectorOptions()
     options.driverName = "ESRI Shapefile"
     path = tmp_path / "three.shp"
@@ -161,7 +163,20 @@ def test_a_reopened_shape_never_goes_into_another_feature(bench, project, tmp_pa
     layer.deleteFeature(0)
     assert layer.commitChanges(False)  # a shapefile numbers its features anew
     bench.key(Qt.Key.Key_Return)
-    shapes = [feature.geometry() for feature in layer.getFeatures()]
-    assert len(shapes) == 2
-    assert any(shape.isGeosEqual(QgsGeometry.fromWkt(squares[1])) for shape in shapes)
+    left = [feature.geometry() for feature in layer.getFeatures()]
+    assert len(left) == 2
+    assert all(any(shape.isGeosEqual(QgsGeometry.fromWkt(wkt)) for shape in left) for wkt in shapes[1:])
     assert "Alt+click" in bench.messages[-1]
+
+
+def test_a_reopened_polygon_whose_deletion_was_saved_is_added(bench, project, tmp_path):
+    bench.digitizer.new_geopackage_target(tmp_path / "target.gpkg")
+    accept_one(bench)
+    layer = bench.digitizer.target.layer
+    assert layer.commitChanges(False)
+    bench.click(*MIDDLE, modifier=ALT)
+    bench.answered()
+    assert layer.deleteFeature(next(layer.getFeatures()).id())
+    assert layer.commitChanges(False)
+    bench.key(Qt.Key.Key_Return)
+    assert layer.featureCount() == 1
