@@ -151,8 +151,9 @@ class RasterSource:
             data = self._dataset.read(
                 list(bands), window=_rasterio_window(window), out_shape=(len(bands), *window.shape), resampling=resampling
             )
-        if resampling is not Resampling.nearest and np.issubdtype(data.dtype, np.floating) and np.isnan(data).any():
-            # One NaN that is not declared as nodata makes NaN of all that it is averaged with.
+        is_declared = self._dataset.nodata is not None and np.isnan(self._dataset.nodata)
+        is_mixed = resampling is not Resampling.nearest and np.issubdtype(data.dtype, np.floating) and not is_declared
+        if is_mixed and np.isnan(data).any():  # one NaN that is not declared makes NaN of all that it is averaged with
             data = np.where(np.isnan(data), self.read(bands, window, resampling=Resampling.nearest), data)
         return np.asarray(data)
 

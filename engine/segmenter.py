@@ -182,7 +182,8 @@ class Segmenter:
             try:
                 self.segment(ask.path, shorter, model=ask.model, level=ask.level, stretch=ask.stretch, checkpoint=checkpoint)
             except NothingFound:  # the newest click may find something all the same
-                self._remember(ask, shorter, None)
+                if key not in self._answered:  # else it was found at first, and lost on the way
+                    self._remember(ask, shorter, None)
         return self._answered.get(key)
 
     def _remember(self, ask: _Ask, prompts: Prompts, found: Found | None) -> None:

@@ -71,8 +71,8 @@ class Digitizer(QObject):
         self._view_level = 0
         self._is_splitting = False
         self._accept_on_answer = False
-        self._is_extended = False
-        """Whether the request under way is for a prompt that is new."""
+        self._unanswered = 0
+        """Newest steps that no answer was given to yet: one of them may be what can't be used."""
         self._held: list[Callable[[], None]] = []
         """What was done to the next objects while this one waits to be accepted."""
         self._told_without_crs: set[str] = set()
@@ -174,8 +174,9 @@ class Digitizer(QObject):
 
     def ask_again(self) -> None:
         """Ask for the draft as it is, of another model or once the engine is mended."""
-        is_waiting, held = self._accept_on_answer, self._held
-        self._replace_draft(self._draft)
+        is_waiting, held, unanswered = self._accept_on_answer, self._held, self._unanswered
+        self._replace_draft(self._draft.without_shown())
+        self._unanswered = unanswered
         if self.progress is not None:
             self._accept_on_answer, self._held = is_waiting, held
 
@@ -376,13 +377,14 @@ class Digitizer(QObject):
             self._tell(error)
             return
         self._tell_without_crs(imagery)
+        unanswered = self._unanswered + 1
         self._replace_draft(self._draft.with_step(step))
-        self._is_extended = True
+        self._unanswered = unanswered
 
     def _replace_draft(self, draft: Draft, shown: Candidates | None = None) -> None:
         """shown: what was answered to it before, None for asking."""
         self._draft, self._held = draft, []
-        self._accept_on_answer = self._is_splitting = self._is_extended = False
+        self._accept_on_answer, self._is_splitting, self._unanswered = False, False, 0
         if shown is not None:
             self._inquiry.go_on_from(shown)
         elif draft.prompts.has_foreground:
@@ -406,6 +408,7 @@ class Digitizer(QObject):
         self._engine.request("learn", params.to_wire(), Replies(result=lambda value: None, failure=self._tell))
 
     def _on_answer(self) -> None:
+        self._unanswered = 0
         self.changed.emit()
         if self._accept_on_answer:
             held, self._held = self._held, []
@@ -418,8 +421,10 @@ class Digitizer(QObject):
     def _on_failure(self, error: RasterLassoError) -> None:
         self._accept_on_answer, self._held = False, []
         self._tell(error)
-        if isinstance(error, PromptError) and self._is_extended:
-            self.undo()  # the prompt can't be used, those before it can
+        if isinstance(error, PromptError) and self._unanswered:
+            before = self._unanswered - 1
+            self.undo()  # the prompt can't be used, those before it can, perhaps
+            self._unanswered = before
         else:
             self.changed.emit()
 

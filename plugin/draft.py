@@ -112,6 +112,15 @@ class Draft:
         """Begun anew, with what is found now kept."""
         return Draft((), self.reopened, kept, combining, self)
 
+    def without_shown(self) -> Draft:
+        """With nothing to show again where keeping is undone: it would be answered otherwise now."""
+        kept, before = self.kept, self.before
+        return replace(
+            self,
+            kept=None if kept is None else replace(kept, shown=None),
+            before=None if before is None else before.without_shown(),
+        )
+
     def pieces(self, found: QgsGeometry | None) -> tuple[QgsGeometry, ...]:
         """What is kept, combined with what was found; empty where there is neither."""
         if self.kept is None:

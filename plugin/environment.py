@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from qgis.PyQt.QtCore import QObject, QProcess, QStandardPaths, pyqtSignal
 
 from ..engine.version import version
-from .engine_process import LAUNCHER, engine_environment
+from .engine_process import LAUNCHER, STOP_MS, engine_environment
 from .errors import EngineInstallFailed, PythonMissing
 from .settings import Settings
 from .translation import tr
@@ -133,6 +135,7 @@ class Installation(QObject):
             signal.disconnect()
         if process.state() != QProcess.ProcessState.NotRunning:
             process.kill()
+            process.waitForFinished(STOP_MS)
         process.deleteLater()
 
 
@@ -153,11 +156,16 @@ class EngineInstaller(Installation):
         self._probe()
 
     def _clean(self) -> None:
-        if self._is_making:
-            self._is_making = False
-            shutil.rmtree(self._folder, ignore_errors=True)
+        if not self._is_making:
+            return
+        self._is_making = False
+        broken = self._folder.with_name(f"{self._folder.name}.{uuid.uuid4().hex}")
+        with suppress(OSError):  # what a process that was just stopped still holds can't be moved on Windows
+            if self._folder.exists():
+                self._folder.rename(broken)  # a child of the process may still write into it
             if self._former.exists():
                 self._former.rename(self._folder)
+        shutil.rmtree(broken, ignore_errors=True)
 
     def _complete(self) -> None:
         self._is_making = False

@@ -56,18 +56,17 @@ def pixel_size(layer: QgsRasterLayer, source: str) -> tuple[float, float]:
     """(x, y) in units of the CRS, of what GDAL opens for a layer; raises `ImageryInvalid`."""
     if layer.providerType() == "gdal":
         return layer.rasterUnitsPerPixelX(), layer.rasterUnitsPerPixelY()
-    found = _pixel_size(source)  # QGIS tells 1 of servers
-    if found is None:
-        raise ImageryInvalid(layer=layer.name())
-    return found
+    try:
+        return _pixel_size(source)  # QGIS tells 1 of servers
+    except ImageryInvalid as error:
+        raise ImageryInvalid(layer=layer.name()) from error
 
 
 @lru_cache(maxsize=16)
-def _pixel_size(source: str) -> tuple[float, float] | None:
-    """None where GDAL can't tell; that is kept, too: to ask a server takes long."""
+def _pixel_size(source: str) -> tuple[float, float]:
     opened = QgsProviderRegistry.instance().createProvider("gdal", source)  # a layer would read pixels, for statistics
     if not isinstance(opened, QgsRasterDataProvider) or not opened.isValid():
-        return None
+        raise ImageryInvalid(layer=source)
     return opened.extent().width() / opened.xSize(), opened.extent().height() / opened.ySize()
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import quote
 
 from qgis.core import (
     QgsCoordinateReferenceSystem,
@@ -66,12 +67,17 @@ def new_geopackage_layer(path: Path, crs: QgsCoordinateReferenceSystem, project:
 
 
 def _free_layer_name(path: Path) -> str:
-    """The usual name, with a number where the file has such a table, in any case: existing ones are never overwritten."""
+    """The usual name, with a number where the file has such a table, in any case: existing ones are never overwritten.
+
+    Raises `LayerNotCreated` where the tables can't be told.
+    """
     if not path.exists():
         return GEOPACKAGE_LAYER
-    taken: set[str] = set()
-    with suppress(sqlite3.Error), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
-        taken = {name.casefold() for (name,) in database.execute("SELECT name FROM sqlite_master")}
+    try:
+        with closing(sqlite3.connect(f"file:{quote(path.absolute().as_posix())}?mode=ro", uri=True)) as database:
+            taken = {name.casefold() for (name,) in database.execute("SELECT name FROM sqlite_master")}
+    except sqlite3.Error as error:
+        raise LayerNotCreated(path=str(path), reason=str(error)) from error
     name, number = GEOPACKAGE_LAYER, 1
     while name in taken:
         number += 1

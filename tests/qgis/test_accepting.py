@@ -264,3 +264,15 @@ def test_a_class_of_value_zero_is_one(bench, project):
     accept_one(bench)
     [feature] = layer.getFeatures()
     assert feature["class"] == 0
+
+
+def test_clicks_that_can_not_be_used_are_all_taken_back(bench, project, make_image):
+    layer = QgsRasterLayer(str(make_image("corner.tif", nodata_corner=True)), "corner")
+    project.addMapLayer(layer)
+    bench.digitizer.set_imagery(layer)
+    for x in (500_020, 500_040):
+        bench.digitizer.click(QgsPointXY(x, 4_499_960), True)
+    wait_until(lambda: bench.digitizer.progress is None)
+    assert bench.digitizer.draft.is_empty
+    bench.click(*MIDDLE)
+    assert bench.answered().contains(QgsPointXY(*MIDDLE))
