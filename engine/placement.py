@@ -16,6 +16,9 @@ from .raster import RasterSource
 from .tiling import Window
 from .vectorize import burnt, polygonal
 
+BESIDE_PX = 2
+"""A click on nodata moves this far at most."""
+
 
 @dataclass(frozen=True)
 class NativePrompts:
@@ -110,21 +113,35 @@ def _to_pixel(source: RasterSource, xy_map: list[tuple[float, float]]) -> npt.ND
 def on_data(source: RasterSource, bands: tuple[int, ...], window: Window, valid: Mask, prompts: PixelPrompts) -> PixelPrompts:
     """Without background on nodata, which says nothing; foreground there is refused.
 
-    At a coarse level a pixel may be nodata that holds valid ones of the raster: a click on one of those moves to the nearest
-    pixel of the tile that is valid.
+    At a coarse level a pixel may be nodata that holds valid ones of the raster: a click on one of those moves to a valid pixel
+    beside it. Servers are not asked for single pixels.
     """
     points = prompts.points_xy.copy()
     cols, rows = np.minimum(points.astype(int), np.array(valid.shape)[::-1] - 1).T
     there: npt.NDArray[np.bool_] = valid[rows, cols]
     for index in np.flatnonzero(prompts.foreground & ~there):
-        x, y = np.floor(np.array((window.x0, window.y0)) + points[index] * window.scale_xy)
-        if not (valid.any() and source.read_valid(bands, Window(x, y, x + 1, y + 1, 1, 1)).all()):
+        beside = None
+        if max(window.scale_xy) > 1 and not source.is_service and _is_data(source, bands, window, points[index]):
+            beside = _valid_beside(valid, points[index])
+        if beside is None:
             [(x, y)] = to_map(source, window, points[index][None])
             raise PromptOnNodata(x=float(x), y=float(y), path=source.path)
-        middles = np.argwhere(valid)[:, ::-1] + 0.5
-        points[index] = middles[np.square(middles - points[index]).sum(axis=1).argmin()]
-        there[index] = True
+        points[index], there[index] = beside, True
     return replace(prompts, points_xy=points[there], foreground=prompts.foreground[there])
+
+
+def _is_data(source: RasterSource, bands: tuple[int, ...], window: Window, xy_tile: npt.NDArray[np.float64]) -> bool:
+    """Whether the raster's own pixel at a (2,) place in a tile is valid."""
+    x, y = np.floor(np.array((window.x0, window.y0)) + xy_tile * window.scale_xy)
+    return bool(source.read_valid(bands, Window(x, y, x + 1, y + 1, 1, 1)).all())
+
+
+def _valid_beside(valid: Mask, xy: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:
+    """The middle of the valid pixel nearest to a (2,) place, at most `BESIDE_PX` columns and rows off."""
+    left, top = np.maximum(xy.astype(int) - BESIDE_PX, 0)
+    near = valid[top : top + 2 * BESIDE_PX + 1, left : left + 2 * BESIDE_PX + 1]
+    middles = np.argwhere(near)[:, ::-1] + (left + 0.5, top + 0.5)
+    return middles[np.square(middles - xy).sum(axis=1).argmin()] if len(middles) else None
 
 
 def to_map(source: RasterSource, window: Window, xy_tile: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -148,8 +148,10 @@ class Worker:
 
     def work(self) -> None:
         """Answer requests until the inbox closes."""
-        with suppress(EngineBroken):  # each request will be told
+        try:
             self._warm_segmenter()
+        except EngineBroken as error:
+            self._notify(error)
         while not self._inbox.is_closed:
             request = self._inbox.take(wait=self._prefetching is None)
             if request is not None:

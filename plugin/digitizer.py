@@ -1,4 +1,7 @@
-"""The hand between tool, draft, engine and layer: turns what the user does into requests, and answers into features."""
+"""The hand between tool, draft, engine and layer: turns what the user does into requests, and answers into features.
+
+One method for each thing that a user can do, which makes it long; what they need beside each other is in modules of its own.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +37,7 @@ from .inquiry import Inquiry
 from .layers import Placing
 from .lens import Lens
 from .pace import Pace
+from .pending import PendingAcceptance
 from .provenance import attributes, level_of, prompts_of, source_of
 from .strokes import enclosed, is_loop, places_along, split
 from .target import Target
@@ -70,11 +74,9 @@ class Digitizer(QObject):
         self._draft = Draft()
         self._view_level = 0
         self._is_splitting = False
-        self._accept_on_answer = False
+        self._pending = PendingAcceptance()
         self._unanswered = 0
         """Newest steps that no answer was given to yet: one of them may be what can't be used."""
-        self._held: list[Callable[[], None]] = []
-        """What was done to the next objects while this one waits to be accepted."""
         self._told_without_crs: set[str] = set()
         self.class_name: Any = ""
         """As the target layer stores it."""
@@ -174,11 +176,11 @@ class Digitizer(QObject):
 
     def ask_again(self) -> None:
         """Ask for the draft as it is, of another model or once the engine is mended."""
-        is_waiting, held, unanswered = self._accept_on_answer, self._held, self._unanswered
-        self._replace_draft(self._draft.without_shown())
-        self._unanswered = unanswered
-        if self.progress is not None:
-            self._accept_on_answer, self._held = is_waiting, held
+        self._draft, self._is_splitting = self._draft.without_shown(), False
+        self._ask()
+        if self.progress is None:
+            self._pending.end()
+        self.changed.emit()
 
     def click(self, place: QgsPointXY, foreground: bool) -> None:
         """A click in map coordinates."""
@@ -251,18 +253,14 @@ class Digitizer(QObject):
 
     def undo(self) -> None:
         """Take the newest prompt back; of what was done since Enter, while its answer is under way, the newest."""
-        if self._held:
-            self._held.pop()
-        elif self._accept_on_answer:
-            self._accept_on_answer = False
-        elif not self._draft.is_empty:
+        if not self._pending.take_back() and not self._draft.is_empty:
             kept = None if self._draft.steps else self._draft.kept
             self._replace_draft(self._draft.without_last(), None if kept is None else kept.shown)
 
     def stop(self) -> None:
         """Let what is found so far be the polygon."""
         if self._inquiry.stop():
-            self._accept_on_answer, self._held = False, []
+            self._pending.end()
             text = tr("Stopped: the polygon is as far as it was found. Click on to correct it.")
             self.message.emit(text, Qgis.MessageLevel.Info)
             self.changed.emit()
@@ -273,11 +271,11 @@ class Digitizer(QObject):
 
     def accept(self) -> None:
         """Add the polygon to the target layer; while the answer is under way, as soon as it is there."""
-        if self._held:
-            self._held.append(self.accept)
+        if self._pending.has_later:
+            self._pending.after(self.accept)
             return
         if self.progress is not None:
-            self._accept_on_answer = True
+            self._pending.begin()
             return
         pieces, kept = self.pieces, self._kept(self.pieces)
         if kept is None or self.imagery is None:
@@ -365,8 +363,8 @@ class Digitizer(QObject):
 
     def _extend(self, make_step: Callable[[QgsCoordinateTransform], Step], place: QgsPointXY) -> None:
         """Add the step that `make_step` gives for the transform from map to imagery; after an acceptance that waits."""
-        if self._accept_on_answer:
-            self._held.append(lambda: self._extend(make_step, place))
+        if self._pending.is_on:
+            self._pending.after(lambda: self._extend(make_step, place))
             return
         try:
             imagery = self.lens.checked()
@@ -377,23 +375,22 @@ class Digitizer(QObject):
             self._tell(error)
             return
         self._tell_without_crs(imagery)
-        unanswered = self._unanswered + 1
-        self._replace_draft(self._draft.with_step(step))
-        self._unanswered = unanswered
+        self._replace_draft(self._draft.with_step(step), unanswered=self._unanswered + 1)
 
-    def _replace_draft(self, draft: Draft, shown: Candidates | None = None) -> None:
-        """shown: what was answered to it before, None for asking."""
-        self._draft, self._held = draft, []
-        self._accept_on_answer, self._is_splitting, self._unanswered = False, False, 0
+    def _replace_draft(self, draft: Draft, shown: Candidates | None = None, unanswered: int = 0) -> None:
+        """shown: what was answered to it before, None for asking. unanswered: its newest steps that never were."""
+        self._draft, self._unanswered, self._is_splitting = draft, unanswered, False
+        self._pending.end()
         if shown is not None:
             self._inquiry.go_on_from(shown)
-        elif draft.prompts.has_foreground:
-            self._ask()
         else:
-            self._inquiry.drop()
+            self._ask()
         self.changed.emit()
 
     def _ask(self) -> None:
+        if not self._draft.prompts.has_foreground:
+            self._inquiry.drop()
+            return
         try:
             params = self.lens.segment(self._draft.prompts, self._view_level)
         except RasterLassoError as error:
@@ -410,23 +407,23 @@ class Digitizer(QObject):
     def _on_answer(self) -> None:
         self._unanswered = 0
         self.changed.emit()
-        if self._accept_on_answer:
-            held, self._held = self._held, []
-            self._accept_on_answer = False
+        if self._pending.is_on:
+            later = self._pending.end()
             self.accept()
             if self._draft.is_empty:  # else it was refused: what was meant for the next object is none of it
-                for do in held:
+                for do in later:
                     do()
 
     def _on_failure(self, error: RasterLassoError) -> None:
-        self._accept_on_answer, self._held = False, []
+        self._pending.end()
         self._tell(error)
-        if isinstance(error, PromptError) and self._unanswered:
-            before = self._unanswered - 1
-            self.undo()  # the prompt can't be used, those before it can, perhaps
-            self._unanswered = before
-        else:
-            self.changed.emit()
+        if isinstance(error, PromptError) and self._unanswered:  # the newest can't be used, those before it can, perhaps
+            self._replace_draft(self._draft.without_last(), unanswered=self._unanswered - 1)
+            return
+        if isinstance(error, PromptError):  # it was meant for other imagery
+            text = tr("The object under way stays for the imagery that it was begun on. Press Esc to begin another one.")
+            self.message.emit(text, Qgis.MessageLevel.Info)
+        self.changed.emit()
 
     def _on_restarted(self) -> None:
         self.message.emit(tr("The engine stopped and was started again. Your clicks are kept."), Qgis.MessageLevel.Warning)

@@ -13,7 +13,7 @@ from qgis.core import Qgis, QgsMessageLog
 from qgis.PyQt.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, pyqtSignal
 
 from ..engine.client import EngineClient, Replies
-from ..engine.errors import ProtocolError, RasterLassoError
+from ..engine.errors import EngineBroken, ProtocolError, RasterLassoError
 from ..engine.protocol import Ready
 from .errors import EngineMissing, EngineStartFailed
 from .settings import Settings
@@ -80,7 +80,7 @@ class EngineProcess(QObject):
         super().__init__(parent)
         self._python = python
         self._process: QProcess | None = None
-        self._client = EngineClient(self._write, self._on_ready, self.noticed.emit)
+        self._client = EngineClient(self._write, self._on_ready, self._on_notice)
         self._state = EngineState.STOPPED
         self._log_tail = ""
         self._start_timer = QTimer(self)
@@ -174,6 +174,14 @@ class EngineProcess(QObject):
     def _on_ready(self, ready: Ready) -> None:
         self._start_timer.stop()
         self._set_state(EngineState.READY)
+
+    def _on_notice(self, error: RasterLassoError) -> None:
+        if not isinstance(error, EngineBroken):
+            self.noticed.emit(error)
+            return
+        process = self._process
+        # Later: what the process wrote is still being read.
+        QTimer.singleShot(0, lambda: self._fail(error) if self._process is process else None)
 
     def _read_output(self) -> None:
         if self._process is None:

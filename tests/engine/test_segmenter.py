@@ -342,3 +342,13 @@ def test_clicks_on_valid_pixels_among_speckled_nodata_are_never_refused(make_ras
     row, col = np.argwhere(image[0, 210:490, 160:590] == 0)[0] + np.array((210, 160))
     with pytest.raises(PromptOnNodata):
         segmenter.segment(path, Prompts((at(col, row),)), model="bright", level=0)
+
+
+def test_a_click_does_not_move_to_another_object_over_nodata(make_raster):
+    image = np.full((3, 1000, 1000), 200, np.uint8)
+    image[:, 100:900, 100:900] = 0
+    image[:, 501, 501] = 200  # valid, but a coarse level shows none of it
+    path = str(make_raster(image, nodata=0))
+    segmenter = Segmenter(models=(Bright(),), tile_px=256)
+    with pytest.raises(PromptOnNodata):
+        segmenter.segment(path, Prompts((at(501, 501),)), model="bright", level=2)

@@ -16,7 +16,7 @@ import shapely
 from rasterlasso.engine import protocol
 from rasterlasso.engine.ops import LearnParams, PrefetchParams, SegmentParams
 from rasterlasso.engine.prompts import Point, Prompts
-from rasterlasso.engine.protocol import Cancel, Cancelled, Failure, Progress, Ready, Request, Result
+from rasterlasso.engine.protocol import Cancel, Cancelled, Failure, Notice, Progress, Ready, Request, Result
 from rasterlasso.engine.worker import Worker
 
 LAUNCHER = Path(__file__).resolve().parents[2] / "engine" / "launch.py"
@@ -240,22 +240,24 @@ def test_prefetching_what_can_not_be_read_is_no_matter(engine, image, tmp_path):
 
 def test_libraries_that_do_not_work_are_told_to_each_request(monkeypatch):
     monkeypatch.setitem(sys.modules, "rasterlasso.engine.segmenter", None)  # its import fails, as that of a broken library
-    told, both = [], threading.Event()
+    told, all_told = [], threading.Event()
 
     def send(message):
         told.append(message)
-        if len(told) == 2:
-            both.set()
+        if len(told) == 3:
+            all_told.set()
 
     def lines():
         for number in (1, 2):
             yield protocol.encode(Request(number, "models", {}))
-        assert both.wait(TIMEOUT)
+        assert all_told.wait(TIMEOUT)
 
     worker = Worker(send)
     reader = threading.Thread(target=worker.read, args=(lines(),))
     reader.start()
     worker.work()
     reader.join()
-    assert [(each.id, each.code) for each in told] == [(1, "EngineBroken"), (2, "EngineBroken")]
-    assert "doctor" in told[0].message
+    notice, *answers = told
+    assert isinstance(notice, Notice)
+    assert [(each.id, each.code) for each in answers] == [(1, "EngineBroken"), (2, "EngineBroken")]
+    assert all("doctor" in each.message for each in told)

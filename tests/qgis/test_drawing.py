@@ -5,7 +5,7 @@ from qgis.core import QgsGeometry, QgsPointXY, QgsRectangle
 from qgis.PyQt.QtCore import Qt
 
 from helpers import FIELD, MIDDLE, iou, polygon_layer
-from rasterlasso.engine.ops import SegmentResult
+from rasterlasso.engine.ops import PRESETS, SegmentResult
 from rasterlasso.plugin.draft import Outline, Scribble
 from rasterlasso.plugin.strokes import enclosed, is_loop, places_along, split
 from rasterlasso.plugin.wkb import to_hex
@@ -159,3 +159,13 @@ def test_splitting_goes_through_every_piece():
     assert len(pieces) == 4
     assert all(piece.area() == pytest.approx(50) for piece in pieces)
     assert len(split(squares, points((5, -5), (5, 15)))) == 3
+
+
+def test_taking_up_again_asks_where_the_settings_have_changed_since(bench):
+    bench.click(*MIDDLE)
+    bench.answered()
+    bench.key(Qt.Key.Key_A)
+    bench.digitizer.lens.set_finish(PRESETS["building"])
+    bench.key(Qt.Key.Key_Backspace)
+    assert bench.digitizer.progress is not None
+    bench.answered()

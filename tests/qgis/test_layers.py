@@ -12,7 +12,7 @@ from qgis.core import (
 )
 from qgis.PyQt.QtCore import QVariant
 
-from rasterlasso.plugin.errors import TargetRefused
+from rasterlasso.plugin.errors import LayerNotCreated, TargetRefused
 from rasterlasso.plugin.imagery import transform_between
 from rasterlasso.plugin.layers import new_geopackage_layer, new_scratch_layer, put_polygons
 
@@ -153,3 +153,12 @@ def test_tables_are_not_overwritten_whatever_their_case(project, tmp_path):
     assert ours.isValid()
     assert QgsVectorLayer(f"{path}|layername=FEATURES", "theirs", "ogr").featureCount() == 1
     assert QgsVectorLayer(f"{path}|layername=FEATURES", "theirs", "ogr").fields().lookupField("name") >= 0
+
+
+def test_a_file_whose_tables_can_not_be_told_is_left_alone(project, tmp_path):
+    path = tmp_path / "no-database.gpkg"
+    path.write_bytes(b"what somebody else wrote " * 100)
+    before = path.read_bytes()
+    with pytest.raises(LayerNotCreated, match=r"no-database\.gpkg"):
+        new_geopackage_layer(path, UTM, project)
+    assert path.read_bytes() == before

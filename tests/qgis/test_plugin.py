@@ -23,8 +23,10 @@ from qgis.PyQt.QtWidgets import QDockWidget
 
 import rasterlasso
 from helpers import MIDDLE, polygon_layer, wait_until
+from rasterlasso.engine.client import Replies
+from rasterlasso.engine.errors import EngineBroken
 from rasterlasso.engine.ops import PRESETS, ModelInfo
-from rasterlasso.plugin.engine_process import EngineProcess, EngineState, engine_environment
+from rasterlasso.plugin.engine_process import LAUNCHER, EngineProcess, EngineState, engine_environment
 from rasterlasso.plugin.environment import COMPLETE, EngineInstaller, base_pythons, engine_python, python_in
 from rasterlasso.plugin.errors import EngineInstallFailed, EngineMissing, PythonMissing
 from rasterlasso.plugin.imagery import transform_between
@@ -381,3 +383,29 @@ def test_an_environment_stays_where_another_one_can_not_be_made(qgis_app, tmp_pa
     assert isinstance(error, EngineInstallFailed)
     assert (folder / "mine").read_text() == "whole"
     assert [each.name for each in tmp_path.iterdir() if each.name.startswith("engine")] == ["engine"]
+
+
+def test_a_cancelled_installation_gives_the_former_environment_back(qgis_app, tmp_path):
+    folder = tmp_path / "engine"
+    folder.mkdir()
+    (folder / COMPLETE).touch()
+    (folder / "mine").write_text("whole")
+    installer = EngineInstaller(folder)
+    installer.start()
+    wait_until(lambda: (folder / "pyvenv.cfg").exists())  # the new one is being made
+    installer.cancel()
+    assert (folder / "mine").read_text() == "whole"
+    assert (folder / COMPLETE).exists()
+
+
+def test_an_engine_whose_libraries_fail_can_be_installed_again(qgis_app, engine_python, tmp_path, monkeypatch):
+    launcher = tmp_path / "launch.py"
+    lines = ("import runpy, sys", "sys.modules['torch'] = None", f"sys.argv = [{str(LAUNCHER)!r}]")
+    launcher.write_text("\n".join((*lines, f"runpy.run_path({str(LAUNCHER)!r}, run_name='__main__')")))
+    monkeypatch.setattr("rasterlasso.plugin.engine_process.LAUNCHER", launcher)
+    engine, failures = EngineProcess(engine_python), []
+    engine.request("models", {}, Replies(result=lambda value: None, failure=failures.append))
+    wait_until(lambda: engine.state is EngineState.FAILED)
+    assert [type(each) for each in failures] == [EngineBroken]
+    assert engine.process_id == 0
+    engine.shut_down()
