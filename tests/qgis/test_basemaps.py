@@ -24,7 +24,8 @@ from qgis.PyQt.QtTest import QTest
 
 from helpers import FIELD, MIDDLE, iou, wait_until
 from rasterlasso.plugin.drawn import DrawnLayers
-from rasterlasso.plugin.imagery import raster_path
+from rasterlasso.plugin.errors import ImageryInvalid
+from rasterlasso.plugin.imagery import pixel_size, raster_path
 from tile_server import LAKE, TileServer
 
 LAKE_M2 = math.pi * LAKE[2] ** 2
@@ -243,3 +244,11 @@ def test_offline_tiles_in_one_file_are_read(bench, project, make_image, tmp_path
     found = QgsGeometry(bench.digitizer.polygon)
     found.transform(to_utm)
     assert iou(found, QgsGeometry.fromRect(QgsRectangle(*FIELD))) > 0.9
+
+
+def test_what_could_not_be_opened_once_is_tried_again(project, server, make_image, tmp_path):
+    layer, path = xyz(server), tmp_path / "later.tif"
+    with pytest.raises(ImageryInvalid, match="tiles"):
+        pixel_size(layer, str(path))
+    make_image("later.tif")
+    assert pixel_size(layer, str(path)) == (2.0, 2.0)

@@ -1,3 +1,5 @@
+import sqlite3
+
 import pytest
 from qgis.core import (
     QgsCoordinateReferenceSystem,
@@ -155,10 +157,16 @@ def test_tables_are_not_overwritten_whatever_their_case(project, tmp_path):
     assert QgsVectorLayer(f"{path}|layername=FEATURES", "theirs", "ogr").fields().lookupField("name") >= 0
 
 
-def test_a_file_whose_tables_can_not_be_told_is_left_alone(project, tmp_path):
-    path = tmp_path / "no-database.gpkg"
-    path.write_bytes(b"what somebody else wrote " * 100)
-    before = path.read_bytes()
-    with pytest.raises(LayerNotCreated, match=r"no-database\.gpkg"):
+def test_a_file_whose_tables_can_not_be_told_is_left_alone(project, tmp_path, monkeypatch):
+    path = tmp_path / "theirs.gpkg"
+    first = new_geopackage_layer(path, UTM, project)
+    put_polygons(first, [SQUARE], UTM, ATTRIBUTES, project)
+    assert first.commitChanges()
+
+    def refuse(*args, **options):
+        raise sqlite3.OperationalError("database is locked")
+
+    monkeypatch.setattr(sqlite3, "connect", refuse)
+    with pytest.raises(LayerNotCreated, match="locked"):
         new_geopackage_layer(path, UTM, project)
-    assert path.read_bytes() == before
+    assert QgsVectorLayer(first.source(), "again", "ogr").featureCount() == 1

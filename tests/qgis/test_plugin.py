@@ -385,14 +385,19 @@ def test_an_environment_stays_where_another_one_can_not_be_made(qgis_app, tmp_pa
     assert [each.name for each in tmp_path.iterdir() if each.name.startswith("engine")] == ["engine"]
 
 
-def test_a_cancelled_installation_gives_the_former_environment_back(qgis_app, tmp_path):
+def test_a_cancelled_installation_gives_the_former_environment_back(qgis_app, tmp_path, monkeypatch):
     folder = tmp_path / "engine"
     folder.mkdir()
     (folder / COMPLETE).touch()
     (folder / "mine").write_text("whole")
+    writing = "for each in $(seq 20000); do : > $each; done"
+    python = tmp_path / "python3"  # its child goes on for a while after it was stopped, as venv's and pip's do
+    python.write_text(f'#!/bin/sh\n[ "$1" = -c ] && exit 0\nmkdir "$3"; cd "$3"; sh -c \'{writing}\' & wait')
+    python.chmod(0o755)
+    monkeypatch.setattr("rasterlasso.plugin.environment.base_pythons", lambda: [str(python)])
     installer = EngineInstaller(folder)
     installer.start()
-    wait_until(lambda: (folder / "pyvenv.cfg").exists())  # the new one is being made
+    wait_until(lambda: (folder / "100").exists())
     installer.cancel()
     assert (folder / "mine").read_text() == "whole"
     assert (folder / COMPLETE).exists()
