@@ -178,7 +178,7 @@ def _put(
         layer.changeGeometry(each, fitted)
     if not fitting or fitting[0].isEmpty():
         raise TargetRefused(layer=layer.name(), reason=tr("all of the outline is the imagery's frame or borders on nodata"))
-    if placing.replaces is None or not layer.getFeature(placing.replaces).isValid():  # a deleted one is added again
+    if placing.replaces is None:
         return [_added(layer, part, by_index) for part in fitting]
     replaced = _replaced(layer, placing.replaces, fitting[0], by_index)
     return [replaced, *(_added(layer, part, by_index) for part in fitting[1:])]

@@ -221,13 +221,13 @@ class BuiltinModel:
         return result
 
 
-@torch.inference_mode()
 def _settled(net: ClickNet, device: torch.device) -> torch.device:
     """Where the network runs now: on the device, or on the CPU where that one fails, which only a try can tell."""
     try:
         net.to(device)
         if device.type != "cpu":
-            net.encoder(torch.zeros(1, 3, STRIDE, STRIDE, device=device))
+            with torch.inference_mode():
+                net.encoder(torch.zeros(1, 3, STRIDE, STRIDE, device=device))
     except RuntimeError as error:
         log.warning("%s does not work (%s): the built-in model runs on the CPU, slower", device, first_line(error))
         net.to("cpu")
