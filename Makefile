@@ -1,6 +1,8 @@
 # make demo     the main job on real imagery in the real QGIS; IMAGE=… AT=x,y for a raster of your own
 # make test     all tests: engine, extra libraries, QGIS, desktop   (test-engine, test-extras, test-qgis, test-desktop: one lane)
 # make check    linters and types
+# make train    trains the built-in model at the lowest priority, or goes on (train-status, train-curves, train-samples)
+# make graduate puts trained weights in the place of the shipped ones, if they are better
 # make package  dist/rasterlasso-VERSION.zip
 # Each installs what it needs first.
 SHELL := /bin/bash
@@ -8,8 +10,12 @@ VERSION := $(shell sed -n 's/^version=//p' metadata.txt)
 PACKAGE := dist/rasterlasso-$(VERSION).zip
 ENGINE := build/venv-engine/bin
 AT ?=
+DATA ?= ../shared/data/train ../shared/data/train_wide
+SCENES ?= ../shared/data/scenes
+TRAINING := $(ENGINE)/python -m rasterlasso.models.builtin.training
 
 .PHONY: demo test test-engine test-extras test-qgis test-desktop check package clean
+.PHONY: train train-status train-curves train-samples graduate
 
 demo: package
 	@tools/setup.sh desktop $(if $(IMAGE),,sample)
@@ -38,6 +44,25 @@ check:
 	$(ENGINE)/ruff check .
 	$(ENGINE)/ruff format --check .
 	@tools/mypy.sh
+
+train:
+	@tools/train.sh $(DATA)
+
+train-status:
+	@tools/setup.sh training
+	@$(TRAINING) status
+
+train-curves:
+	@tools/setup.sh training
+	@$(TRAINING) curves --out build/training.png
+
+train-samples:
+	@tools/setup.sh training
+	@$(TRAINING) samples $(DATA) --out build/samples.png
+
+graduate:
+	@tools/setup.sh training
+	$(ENGINE)/python -m rasterlasso.benchmarks.graduation $(SCENES)
 
 package:
 	@mkdir -p dist

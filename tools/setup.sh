@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what a target needs and is not there yet: setup.sh (engine|tests|extras|check|desktop|sample)...
+# Installs what a target needs and is not there yet: setup.sh (engine|training|tests|extras|check|desktop|sample)...
 # Everything but Debian's packages goes under build/. Run again, it ends at once.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -50,6 +50,14 @@ engine() {
   "$python" -m venv build/venv-engine
   build/venv-engine/bin/pip install --disable-pip-version-check --progress-bar off -q -c resources/engine-constraints.txt -e .
   touch build/venv-engine/.done
+}
+
+training() {
+  engine
+  [ -e build/venv-engine/.tests ] || is_done build/venv-engine/.training build/venv-engine/.done && return
+  say "Adding what training needs to the engine's environment"
+  build/venv-engine/bin/pip install --disable-pip-version-check -q -c resources/engine-constraints.txt -e '.[benchmark]'
+  touch build/venv-engine/.training
 }
 
 tests() {

@@ -79,11 +79,11 @@ def _lit(
 
 
 def coast(land: Image, strip: Image, water: Image, rng: np.random.Generator) -> tuple[Image, npt.NDArray[np.uint8]]:
-    """A shore with sand and foam, or a river, (320, 320, 3) each; and masks of water and strip where of a fair size."""
+    """A shore with sand and foam, or a river, (320, 320, 3) each; and masks of water, strip and land where of a fair size."""
     ys, xs = (np.mgrid[:CROP_PX, :CROP_PX] - CROP_PX / 2).astype(np.float32) / CROP_PX
     angle = rng.uniform(0, 6.3)
     across = xs * np.cos(angle) + ys * np.sin(angle) + rng.uniform(-0.25, 0.25)
-    bends = cv2.GaussianBlur(_fractal(rng), (0, 0), float(rng.uniform(0.5, 6))) * rng.uniform(0.02, 0.12)
+    bends = cv2.GaussianBlur(fractal(rng), (0, 0), float(rng.uniform(0.5, 6))) * rng.uniform(0.02, 0.12)
     shore = across + bends
     if rng.random() < 0.3:
         shore = np.abs(shore) - rng.uniform(0.015, 0.12)
@@ -93,11 +93,11 @@ def coast(land: Image, strip: Image, water: Image, rng: np.random.Generator) -> 
     dry = np.where(sandy[..., None], strip, land)
     image = water * (1 - soft) + dry * soft
     if rng.random() < 0.4:
-        foam = np.clip((_fractal(rng) - rng.uniform(0.3, 1.5)) * 2, 0, 1) * np.exp(
+        foam = np.clip((fractal(rng) - rng.uniform(0.3, 1.5)) * 2, 0, 1) * np.exp(
             -np.abs(shore + 0.03) / rng.uniform(0.02, 0.1)
         )
         image += (foam * wet)[..., None] * rng.uniform(60, 160)
-    parts = [_largest_part(part) for part in (wet, sandy) if 400 < part.sum() < 0.85 * part.size]
+    parts = [_largest_part(part) for part in (wet, sandy, shore >= width) if 400 < part.sum() < 0.85 * part.size]
     return np.asarray(np.clip(image, 0, 255), np.uint8), np.array(parts, np.uint8)
 
 
@@ -115,7 +115,7 @@ def random_shape(rng: np.random.Generator) -> npt.NDArray[np.uint8]:
         ys, xs = np.mgrid[:CROP_PX, :CROP_PX]
         radius = rng.uniform(25, 110)
         reach = np.hypot(xs - centre[0], (ys - centre[1]) * rng.uniform(0.6, 1.6)) / radius
-        level = ((1 - reach) + rng.uniform(0.1, 0.6) * _fractal(rng) > 0).astype(np.uint8)
+        level = ((1 - reach) + rng.uniform(0.1, 0.6) * fractal(rng) > 0).astype(np.uint8)
         count, labels = cv2.connectedComponents(level)
         if count > 1:
             mask[labels == 1 + int(np.bincount(labels.ravel())[1:].argmax())] = 1
@@ -137,7 +137,8 @@ def random_shape(rng: np.random.Generator) -> npt.NDArray[np.uint8]:
     return mask
 
 
-def _fractal(rng: np.random.Generator) -> npt.NDArray[np.float32]:
+def fractal(rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """(320, 320) noise of all sizes, of variance 1."""
     noise = np.zeros((CROP_PX, CROP_PX), np.float32)
     for octave in range(2, 7):
         layer = rng.normal(0, 1, (2**octave, 2**octave)).astype(np.float32)
@@ -148,7 +149,7 @@ def _fractal(rng: np.random.Generator) -> npt.NDArray[np.float32]:
 def plain(rng: np.random.Generator) -> Image:
     """Water, bare soil: one colour, a little uneven."""
     colour = rng.uniform(5, 250, 3) if rng.random() < 0.5 else rng.uniform(5, 120) + rng.normal(0, 15, 3)
-    uneven = _fractal(rng)[..., None] * rng.uniform(0, 8) + rng.normal(0, rng.uniform(0.5, 6), (CROP_PX, CROP_PX, 3))
+    uneven = fractal(rng)[..., None] * rng.uniform(0, 8) + rng.normal(0, rng.uniform(0.5, 6), (CROP_PX, CROP_PX, 3))
     return np.asarray(np.clip(colour + uneven, 0, 255), np.uint8)
 
 

@@ -1,0 +1,215 @@
+"""Lets trained weights of the built-in model take the shipped ones' place, if they are better: `make graduate`.
+
+Averages of the run's last snapshots are compared on the sources that training holds apart; the best one digitizes the labelled
+scenes with simulated clicks beside the shipped weights. Differences are paired by object, and their interval comes from a
+bootstrap over scenes (Efron and Tibshirani, 1993), since objects of one scene are alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import multiprocessing
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ..models.builtin.model import WEIGHTS, BuiltinModel
+from ..models.builtin.training.school import default_folder
+from ..models.builtin.training.validation import Validation, split
+from .clicks import Trial, read_scene, run_scene, summary
+
+CLICKS = (1, 3, 5)
+LEAST_GAIN = 0.01
+"""In IoU after one click: less is not worth a new file of several megabytes in the repository."""
+
+MOST_LOSS = 0.01
+"""Of any class, in the mean of IoU after one, three and five clicks: as much as chance makes of a few objects."""
+
+LEAST_OBJECTS = 3
+"""Of a class that may forbid graduation; classes with fewer are shown."""
+
+RESAMPLED = 2000
+
+CARD = Path(WEIGHTS).with_name("MODEL_CARD.md")
+BEGIN, END = "<!-- graduation -->", "<!-- end of graduation -->"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One object digitized with the shipped and with the new weights."""
+
+    shipped: Trial
+    new: Trial
+
+    def gain(self, clicks: int) -> float:
+        """In IoU after so many clicks."""
+        return self.new.iou_at(clicks) - self.shipped.iou_at(clicks)
+
+    @property
+    def mean_gain(self) -> float:
+        """In IoU, over one, three and five clicks."""
+        return float(np.mean([self.gain(clicks) for clicks in CLICKS]))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether new weights may ship, and why not."""
+
+    reasons: tuple[str, ...]
+
+    @property
+    def passes(self) -> bool:
+        """Whether nothing speaks against them."""
+        return not self.reasons
+
+
+def judge(pairs: Sequence[Pair]) -> Verdict:
+    """Better at one click, and worse in no class."""
+    reasons = []
+    gain = float(np.mean([pair.gain(1) for pair in pairs]))
+    low, _ = interval(pairs, 1)
+    if gain < LEAST_GAIN:
+        reasons.append(f"IoU@1 changes by {gain:+.3f}; {LEAST_GAIN:+.3f} is asked for")
+    elif low <= 0:
+        reasons.append(f"the gain of {gain:+.3f} in IoU@1 may be chance: its interval begins at {low:+.3f}")
+    for name, own in by_class(pairs).items():
+        change = float(np.mean([pair.mean_gain for pair in own]))
+        if len(own) >= LEAST_OBJECTS and change < -MOST_LOSS:
+            reasons.append(f"class {name} becomes worse: {change:+.3f} in the mean of IoU@1, @3 and @5 over {len(own)} objects")
+    return Verdict(tuple(reasons))
+
+
+def interval(pairs: Sequence[Pair], clicks: int) -> tuple[float, float]:
+    """95 % interval of the mean gain, by a bootstrap over scenes."""
+    scenes = sorted({pair.new.scene for pair in pairs})
+    gains = [np.array([pair.gain(clicks) for pair in pairs if pair.new.scene == scene]) for scene in scenes]
+    rng = np.random.default_rng(0)
+    means = [
+        np.concatenate([gains[index] for index in rng.integers(len(gains), size=len(gains))]).mean() for _ in range(RESAMPLED)
+    ]
+    low, high = np.percentile(means, (2.5, 97.5))
+    return float(low), float(high)
+
+
+def by_class(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
+    """Pairs of each class, in the order of their names."""
+    return {name: [p for p in pairs if p.new.cls == name] for name in sorted({p.new.cls for p in pairs})}
+
+
+def table(pairs: Sequence[Pair]) -> str:
+    """A Markdown table: shipped → new for each class, the gain at one click with its interval."""
+    columns = ("IoU@1", "IoU@3", "IoU@5", "IoU@10", "bIoU@5", "NoC@85", "failures")
+    rows = [["", "objects", *columns, "gain at one click"], ["---"] * (len(columns) + 3)]
+    for name, own in {"overall": list(pairs), **by_class(pairs)}.items():
+        before, after = summary([p.shipped for p in own]), summary([p.new for p in own])
+        low, high = interval(own, 1)
+        gain = float(np.mean([pair.gain(1) for pair in own]))
+        cells = [f"{before[column]:.2f} → {after[column]:.2f}" for column in columns]
+        rows.append([name, str(len(own)), *cells, f"{gain:+.3f} ({low:+.3f} to {high:+.3f})"])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def candidates(snapshots: Sequence[Path]) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """The newest snapshot, and averages of the last ones; newest last in `snapshots`."""
+    for count in (1, 2, 3, 5):
+        if count <= len(snapshots):
+            loaded = [load_file(path) for path in snapshots[-count:]]
+            yield f"last {count}", {name: _mean([each[name] for each in loaded]) for name in loaded[0]}
+
+
+def choose(folder: Path) -> tuple[str, dict[str, Tensor]]:
+    """The best average of a run's snapshots by the sources that training holds apart, with its name."""
+    snapshots = sorted((folder / "snapshots").glob("step-*.safetensors"))
+    if not snapshots:
+        raise SystemExit(f"There are no snapshots in {folder} yet: the first comes with the first validation.")
+    _, held_apart = split(sorted((folder / "scenes").iterdir()))
+    validation = Validation(held_apart)
+    best: tuple[float, str, dict[str, Tensor]] | None = None
+    for name, weights in candidates(snapshots):
+        score = validation.report(weights).score
+        print(f"{name}: {score:.4f} on the sources held apart", file=sys.stderr, flush=True)
+        if best is None or score > best[0]:
+            best = score, name, weights
+    if best is None:
+        raise SystemExit(f"The snapshots in {folder} can't be averaged.")
+    with safe_open(snapshots[-1], "pt") as newest:
+        step = newest.metadata()["step"]
+    return f"average of the {best[1]} snapshots up to step {step}", best[2]
+
+
+def _mean(tensors: list[Tensor]) -> Tensor:
+    return torch.stack([each.float() for each in tensors]).mean(0).half().contiguous()
+
+
+def digitize(scenes: Path, limit: int, weights: Mapping[str, Path], workers: int) -> list[Pair]:
+    """Pairs of trials with the weights "shipped" and "new", scene by scene."""
+    folders = sorted(path.parent for path in scenes.glob("*/labels.gpkg"))
+    jobs = [(folder, limit, weights[name]) for folder in folders for name in ("shipped", "new")]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        trials = list(pool.map(_trials, jobs))
+    return [
+        Pair(shipped, new) for both in zip(trials[::2], trials[1::2], strict=True) for shipped, new in zip(*both, strict=True)
+    ]
+
+
+def _trials(job: tuple[Path, int, Path]) -> list[Trial]:
+    folder, limit, weights = job
+    scene = read_scene(folder, limit)
+    try:
+        return run_scene(scene, _model(weights))
+    finally:
+        scene.source.close()
+
+
+@cache
+def _model(weights: Path) -> BuiltinModel:
+    return BuiltinModel(weights)
+
+
+def write_card(card: Path, name: str, new: Path, pairs: Sequence[Pair], command: str) -> None:
+    """Replace the part of the model card between its two marks."""
+    text = card.read_text()
+    head, rest = text.split(BEGIN)
+    _, tail = rest.split(END)
+    digest = hashlib.sha256(new.read_bytes()).hexdigest()
+    told = f"Weights: {name}, SHA-256 `{digest}`. Former → new weights, `{command}`:\n\n{table(pairs)}"
+    card.write_text(f"{head}{BEGIN}\n\n{told}\n\n{END}{tail}")
+
+
+def main() -> int:
+    """Compare, and replace the shipped weights where the new ones may ship; the exit code says whether they were replaced."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("scenes", type=Path)
+    parser.add_argument("--folder", type=Path, default=default_folder(), help="where the run is kept (RASTERLASSO_TRAINING)")
+    parser.add_argument("--limit", type=int, default=4, help="objects of a scene")
+    parser.add_argument("--workers", type=int, default=2)
+    arguments = parser.parse_args()
+    name, weights = choose(arguments.folder)
+    new = arguments.folder / "candidate.safetensors"
+    save_file(weights, new)
+    pairs = digitize(arguments.scenes, arguments.limit, {"shipped": WEIGHTS, "new": new}, arguments.workers)
+    print(table(pairs))
+    verdict = judge(pairs)
+    if not verdict.passes:
+        print("The shipped weights stay: " + "; ".join(verdict.reasons) + ".")
+        return 1
+    shutil.copyfile(new, WEIGHTS)
+    write_card(CARD, name, new, pairs, f"make graduate, {arguments.limit} objects a scene at most")
+    print(f"Replaced {WEIGHTS}, and the table in {CARD}. Commit both.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
