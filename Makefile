@@ -2,6 +2,7 @@
 # make test     all tests: engine, extra libraries, QGIS, desktop   (test-engine, test-extras, test-qgis, test-desktop: one lane)
 # make check    linters and types
 # make train    trains the built-in model at the lowest priority, or goes on (train-status, train-curves, train-samples)
+# make gpu      what an NVIDIA card gives, and training on it for some minutes (gpu-pack first, where training data are)
 # make graduate puts trained weights in the place of the shipped ones, if they are better
 # make package  dist/rasterlasso-VERSION.zip
 # Each installs what it needs first.
@@ -15,7 +16,7 @@ SCENES ?= ../shared/data/scenes
 TRAINING := $(ENGINE)/python -m rasterlasso.models.builtin.training
 
 .PHONY: demo test test-engine test-extras test-qgis test-desktop check package clean
-.PHONY: train train-status train-curves train-samples graduate
+.PHONY: gpu gpu-pack train train-status train-curves train-samples graduate
 
 demo: package
 	@tools/setup.sh desktop $(if $(IMAGE),,sample)
@@ -63,6 +64,12 @@ train-samples:
 graduate:
 	@tools/setup.sh training
 	$(ENGINE)/python -m rasterlasso.benchmarks.graduation $(SCENES)
+
+gpu-pack:
+	@tools/gpu.sh pack
+
+gpu:
+	@tools/gpu.sh
 
 package:
 	@mkdir -p dist

@@ -202,7 +202,7 @@ def square():
 def test_the_simulated_user_clicks_where_the_answer_is_wrong(answer, foreground):
     task = square()
     for seed in range(10):
-        lesson = lessons.Lesson([task], np.random.default_rng(seed))
+        lesson = lessons.Lesson([task], (seed,))
         before = int((lesson.prompts().kinds >= 0).sum())
         lesson.answer(torch.full((1, CROP_PX, CROP_PX), answer))
         prompts = lesson.prompts()

@@ -1,4 +1,4 @@
-"""`python -m rasterlasso.models.builtin.training run|status|curves|samples`: see README.md in the folder above."""
+"""`python -m rasterlasso.models.builtin.training run|status|curves|samples|pack`: see README.md in the folder above."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 import sys
 from pathlib import Path
 
-from .school import Options, default_folder, status, teach
+from .school import Options, default_folder, pack_run, status, teach
 from .trainer import Settings
 
 
@@ -25,6 +25,8 @@ def main() -> int:
     commands.add_parser("status", help="steps, samples seen, validation, hours")
     curves = commands.add_parser("curves", help="a picture of losses and validation")
     curves.add_argument("--out", type=Path, required=True)
+    pack = commands.add_parser("pack", help="scenes and newest weights, to train on a machine with a GPU")
+    pack.add_argument("--out", type=Path, required=True)
     samples = commands.add_parser("samples", help="a contact sheet of drawn samples with masks, clicks and answers before them")
     samples.add_argument("data", type=Path, nargs="+")
     samples.add_argument("--count", type=int, default=200)
@@ -33,6 +35,8 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.command == "status":
         print(status(arguments.folder))
+    elif arguments.command == "pack":
+        print(pack_run(arguments.folder, arguments.out))
     elif arguments.command == "curves":
         from .curves import draw_curves
 

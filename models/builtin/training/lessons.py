@@ -6,6 +6,8 @@ coarser level, another click or an imprecise outline give: rough copies of the m
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import cv2
@@ -44,23 +46,25 @@ class Task:
 class Lesson:
     """The prompts of a batch of objects as a simulated user gives them."""
 
-    def __init__(self, tasks: list[Task], rng: np.random.Generator) -> None:
-        self._rng = rng
+    def __init__(self, tasks: list[Task], seed: tuple[int, ...], pool: Executor | None = None) -> None:
+        """pool: looks at answers side by side, where there are processors for it."""
+        self._rngs = [np.random.default_rng((*seed, index)) for index in range(len(tasks))]
         self._tasks = tasks
+        self._each: Callable[..., Iterable[None]] = map if pool is None else pool.map
         self._clicks: list[list[Click]] = [[] for _ in tasks]
         self._boxes = np.zeros((len(tasks), 4), np.float32)
         self._previous = torch.zeros((len(tasks), 1, CELLS, CELLS))
-        for index, task in enumerate(tasks):
-            self._begin(index, task)
+        for _ in self._each(self._begin, range(len(tasks))):
+            pass
 
-    def _begin(self, index: int, task: Task) -> None:
-        rng, clicks = self._rng, self._clicks[index]
+    def _begin(self, index: int) -> None:
+        task, rng, clicks = self._tasks[index], self._rngs[index], self._clicks[index]
         kind = rng.random()
         if kind < PRIOR_SHARE:
             rough = rough_copy(task.mask, rng)
             self._previous[index, 0] = torch.from_numpy(cv2.resize(rough, (CELLS, CELLS), interpolation=cv2.INTER_AREA))
             if rng.random() < 0.75:
-                clicks.append(self._first_click(task))
+                clicks.append(first_click(task.first_in, rng))
             if rng.random() < 0.4 and (mended := wrong_click(task, rough > 0.5, rng)) is not None:
                 clicks.append(mended)
             return
@@ -68,22 +72,23 @@ class Lesson:
             self._boxes[index] = loose_box(task.mask, rng)
             if rng.random() < 0.5:
                 return
-        clicks.append(self._first_click(task))
+        clicks.append(first_click(task.first_in, rng))
         if rng.random() < SEVERAL_SHARE:
             clicks.extend(extra_clicks(task, rng))
-
-    def _first_click(self, task: Task) -> Click:
-        return first_click(task.first_in, self._rng)
 
     def answer(self, logits: Tensor) -> None:
         """The user looks at (b, 320, 320) logits and clicks once more where they are wrong."""
         probability = logits.detach().float().sigmoid()
         self._previous = F.adaptive_avg_pool2d(probability[:, None], CELLS)
-        for index, (task, answer) in enumerate(zip(self._tasks, (probability > 0.5).numpy(), strict=True)):
-            if len(self._clicks[index]) < MOST_CLICKS and (click := wrong_click(task, answer, self._rng)) is not None:
-                self._clicks[index].append(click)
+        for _ in self._each(self._correct, range(len(self._tasks)), (probability > 0.5).cpu().numpy()):
+            pass
 
-    def prompts(self) -> PromptTensors:
+    def _correct(self, index: int, answer: Mask) -> None:
+        clicks = self._clicks[index]
+        if len(clicks) < MOST_CLICKS and (click := wrong_click(self._tasks[index], answer, self._rngs[index])) is not None:
+            clicks.append(click)
+
+    def prompts(self, device: torch.device | None = None) -> PromptTensors:
         """As the network takes them."""
         longest = max(1, *(len(clicks) for clicks in self._clicks))
         xy = np.zeros((len(self._clicks), longest, 2), np.float32)
@@ -92,7 +97,8 @@ class Lesson:
             for place, click in enumerate(clicks):
                 xy[index, place] = click.col + 0.5, click.row + 0.5
                 kinds[index, place] = click.foreground
-        return PromptTensors(torch.from_numpy(xy), torch.from_numpy(kinds), torch.from_numpy(self._boxes), self._previous)
+        given = (torch.from_numpy(xy), torch.from_numpy(kinds), torch.from_numpy(self._boxes), self._previous)
+        return PromptTensors(*(each if device is None else each.to(device) for each in given))
 
 
 def first_click(inside: Mask, rng: np.random.Generator) -> Click:

@@ -143,13 +143,23 @@ def digest_of(prepared: Sequence[Path]) -> str:
 
 def save(scene: Scene, folder: Path) -> None:
     """Write a prepared scene into a folder."""
-    for level, image in enumerate(scene.mipmaps):
+    save_images(scene.mipmaps, folder)
+    (folder / "scene.json").write_text(described(scene))
+
+
+def save_images(mipmaps: Sequence[Image], folder: Path) -> None:
+    """The part of `save` that holds pixels."""
+    for level, image in enumerate(mipmaps):
         np.save(folder / f"{level}.npy", image)
+
+
+def described(scene: Scene) -> str:
+    """The part of `save` that holds outlines, as JSON."""
     objects, regions = (
         [[ring.round(3).tolist() for ring in shape.rings] for shape in shapes] for shapes in (scene.objects, scene.regions)
     )
     known = {"name": scene.name, "origin": asdict(scene.origin), "levels": len(scene.mipmaps)}
-    (folder / "scene.json").write_text(json.dumps({**known, "objects": objects, "regions": regions}))
+    return json.dumps({**known, "objects": objects, "regions": regions})
 
 
 def halved(image: Image) -> tuple[Image, ...]:

@@ -13,6 +13,7 @@ import csv
 import json
 import logging
 import os
+import shutil
 import signal
 import time
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ from safetensors.torch import save_file
 
 from ..model import WEIGHTS
 from . import reading, scenes
+from .packing import pack
 from .shards import LOWEST_PRIORITY, Recipe, Shards
 from .trainer import Batch, Figures, Settings, Trainer, learning_rate
 from .validation import IMAGES_OF_FAMILY, Validation, split
@@ -178,6 +180,18 @@ def status(folder: Path) -> str:
             f"step {row['step']}: " + "  ".join(f"{name} {float(row[name]):.3f}" for name in row if name.endswith(" all"))
         )
     return "\n".join(lines)
+
+
+def pack_run(folder: Path, out: Path) -> str:
+    """Put prepared scenes and the newest averaged weights into a folder, to train elsewhere; what was packed, in words.
+
+    What comes back belongs into FOLDER/snapshots, where graduation takes it into account.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    size = pack(sorted((folder / "scenes").iterdir()), out / "scenes.zip")
+    start = [WEIGHTS, *sorted((folder / "snapshots").glob("step-*.safetensors"))][-1]
+    shutil.copyfile(start, out / "start.safetensors")
+    return f"{size / 2**20:.0f} MiB of scenes and {start.name} are in {out}"
 
 
 def _append(file: Path, row: dict[str, float]) -> None:

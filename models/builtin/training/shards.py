@@ -1,4 +1,4 @@
-"""Samples rendered ahead by a process of its own, kept in files of a limited size until they are used.
+"""Samples rendered ahead by processes of their own, kept in files of a limited size until they are used.
 
 What a shard holds follows from its number alone, so a run that was stopped anywhere goes on with the same samples.
 """
@@ -48,13 +48,13 @@ class Recipe:
 class Shards:
     """The samples of a recipe in order, some shards rendered ahead of the one in use."""
 
-    def __init__(self, recipe: Recipe, folder: Path, disk_bytes: int) -> None:
+    def __init__(self, recipe: Recipe, folder: Path, disk_bytes: int, workers: int = 1) -> None:
         self._recipe = recipe
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self._ahead = max(1, disk_bytes // shard_bytes(recipe.objects) - 1)
+        self._ahead = max(workers, disk_bytes // shard_bytes(recipe.objects) - 1)
         context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(1, context, initializer=_begin_rendering, initargs=(recipe,))
+        self._pool = ProcessPoolExecutor(workers, context, initializer=_begin_rendering, initargs=(recipe,))
         self._coming: dict[int, Future[None]] = {}
         self._current: tuple[int, list[Sample]] | None = None
 

@@ -33,7 +33,7 @@ def draw_sheet(data: tuple[Path, ...], folder: Path, count: int, family: str | N
 def _picture(sampler: Sampler, number: int) -> np.ndarray:
     sample = sampler.draw((SEED, number))
     batch = Batch.of([sample])
-    prompts = Lesson(batch.tasks, np.random.default_rng((Settings.seed, number))).prompts()
+    prompts = Lesson(batch.tasks, (Settings.seed, number)).prompts()
     picture = sample.image.copy()
     picture[sample.unsure[0]] //= 2
     _outline(picture, sample.masks[0], OUTLINE)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,8 @@ class Settings:
 
     images, objects: crops a step, and objects asked for on each. rounds: answers that are learnt from. late_share: share of
     steps before which up to `late_rounds` more clicks are given. lr, encoder_lr: the highest learning rates. cycle: steps of
-    the first cosine; the next has twice as many.
+    the first cosine; the next has twice as many. bf16_encoder, bf16_decoder: bfloat16 pays for the decoder on CPUs, where
+    depthwise convolutions are slower in it, and for both on GPUs.
     """
 
     images: int = 6
@@ -64,6 +66,7 @@ class Settings:
     cycle: int = 2000
     ema: float = 0.998
     seed: int = 11
+    bf16_encoder: bool = False
     bf16_decoder: bool = True
 
 
@@ -94,6 +97,10 @@ class Batch:
         weight = torch.from_numpy(np.stack(weights))[:, None]
         return cls(images.contiguous(memory_format=torch.channels_last), tasks, truth, weight)
 
+    def to(self, device: torch.device) -> Batch:
+        """The same, its tensors on a device."""
+        return Batch(self.images.to(device), self.tasks, self.truth.to(device), self.weight.to(device))
+
 
 def _weight(mask: Mask, unsure: Mask, trusted: bool) -> npt.NDArray[np.float32]:
     weight = np.ones(mask.shape, np.float32)
@@ -117,13 +124,18 @@ class Figures:
 class Trainer:
     """A run's state. Steps are numbered from 0; what step n does follows from its batch, the settings and n."""
 
-    def __init__(self, settings: Settings, start: Path) -> None:
-        """start: weights of this network as safetensors."""
+    def __init__(
+        self, settings: Settings, start: Path, device: torch.device | None = None, pool: Executor | None = None
+    ) -> None:
+        """start: weights of this network as safetensors. pool: see `Lesson`."""
         self.settings = settings
+        self._device = device or torch.device("cpu")
+        self._pool = pool
         self.step = 0
         self.net = ClickNet()
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.net.load_state_dict({name: value.float() for name, value in load_file(start).items()}, strict=False)
+        self.net.to(self._device)
         encoder = self.net.encoder
         pretrained = {id(p) for p in (*encoder.stem.parameters(), *encoder.stages.parameters())}
         groups = [
@@ -142,9 +154,12 @@ class Trainer:
         rng = np.random.default_rng((settings.seed, self.step))
         for group in self._optimizer.param_groups:
             group["lr"] = group["peak"] * learning_rate(self.step, settings)
-        features = self.net.encoder(batch.images).repeat(settings.objects)
-        with torch.autocast("cpu", torch.bfloat16, enabled=settings.bf16_decoder):
-            loss, ious = self._taught(features, batch, Lesson(batch.tasks, rng), rng)
+        batch = batch.to(self._device)
+        lesson = Lesson(batch.tasks, (settings.seed, self.step), self._pool)
+        with self._autocast(enabled=settings.bf16_encoder):
+            features = self.net.encoder(batch.images).repeat(settings.objects)
+        with self._autocast(enabled=settings.bf16_decoder):
+            loss, ious = self._taught(features, batch, lesson, rng)
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), 3.0)
@@ -153,6 +168,9 @@ class Trainer:
         self._follow()
         self.step += 1
         return Figures(loss.item(), norm.item(), ious)
+
+    def _autocast(self, *, enabled: bool) -> torch.autocast:
+        return torch.autocast(self._device.type, torch.bfloat16, enabled=enabled)
 
     def _taught(
         self, features: Features, batch: Batch, lesson: Lesson, rng: np.random.Generator
@@ -164,7 +182,7 @@ class Trainer:
             self._click_on(features, lesson, int(rng.integers(1, settings.late_rounds + 1)))
         losses, ious, weights = [], [], []
         for turn in range(settings.rounds):
-            x4, coarse, quality = decoder.look(features, lesson.prompts())
+            x4, coarse, quality = decoder.look(features, lesson.prompts(self._device))
             loss, shown = objective(coarse, quality, coarse_truth, coarse_weight)
             answer = F.interpolate(coarse[torch.arange(len(shown)), shown][:, None].float(), scale_factor=4, mode="bilinear")[
                 :, 0
@@ -182,7 +200,7 @@ class Trainer:
     def _click_on(self, features: Features, lesson: Lesson, rounds: int) -> None:
         """Answers that nothing is learnt from, so that what follows is about late clicks."""
         for _ in range(rounds):
-            _, coarse, quality = self.net.decoder.look(features, lesson.prompts())
+            _, coarse, quality = self.net.decoder.look(features, lesson.prompts(self._device))
             shown = coarse[torch.arange(len(coarse)), quality.argmax(1)]
             lesson.answer(F.interpolate(shown[:, None].float(), scale_factor=4, mode="bilinear")[:, 0])
 
@@ -208,7 +226,7 @@ class Trainer:
 
     def averaged(self) -> dict[str, Tensor]:
         """The averaged weights in half precision, as they ship."""
-        return {name: value.half().contiguous() for name, value in self.average.items() if value.is_floating_point()}
+        return {name: value.half().contiguous().cpu() for name, value in self.average.items() if value.is_floating_point()}
 
     def save(self, file: Path) -> None:
         """The state into a file, at once or not at all, and safe on disk when this returns."""
@@ -222,7 +240,7 @@ class Trainer:
 
     def resume(self, file: Path) -> None:
         """Go on from a state."""
-        state: dict[str, Any] = torch.load(file, weights_only=True)
+        state: dict[str, Any] = torch.load(file, weights_only=True, map_location=self._device)
         self.net.load_state_dict(state["net"])
         self.average, self.step = state["average"], state["step"]
         self._optimizer.load_state_dict(state["optimizer"])
@@ -260,7 +278,7 @@ def _cut(maps: Tensor, corners: list[tuple[int, int]], stride: int) -> Tensor:
 
 def _mean_iou(logits: Tensor, tasks: list[Task]) -> float:
     found = []
-    for inside, task in zip((logits.detach() > 0).numpy(), tasks, strict=True):
+    for inside, task in zip((logits.detach() > 0).cpu().numpy(), tasks, strict=True):
         union = ((inside | task.mask) & ~task.unsure).sum()
         found.append((inside & task.mask & ~task.unsure).sum() / max(int(union), MIN_VISIBLE_PX))
     return float(np.mean(found))

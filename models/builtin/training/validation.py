@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..network import ClickNet
 from . import scenes
-from .lessons import Lesson, Task
+from .lessons import Lesson, first_click
 from .sampler import Sample, Sampler
 from .scenes import Scene
 from .trainer import Batch
@@ -90,15 +90,15 @@ class Validation:
 class _CarefulUser(Lesson):
     """One who always begins with a single click."""
 
-    def _begin(self, index: int, task: Task) -> None:
-        self._clicks[index].append(self._first_click(task))
+    def _begin(self, index: int) -> None:
+        self._clicks[index].append(first_click(self._tasks[index].first_in, self._rngs[index]))
 
 
 @torch.no_grad()
 def _clicked(net: ClickNet, samples: Sequence[Sample]) -> tuple[np.ndarray, float]:
     """(objects, CLICKS) IoUs, and by how much predicted IoUs are off on average."""
     batch = Batch.of(samples)
-    lesson = _CarefulUser(batch.tasks, np.random.default_rng(SEED))
+    lesson = _CarefulUser(batch.tasks, (SEED,))
     features = net.encoder(batch.images).repeat(len(batch.tasks) // len(samples))
     ious, off = [], []
     for _ in range(CLICKS):
