@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import geopandas
@@ -23,7 +24,18 @@ from safetensors.torch import load_file
 from rasterlasso.models.base import PixelPrompts
 from rasterlasso.models.builtin.losses import mask_losses
 from rasterlasso.models.builtin.model import WEIGHTS, BuiltinModel
-from rasterlasso.models.builtin.training import crops, lessons, parcels, reading, regions, scenes, school, shards, sheet
+from rasterlasso.models.builtin.training import (
+    crops,
+    lessons,
+    parcels,
+    reading,
+    regions,
+    scenes,
+    school,
+    shards,
+    sheet,
+    teacher,
+)
 from rasterlasso.models.builtin.training.sampler import Sampler
 from rasterlasso.models.builtin.training.scenery import CROP_PX
 from rasterlasso.models.builtin.training.trainer import Batch, Settings, Trainer, learning_rate
@@ -300,7 +312,8 @@ def test_rates_warm_up_and_fall_again_and_again():
 def test_a_school_writes_what_it_did_and_its_weights_are_a_model(data, tmp_path):
     often = {"validate_every": school.LOG_EVERY, "validation_images": 2}
     options = school.Options((data,), tmp_path, threads=1, disk_bytes=1, steps=school.LOG_EVERY, **often)
-    school.School(SMALL, options).run()
+    school.School(replace(SMALL, cycle=15), options).run()
+    assert (tmp_path / "taught1.json").exists(), "the second cycle begins with what a teacher found"
     with (tmp_path / "log.csv").open() as file:
         [row] = csv.DictReader(file)
     assert int(row["step"]) == school.LOG_EVERY
@@ -368,6 +381,29 @@ def test_a_run_stops_on_a_signal_with_its_state_and_a_killed_one_leaves_no_proce
     run.kill()
     run.wait(30)
     until(lambda: not any(is_alive(pid) for pid in workers))
+
+
+def test_a_teacher_finds_what_nobody_labelled(tmp_path):
+    """Bright lakes on even ground: whichever way they are looked at, they are the same."""
+    image = np.full((700, 700, 3), 70, np.uint8)
+    rows, cols = np.mgrid[:700, :700]
+    image[np.hypot(rows % 350 - 175, cols % 350 - 175) < 110] = (40, 90, 220)
+    origin = scenes.Origin("made", "water", 1.0, 1.0, False, 6.0)
+    folder = tmp_path / "lake"
+    folder.mkdir()
+    scenes.save(scenes.Scene("lake", origin, scenes.halved(image), (), ()), folder)
+    file = tmp_path / "taught1.json"
+    assert teacher.teach_regions(load_file(WEIGHTS), [folder], file, lambda: True) == 0
+    assert not file.exists(), "a stopped one leaves nothing"
+    teacher.teach_regions(load_file(WEIGHTS), [folder], file, lambda: False)
+    [shapes] = teacher.taught(file).values()
+    lakes = [shape for shape in shapes if abs(shape.side_px - 220) < 25]
+    assert lakes
+    for shape in lakes:
+        assert np.mod(shape.bounds, 350) == pytest.approx((65, 65, 285, 285), abs=12)
+    recipe = shards.Recipe((folder,), 1, 0, file)
+    assert len(recipe.scenes()[0].regions) == len(shapes)
+    assert recipe.name != shards.Recipe((folder,), 1, 0).name
 
 
 def test_validation_is_the_same_for_the_same_weights(prepared):

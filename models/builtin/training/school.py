@@ -3,6 +3,7 @@
 FOLDER/scenes       prepared scenes
 FOLDER/shards       samples rendered ahead
 FOLDER/state.pt     network, averages, optimiser, step: written every ten minutes and when the run is stopped
+FOLDER/taughtN.json what the weights found in unlabelled parts before cycle N
 FOLDER/snapshots    averaged weights at each validation, the last ones
 FOLDER/log.csv, validation.csv, run.json
 """
@@ -30,7 +31,8 @@ from ..model import WEIGHTS
 from . import reading, scenes
 from .packing import pack
 from .shards import LOWEST_PRIORITY, Recipe, Shards
-from .trainer import Batch, Figures, Settings, Trainer, learning_rate
+from .teacher import teach_regions
+from .trainer import Batch, Figures, Settings, Trainer, cycle_of, learning_rate
 from .validation import IMAGES_OF_FAMILY, Validation, split
 
 log = logging.getLogger(__name__)
@@ -73,9 +75,7 @@ class School:
         folder = options.folder
         folder.mkdir(parents=True, exist_ok=True)
         prepared = reading.prepare(reading.usable_folders(options.data), folder / "scenes")
-        learnt, held_apart = split(prepared)
-        self._recipe = Recipe(tuple(learnt), settings.objects, settings.seed)
-        self._held_apart = held_apart
+        self._prepared, self._held_apart = split(prepared)
         self._validation: Validation | None = None
         self.trainer = Trainer(settings, WEIGHTS)
         if (folder / "state.pt").exists():
@@ -83,7 +83,7 @@ class School:
         record = {
             "settings": asdict(settings),
             "data_sha256": scenes.digest_of(prepared),
-            "scenes": len(learnt),
+            "scenes": len(self._prepared),
             "torch": torch.__version__,
         }
         (folder / "run.json").write_text(json.dumps(record, indent=2) + "\n")
@@ -95,11 +95,14 @@ class School:
     def run(self) -> None:
         """Train until stopped, or up to the step that the options name."""
         options, trainer = self._options, self.trainer
-        log.info("step %d, %d scenes, state in %s", trainer.step, len(self._recipe.prepared), options.folder)
-        shards = Shards(self._recipe, options.folder / "shards", options.disk_bytes)
+        log.info("step %d, %d scenes, state in %s", trainer.step, len(self._prepared), options.folder)
+        cycle, shards = self._begin_cycle(None)
         saved, started, seen = time.monotonic(), time.monotonic(), list[Figures]()
         try:
             while not self._stopping and (options.steps is None or trainer.step < options.steps):
+                if cycle_of(trainer.step, trainer.settings)[0] != cycle:
+                    cycle, shards = self._begin_cycle(shards)
+                    continue
                 images = trainer.settings.images
                 seen.append(trainer.update(Batch.of(shards.samples(trainer.step * images, images))))
                 if trainer.step % LOG_EVERY == 0:
@@ -114,6 +117,18 @@ class School:
             shards.close()
         trainer.save(options.folder / "state.pt")
         log.info("stopped at step %d; the same command goes on from there", trainer.step)
+
+    def _begin_cycle(self, former: Shards | None) -> tuple[int, Shards]:
+        """Number of the cycle, and its samples: from the second on a teacher finds objects in unlabelled parts first."""
+        if former is not None:
+            former.close()
+        cycle, _, _ = cycle_of(self.trainer.step, self.trainer.settings)
+        found = self._options.folder / f"taught{cycle}.json" if cycle else None
+        if found is not None and not found.exists():
+            count = teach_regions(self.trainer.averaged(), self._prepared, found, lambda: self._stopping)
+            log.info("the teacher found %d objects in unlabelled parts of the scenes", count)
+        recipe = Recipe(tuple(self._prepared), self.trainer.settings.objects, self.trainer.settings.seed, found)
+        return cycle, Shards(recipe, self._options.folder / "shards", self._options.disk_bytes)
 
     def _log(self, seen: Sequence[Figures], seconds: float) -> None:
         settings = self.trainer.settings
@@ -185,7 +200,8 @@ def status(folder: Path) -> str:
 def pack_run(folder: Path, out: Path) -> str:
     """Put prepared scenes and the newest averaged weights into a folder, to train elsewhere; what was packed, in words.
 
-    What comes back belongs into FOLDER/snapshots, where graduation takes it into account.
+        What comes back belongs into FOLDER/taughtN.json what the weights found in unlabelled parts before cycle N
+    FOLDER/snapshots, where graduation takes it into account.
     """
     out.mkdir(parents=True, exist_ok=True)
     size = pack(sorted((folder / "scenes").iterdir()), out / "scenes.zip")

@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -21,6 +21,8 @@ import numpy.typing as npt
 from . import scenes
 from .sampler import Sample, Sampler
 from .scenery import CROP_PX
+from .scenes import Scene
+from .teacher import taught
 
 SAMPLES = 64
 """In a shard."""
@@ -32,17 +34,26 @@ LOWEST_PRIORITY = 19
 class Recipe:
     """All that the content of shards depends on.
 
-    prepared: folders of prepared scenes. objects: of each image. name: short, tells shards of other recipes apart.
+    prepared: folders of prepared scenes. objects: of each image. lessons_file: what a teacher found in unlabelled parts, if
+    there was one. name: short, tells shards of other recipes apart.
     """
 
     prepared: tuple[Path, ...]
     objects: int
     seed: int
+    lessons_file: Path | None = None
 
     @property
     def name(self) -> str:
         """Of this recipe's shards."""
-        return f"{scenes.digest_of(self.prepared)[:8]}-{self.seed}-{self.objects}"
+        taught_by = "" if self.lessons_file is None else f"-{self.lessons_file.stem}"
+        return f"{scenes.digest_of(self.prepared)[:8]}-{self.seed}-{self.objects}{taught_by}"
+
+    def scenes(self) -> list[Scene]:
+        """With what the teacher found as regions of them."""
+        found = {} if self.lessons_file is None else taught(self.lessons_file)
+        loaded = ((path.name, scenes.load(path)) for path in self.prepared)
+        return [replace(scene, regions=scene.regions + found.get(name, ())) for name, scene in loaded]
 
 
 class Shards:
@@ -106,7 +117,7 @@ def _begin_rendering(recipe: Recipe) -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
-    _sampler, _seed = Sampler([scenes.load(path) for path in recipe.prepared], recipe.objects), recipe.seed
+    _sampler, _seed = Sampler(recipe.scenes(), recipe.objects), recipe.seed
 
 
 def _end_after(process: multiprocessing.process.BaseProcess) -> None:

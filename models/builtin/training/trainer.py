@@ -250,10 +250,16 @@ def learning_rate(step: int, settings: Settings) -> float:
     """As a share of the highest: a linear warm-up, then cosines with restarts, each twice as long, down to a fiftieth."""
     if step < settings.warmup:
         return (step + 1) / settings.warmup
-    length, since, peak = settings.cycle, step, 1.0
+    number, since, length = cycle_of(step, settings)
+    return 0.8**number * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * since / length)))
+
+
+def cycle_of(step: int, settings: Settings) -> tuple[int, int, int]:
+    """Number of the cosine that a step belongs to, from 0; steps since its start; its length."""
+    number, since, length = 0, step, settings.cycle
     while since >= length:
-        since, length, peak = since - length, 2 * length, 0.8 * peak
-    return peak * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * since / length)))
+        number, since, length = number + 1, since - length, 2 * length
+    return number, since, length
 
 
 def _part_around_outline(mask: Mask, rng: np.random.Generator) -> tuple[int, int]:
