@@ -12,9 +12,9 @@ import time
 
 import numpy as np
 
-from rasterlasso.engine.radiometry import Radiometry
-from rasterlasso.engine.raster import RasterSource
-from rasterlasso.engine.vectorize import outline
+from rasterlasso.engine.outlines.contours import outline
+from rasterlasso.engine.rasters.radiometry import Radiometry
+from rasterlasso.engine.rasters.source import RasterSource
 from rasterlasso.models import registry
 from rasterlasso.models.base import PixelPrompts
 

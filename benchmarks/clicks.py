@@ -27,13 +27,12 @@ from pyogrio.errors import DataSourceError
 from rasterio.features import rasterize
 from scipy import ndimage
 
-from ..engine import cli
-from ..engine.errors import NothingFound, PromptError, ScenesMissing
-from ..engine.prompts import Point, Prompts
-from ..engine.radiometry import Radiometry
-from ..engine.raster import RasterSource
-from ..engine.segmenter import Segmentation, Segmenter
-from ..engine.tiling import Window
+from ..contract.errors import NothingFound, PromptError, ScenesMissing
+from ..contract.prompts import Point, Prompts
+from ..engine.rasters.radiometry import Radiometry
+from ..engine.rasters.source import RasterSource
+from ..engine.segmenting.session import Segmentation, Segmenter
+from ..engine.tiles.grid import Window
 from ..models import registry
 from ..models.base import Mask, Model
 from ..models.click_simulation import Click, first_click, next_click
@@ -396,7 +395,3 @@ def run(arguments: argparse.Namespace) -> int:
         report.draw_curves(trials, arguments.pictures / "curves.png")
         report.draw_sheet(trials, arguments.scenes, _load(jobs[0].model), arguments.pictures / "contact-sheet.png")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(cli.main(["bench", "clicks", *sys.argv[1:]]))

@@ -100,7 +100,7 @@ def agreement(plan: Plan, until: float) -> dict[str, Any]:
 
 
 def _agreement_of(family: str, folder: Path, hardware: Hardware, image: Any, valid: Mask) -> dict[str, Any]:
-    from ..models.sam import SamModel
+    from ..models.sam.model import SamModel
 
     try:
         subprocess.run([sys.executable, CHECKPOINTS, family, folder], check=True, capture_output=True, text=True)
@@ -155,7 +155,7 @@ def _builtin_cost(model: BuiltinModel, image: Any, valid: Mask, count: int) -> d
 
 def memory(plan: Plan, until: float) -> dict[str, Any]:
     """Tiles encoded together with so little memory that they can't be: the same as one by one."""
-    from ..models.sam import SamModel
+    from ..models.sam.model import SamModel
 
     hardware = best_hardware()
     image, valid = _picture(256 if plan.small else 1024)

@@ -27,17 +27,17 @@ from rasterio.enums import Resampling
 from rasterio.windows import Window
 
 from rasterlasso.benchmarks.clicks import Target, read_scene
-from rasterlasso.engine.prompts import Point, Prompts
-from rasterlasso.engine.query import Found
-from rasterlasso.engine.refine import refinement, run
-from rasterlasso.engine.segmenter import Segmentation, Segmenter
-from rasterlasso.engine.tile_store import StoredTile, TileStore
-from rasterlasso.engine.tiling import MIN_LEVEL, PixelBox
-from rasterlasso.engine.tiling import Window as TileWindow
-from rasterlasso.engine.vectorize import outline_of_mosaic
+from rasterlasso.contract.prompts import Point, Prompts
+from rasterlasso.engine.outlines.contours import outline_of_mosaic
+from rasterlasso.engine.segmenting.query import Found
+from rasterlasso.engine.segmenting.session import Segmentation, Segmenter
+from rasterlasso.engine.spreading.spread import refinement, run
+from rasterlasso.engine.tiles.disk_store import StoredTile, TileStore
+from rasterlasso.engine.tiles.grid import MIN_LEVEL, PixelBox
+from rasterlasso.engine.tiles.grid import Window as TileWindow
 from rasterlasso.models import registry
 from rasterlasso.models.base import Embedding, Model, PixelPrompts
-from rasterlasso.models.sam import SamModel
+from rasterlasso.models.sam.model import SamModel
 
 Floats = npt.NDArray[np.float64]
 

@@ -31,10 +31,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from rasterlasso.models.base import Batching, Model, PixelPrompts, RenderedTile
 from rasterlasso.models.devices import Hardware, best_hardware
-from rasterlasso.models.fastsam import FastSamModel
-from rasterlasso.models.original import convert
-from rasterlasso.models.sam import SamModel
-from rasterlasso.models.ultralytics_library import library as ultralytics
+from rasterlasso.models.library.original import convert
+from rasterlasso.models.sam.model import SamModel
+from rasterlasso.models.ultralytics.fastsam import FastSamModel
+from rasterlasso.models.ultralytics.library import library as ultralytics
+from rasterlasso.models.ultralytics.mobile_sam import mobile_sam_model
 
 ARCHITECTURES = {
     "sam": ("SamConfig", "SamModel"),
@@ -151,7 +152,7 @@ def _mobile_sam(kind: str, folder: Path, image: np.ndarray, hardware: Hardware) 
         place = net.prompt_encoder.get_dense_pe()
         return _masks(net.mask_decoder(found, place, sparse, dense, multimask_output=True)[0])
 
-    return Contest(SamModel(kind, folder, hardware), _count(net), encode, encode, decode)
+    return Contest(mobile_sam_model(kind, folder, hardware), _count(net), encode, encode, decode)
 
 
 def _fastsam(kind: str, folder: Path, image: np.ndarray, hardware: Hardware) -> Contest:

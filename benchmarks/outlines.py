@@ -18,14 +18,14 @@ import shapely
 from rasterio.features import shapes
 
 from rasterlasso.benchmarks.clicks import read_scene
-from rasterlasso.engine.errors import RasterLassoError
-from rasterlasso.engine.finish import finished
-from rasterlasso.engine.ops import PRESETS
-from rasterlasso.engine.prompts import Point, Prompts
-from rasterlasso.engine.query import FirstLook
-from rasterlasso.engine.raster import RasterSource
-from rasterlasso.engine.segmenter import Segmenter
-from rasterlasso.engine.vectorize import outline, polygonal
+from rasterlasso.contract.errors import RasterLassoError
+from rasterlasso.contract.looks import PRESETS
+from rasterlasso.contract.prompts import Point, Prompts
+from rasterlasso.engine.outlines.contours import outline, polygonal
+from rasterlasso.engine.outlines.finish import finished
+from rasterlasso.engine.rasters.source import RasterSource
+from rasterlasso.engine.segmenting.query import FirstLook
+from rasterlasso.engine.segmenting.session import Segmenter
 
 MIN_IOU = 0.7
 BAND_PX = 2.0

@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from rasterlasso.engine.errors import RasterLassoError
-from rasterlasso.engine.prompts import Point, Prompts
-from rasterlasso.engine.radiometry import Radiometry
-from rasterlasso.engine.raster import RasterSource
-from rasterlasso.engine.segmenter import Segmenter
-from rasterlasso.engine.tile_store import TileStore
-from rasterlasso.engine.tiling import Tile
+from rasterlasso.contract.errors import RasterLassoError
+from rasterlasso.contract.prompts import Point, Prompts
+from rasterlasso.engine.rasters.radiometry import Radiometry
+from rasterlasso.engine.rasters.source import RasterSource
+from rasterlasso.engine.segmenting.session import Segmenter
+from rasterlasso.engine.tiles.disk_store import TileStore
+from rasterlasso.engine.tiles.grid import Tile
 from rasterlasso.models import registry
 from rasterlasso.models.base import Model
 

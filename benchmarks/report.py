@@ -14,8 +14,8 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 
-from ..engine.errors import RunNotResumable
-from ..engine.version import version
+from ..contract.errors import RunNotResumable
+from ..contract.version import version
 from ..models.base import Model
 from .clicks import LEARNING, MAX_CLICKS, Trial, replay, summary
 

@@ -17,10 +17,10 @@ import shapely
 from shapely import Polygon
 
 from rasterlasso.benchmarks.clicks import Target, read_scene
-from rasterlasso.engine.errors import RasterLassoError
-from rasterlasso.engine.prompts import Point, Prompts
-from rasterlasso.engine.segmenter import Segmenter
-from rasterlasso.engine.vectorize import burnt, polygonal
+from rasterlasso.contract.errors import RasterLassoError
+from rasterlasso.contract.prompts import Point, Prompts
+from rasterlasso.engine.outlines.contours import burnt, polygonal
+from rasterlasso.engine.segmenting.session import Segmenter
 from rasterlasso.models.base import PixelPrompts
 
 WIDENED, REDUCED, DISPLACED = 0.06, 0.10, 0.05

@@ -14,7 +14,7 @@ import geopandas
 import rasterio
 from shapely import Point
 
-from rasterlasso.engine.measure import area_m2
+from rasterlasso.engine.rasters.ground import area_m2
 
 from .desktop import Desktop, DesktopError
 

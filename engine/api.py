@@ -13,28 +13,23 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 import numpy as np
-import pyproj
 import shapely
-from pyproj.exceptions import CRSError, ProjError
 from shapely import MultiPolygon, Polygon
 
+from ..contract.looks import PRESETS, Finish
+from ..contract.prompts import Box, Point, Prompts
 from ..models.registry import DEFAULT_MODEL
-from .errors import CrsMissing, CrsUnknown, PromptNotANumber
-from .measure import gsd_m
-from .ops import PRESETS, Finish
-from .placement import from_hex
-from .prompts import Box, Point, Prompts
-from .query import Checkpoint
-from .segmenter import Segmentation, Segmenter
-from .tile_store import TileStore, default_folder, default_limit_bytes
+from .encoding.clock import Checkpoint
+from .rasters.ground import gsd_m
+from .segmenting.reproject import reprojected
+from .segmenting.session import Segmentation, Segmenter
+from .tiles.disk_store import TileStore, default_folder, default_limit_bytes
 
 __all__ = ["Scene", "Segmentation", "open"]
-
-BOX_EDGE_POINTS = 21
-"""A box from another CRS is bounded by so many points on each edge."""
 
 
 class Scene:
@@ -88,8 +83,8 @@ class Scene:
     ) -> Segmentation:
         """The object meant by points (x, y, is_foreground), a box (x0, y0, x1, y1) and a rough outline.
 
-        finish: a name in `ops.PRESETS`. Coordinates are x (east, longitude) first, in `crs` ("EPSG:4326"), by default in
-        the raster's CRS. Raises the errors of `Segmenter.segment`, `CrsUnknown` and `CrsMissing`.
+        finish: a name in `contract.looks.PRESETS`. Coordinates are x (east, longitude) first, in `crs` ("EPSG:4326"), by
+        default in the raster's CRS. Raises the errors of `Segmenter.segment`, `CrsUnknown` and `CrsMissing`.
         """
         drawn = None if polygon is None else shapely.to_wkb(polygon, hex=True)
         prompts = Prompts(tuple(Point(*point) for point in points), None if box is None else Box(*box), drawn)
@@ -104,7 +99,7 @@ class Scene:
     ) -> Segmentation:
         """As `segment`."""
         if crs is not None:
-            prompts = _reproject(prompts, crs, self._source.crs_wkt, self._path)
+            prompts = reprojected(prompts, crs, self._source.crs_wkt, self._path)
         return self._segmenter.segment(
             self._path,
             prompts,
@@ -133,37 +128,19 @@ def open(path: str | os.PathLike[str], model: str = DEFAULT_MODEL, level: int | 
     level: 0 is native resolution, each next one half of it, negative ones oversampled; None starts at 0 and goes coarser
     where the object does not fit a tile.
     """
-    store = TileStore(default_folder(), default_limit_bytes(), lambda error: warnings.warn(str(error), stacklevel=2))
-    return Scene(str(path), Segmenter(store=store), model, level)
+    return Scene(str(path), _segmenter(), model, level)
 
 
-def _reproject(prompts: Prompts, crs: str, raster_wkt: str | None, path: str) -> Prompts:
+@contextmanager
+def segmenter() -> Iterator[Segmenter]:
+    """What lives from request to request, with tiles kept on disk as the user's settings say; closed at the end."""
+    made = _segmenter()
     try:
-        source = pyproj.CRS.from_user_input(crs)
-    except CRSError as error:
-        raise CrsUnknown(crs=crs, reason=str(error).splitlines()[0]) from error
-    if raster_wkt is None:
-        raise CrsMissing(path=path, crs=crs)
-    try:
-        transformer = pyproj.Transformer.from_crs(source, raster_wkt, always_xy=True)
-    except ProjError as error:  # between planets, and to local ones, there is no way
-        raise CrsUnknown(crs=crs, reason=f"there is no way from it to that of {path}: {error}") from error
-    points = []
-    for point in prompts.points:
-        x, y = transformer.transform(point.x, point.y)
-        if not np.isfinite((x, y)).all():
-            raise PromptNotANumber(x=point.x, y=point.y)
-        points.append(Point(x, y, point.foreground))
-    box = prompts.box
-    if box is not None:
-        left, right = sorted((box.x0, box.x1))
-        bottom, top = sorted((box.y0, box.y1))
-        bounds = transformer.transform_bounds(left, bottom, right, top, densify_pts=BOX_EDGE_POINTS)
-        if not np.isfinite(bounds).all():
-            raise PromptNotANumber(x=left, y=bottom)
-        box = Box(*bounds)
-    polygon = prompts.polygon
-    if polygon is not None:
-        there = shapely.transform(from_hex(polygon), transformer.transform, interleaved=False)
-        polygon = shapely.to_wkb(there, hex=True)
-    return Prompts(tuple(points), box, polygon)
+        yield made
+    finally:
+        made.close()
+
+
+def _segmenter() -> Segmenter:
+    store = TileStore(default_folder(), default_limit_bytes(), lambda error: warnings.warn(str(error), stacklevel=3))
+    return Segmenter(store=store)

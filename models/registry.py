@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from ..engine.errors import ModelFailed, ModelUnknown
-from . import families, weights
+from ..contract.errors import ModelFailed, ModelUnknown
 from .base import Model
-from .verdict import Measured, measured
+from .library import families, weights
+from .library.measured import Measured, measured
 
 DEFAULT_MODEL = "builtin"
 
@@ -100,10 +100,14 @@ def _loader(model: weights.Installed) -> Callable[[], Model]:
         families.require_library(model.name, model.kind)
         try:
             if model.kind == "fastsam":
-                from .fastsam import FastSamModel
+                from .ultralytics.fastsam import FastSamModel
 
                 return FastSamModel(model.name, model.folder)
-            from .sam import SamModel
+            if model.kind == "mobile_sam":
+                from .ultralytics.mobile_sam import mobile_sam_model
+
+                return mobile_sam_model(model.name, model.folder)
+            from .sam.model import SamModel
 
             return SamModel(model.name, model.folder)
         except ModuleNotFoundError as error:

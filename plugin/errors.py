@@ -1,8 +1,8 @@
-"""Errors of the plugin's own, in the tree of `engine.errors`."""
+"""Errors of the plugin's own, in the tree of `contract.errors`."""
 
 from __future__ import annotations
 
-from ..engine.errors import QT_TRANSLATE_NOOP, RasterLassoError
+from ..contract.errors import QT_TRANSLATE_NOOP, RasterLassoError
 
 
 class NoImagery(RasterLassoError):

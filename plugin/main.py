@@ -10,22 +10,23 @@ from qgis.gui import QgisInterface
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtGui import QIcon
 
-from ..engine.client import Replies
-from ..engine.errors import RasterLassoError
-from ..engine.ops import ModelInfo
-from .digitizer import Digitizer
-from .dock import LassoDock
-from .draft import Combining
-from .engine_process import EngineProcess
-from .environment import EngineInstaller, engine_python, managed_folder
-from .hover import Hover
-from .layer_jobs import LayerJobs
-from .map_tool import LassoTool
-from .models_dialog import ModelsDialog
-from .prefetch import Prefetch
-from .preview import Preview
-from .processing import LassoProvider
+from ..contract.client import Replies
+from ..contract.errors import RasterLassoError
+from ..contract.requests import ModelInfo
+from .canvas.map_tool import LassoTool
+from .canvas.preview import Preview
+from .digitizing.digitizer import Digitizer
+from .digitizing.draft import Combining
+from .digitizing.hover import Hover
+from .digitizing.prefetch import Prefetch
+from .panel.dock import LassoDock
+from .panel.models_dialog import ModelsDialog
+from .processing.provider import LassoProvider
+from .runtime.engine_process import EngineProcess
+from .runtime.environment import engine_python, managed_folder
+from .runtime.installing import EngineInstaller
 from .settings import Settings
+from .target.layer_jobs import LayerJobs
 from .translation import error_text, tr
 
 try:

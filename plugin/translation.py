@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qgis.PyQt.QtCore import QCoreApplication
 
-from ..engine.errors import RasterLassoError
+from ..contract.errors import RasterLassoError
 
 CONTEXT = "RasterLasso"
 

@@ -41,7 +41,7 @@ def write_checkpoint(kind, folder):
 
 def write_mobile_sam(file):
     """Random weights of MobileSAM, saved as its authors' file is."""
-    from rasterlasso.models.ultralytics_library import library
+    from rasterlasso.models.ultralytics.library import library
 
     torch.manual_seed(0)
     net = library("models.sam.build").build_mobile_sam()
@@ -50,7 +50,7 @@ def write_mobile_sam(file):
 
 def write_fastsam(file):
     """Random weights of FastSAM's smaller network, saved as its library does."""
-    from rasterlasso.models.ultralytics_library import library
+    from rasterlasso.models.ultralytics.library import library
 
     torch.manual_seed(0)
     net = library("nn.tasks").SegmentationModel("yolov8s-seg.yaml", ch=3, nc=1, verbose=False).train()

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ...engine.errors import first_line
+from ...contract.errors import first_line
 from ..base import MOST_CANDIDATES, Candidate, Embedding, FloatArray, FloatImage, Mask, PixelPrompts
 from ..devices import best_device
 from ..prompted import KEPT_ANSWERS, SATURATION, Answers, obedient, prompt_key, without_last_click

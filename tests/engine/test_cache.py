@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rasterlasso.engine.cache import EncodedTile, TileCache, TileKey
-from rasterlasso.engine.tiling import Tile
+from rasterlasso.engine.tiles.grid import Tile
+from rasterlasso.engine.tiles.memory_cache import EncodedTile, TileCache, TileKey
 
 
 @dataclass

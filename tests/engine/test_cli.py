@@ -11,10 +11,10 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rasterlasso.contract.errors import RasterError
 from rasterlasso.engine import cli
-from rasterlasso.engine.errors import RasterError
-from rasterlasso.engine.export import shapefile_names
-from rasterlasso.engine.raster import RasterSource
+from rasterlasso.engine.files.export import shapefile_names
+from rasterlasso.engine.rasters.source import RasterSource
 
 CLICK = "500240,4499720"
 

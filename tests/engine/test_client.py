@@ -1,9 +1,9 @@
 import pytest
 
-from rasterlasso.engine import protocol
-from rasterlasso.engine.client import MAX_ATTEMPTS, EngineClient, Replies
-from rasterlasso.engine.errors import EngineCrashed, NothingFound, ProtocolError
-from rasterlasso.engine.protocol import Cancel, Failure, Progress, Ready, Result
+from rasterlasso.contract import protocol
+from rasterlasso.contract.client import MAX_ATTEMPTS, EngineClient, Replies
+from rasterlasso.contract.errors import EngineCrashed, NothingFound, ProtocolError
+from rasterlasso.contract.protocol import Cancel, Failure, Progress, Ready, Result
 
 
 class Conversation:

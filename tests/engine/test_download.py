@@ -5,10 +5,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from rasterlasso.engine.errors import DownloadFailed, DownloadRefused, ModelFileUnusable, ModelNameTaken
-from rasterlasso.models import weights
-from rasterlasso.models.download import fetch
-from rasterlasso.models.published import Published
+from rasterlasso.contract.errors import DownloadFailed, DownloadRefused, ModelFileUnusable, ModelNameTaken
+from rasterlasso.models.library import weights
+from rasterlasso.models.library.download import fetch
+from rasterlasso.models.library.published import Published
 
 
 class Server(ThreadingHTTPServer):

@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from shapely import affinity
 
-from rasterlasso.engine.finish import MIN_RIGHT_ANGLE_IOU, finished
-from rasterlasso.engine.measure import area_m2, metres_per_pixel
-from rasterlasso.engine.ops import PRESETS, Finish
-from rasterlasso.engine.raster import RasterSource
+from rasterlasso.contract.looks import PRESETS, Finish
+from rasterlasso.engine.outlines.finish import MIN_RIGHT_ANGLE_IOU, finished
+from rasterlasso.engine.rasters.ground import area_m2, metres_per_pixel
+from rasterlasso.engine.rasters.source import RasterSource
 
 BLANK = np.zeros((1, 200, 300), np.uint8)
 LONLAT = Affine(1e-5, 0, 10.0, 0, -1e-5, 60.0)

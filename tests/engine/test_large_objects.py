@@ -6,8 +6,8 @@ import pytest
 import shapely
 from rasterio.features import rasterize
 
-from rasterlasso.engine.prompts import Point, Prompts
-from rasterlasso.engine.segmenter import Segmenter
+from rasterlasso.contract.prompts import Point, Prompts
+from rasterlasso.engine.segmenting.session import Segmenter
 
 TILE_PX = 512
 

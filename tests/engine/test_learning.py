@@ -6,8 +6,8 @@ import shapely
 
 import rasterlasso.engine.api as rl
 from rasterlasso.benchmarks.baselines import FloodFill
-from rasterlasso.engine.prompts import Point, Prompts
-from rasterlasso.engine.segmenter import Segmenter
+from rasterlasso.contract.prompts import Point, Prompts
+from rasterlasso.engine.segmenting.session import Segmenter
 from rasterlasso.models.base import PixelPrompts
 from rasterlasso.models.builtin.model import BuiltinModel
 

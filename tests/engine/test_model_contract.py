@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from rasterlasso.models import registry
 from rasterlasso.models.base import PixelPrompts
-from rasterlasso.models.families import FAMILIES
-from rasterlasso.models.sam import SamModel
+from rasterlasso.models.library.families import FAMILIES
+from rasterlasso.models.sam.model import SamModel
 
 KINDS = [kind for kind, family in FAMILIES.items() if family.library == "transformers"]
 

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rasterlasso.engine.mosaic import Mosaic, OneTile, Unknown
-from rasterlasso.engine.tiling import PixelBox, Tile, TileGrid
+from rasterlasso.engine.spreading.mosaic import Mosaic, OneTile, Unknown
+from rasterlasso.engine.tiles.grid import PixelBox, Tile, TileGrid
 
 GRIDS = st.builds(TileGrid, st.integers(1, 700), st.integers(1, 700), st.sampled_from([64, 128]))
 

@@ -7,11 +7,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from rasterlasso.contract.errors import ModelFileUnusable, ModelFolderUnwritable
 from rasterlasso.engine import cli
-from rasterlasso.engine.errors import ModelFileUnusable, ModelFolderUnwritable
-from rasterlasso.models import registry, weights
+from rasterlasso.models import registry
 from rasterlasso.models.base import PixelPrompts
-from rasterlasso.models.original import convert
+from rasterlasso.models.library import weights
+from rasterlasso.models.library.original import convert
 from rasterlasso.tests.engine import published_keys
 
 PUBLISHED = {

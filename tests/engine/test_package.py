@@ -4,7 +4,7 @@ import re
 from configparser import ConfigParser
 from pathlib import Path
 
-from rasterlasso.engine.version import version
+from rasterlasso.contract.version import version
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -2,9 +2,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rasterlasso.engine import errors, ops, protocol
-from rasterlasso.engine.errors import ProtocolError, RasterLassoError, error_from_wire
-from rasterlasso.engine.prompts import Box, Point, Prompts, prompts_of_text, prompts_text
+from rasterlasso.contract import errors, protocol
+from rasterlasso.contract import requests as ops
+from rasterlasso.contract.errors import ProtocolError, RasterLassoError, error_from_wire
+from rasterlasso.contract.prompts import Box, Point, Prompts, prompts_of_text, prompts_text
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 given_prompts = st.builds(

@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rasterio.control import GroundControlPoint
 
-from rasterlasso.engine import radiometry, raster
-from rasterlasso.engine.errors import RasterError, RasterNotFound, RasterUnreadable, RasterUnsupported
-from rasterlasso.engine.ops import Stretch
-from rasterlasso.engine.radiometry import Radiometry
-from rasterlasso.engine.raster import RasterSource
-from rasterlasso.engine.tiling import Tile, Window
+from rasterlasso.contract.errors import RasterError, RasterNotFound, RasterUnreadable, RasterUnsupported
+from rasterlasso.contract.looks import Stretch
+from rasterlasso.engine.rasters import radiometry
+from rasterlasso.engine.rasters import source as raster
+from rasterlasso.engine.rasters.radiometry import Radiometry
+from rasterlasso.engine.rasters.source import RasterSource
+from rasterlasso.engine.tiles.grid import Tile, Window
 
 transforms = st.one_of(
     st.builds(

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from rasterlasso.engine.fingerprint import remote_content
-from rasterlasso.engine.prompts import Point, Prompts
-from rasterlasso.engine.segmenter import Segmenter
-from rasterlasso.engine.tile_store import TileStore
+from rasterlasso.contract.prompts import Point, Prompts
+from rasterlasso.engine.rasters.fingerprint import remote_content
+from rasterlasso.engine.segmenting.session import Segmenter
+from rasterlasso.engine.tiles.disk_store import TileStore
 from rasterlasso.models.builtin.model import BuiltinModel
 
 SERVER = Path(__file__).with_name("range_server.py")

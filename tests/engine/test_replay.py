@@ -6,8 +6,8 @@ import pytest
 import shapely
 from affine import Affine
 
+from rasterlasso.contract.prompts import Box, Point, Prompts, prompts_text
 from rasterlasso.engine import cli
-from rasterlasso.engine.prompts import Box, Point, Prompts, prompts_text
 
 FIELD = shapely.box(500_120, 4_499_640, 500_360, 4_499_800)
 CLICK = "500240,4499720"

@@ -11,15 +11,16 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 import transformers
 
+from rasterlasso.contract.errors import ModelFailed, ModelFileUnusable, ModelNameTaken, ModelUnknown
+from rasterlasso.contract.prompts import Point, Prompts
 from rasterlasso.engine import cli
-from rasterlasso.engine.errors import ModelFailed, ModelFileUnusable, ModelNameTaken, ModelUnknown
-from rasterlasso.engine.prompts import Point, Prompts
-from rasterlasso.engine.segmenter import Segmenter
-from rasterlasso.models import registry, weights
+from rasterlasso.engine.segmenting.session import Segmenter
+from rasterlasso.models import registry
 from rasterlasso.models.base import PixelPrompts
 from rasterlasso.models.devices import CPU, Hardware
-from rasterlasso.models.families import FAMILIES
-from rasterlasso.models.sam import SamModel
+from rasterlasso.models.library import weights
+from rasterlasso.models.library.families import FAMILIES
+from rasterlasso.models.sam.model import SamModel
 
 
 @pytest.fixture(scope="module", params=[kind for kind, family in FAMILIES.items() if family.library == "transformers"])

@@ -8,8 +8,7 @@ from pyproj import CRS
 from shapely import affinity
 
 import rasterlasso.engine.api as rl
-from rasterlasso.engine.cache import TileCache
-from rasterlasso.engine.errors import (
+from rasterlasso.contract.errors import (
     CrsMissing,
     CrsUnknown,
     ModelUnknown,
@@ -20,11 +19,12 @@ from rasterlasso.engine.errors import (
     PromptOnNodata,
     PromptOutsideRaster,
 )
-from rasterlasso.engine.measure import area_m2
-from rasterlasso.engine.prompts import Box, Point, Prompts
-from rasterlasso.engine.raster import RasterSource
-from rasterlasso.engine.segmenter import Segmenter
-from rasterlasso.engine.tiling import Window
+from rasterlasso.contract.prompts import Box, Point, Prompts
+from rasterlasso.engine.rasters.ground import area_m2
+from rasterlasso.engine.rasters.source import RasterSource
+from rasterlasso.engine.segmenting.session import Segmenter
+from rasterlasso.engine.tiles.grid import Window
+from rasterlasso.engine.tiles.memory_cache import TileCache
 from rasterlasso.models.base import Candidate
 
 FIELD_PX = shapely.box(60, 100, 180, 180)

@@ -17,16 +17,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from rasterlasso.engine import cli, segmenter, tile_store
-from rasterlasso.engine.errors import CacheUnwritable
-from rasterlasso.engine.fingerprint import SAMPLE_BYTES, SAMPLES
-from rasterlasso.engine.prompts import Point, Prompts
-from rasterlasso.engine.segmenter import Segmenter
-from rasterlasso.engine.tile_store import StoredTile, TileStore
-from rasterlasso.engine.tiling import Tile
-from rasterlasso.models import sam, weights
+from rasterlasso.contract.errors import CacheUnwritable
+from rasterlasso.contract.prompts import Point, Prompts
+from rasterlasso.engine import cli
+from rasterlasso.engine.rasters.fingerprint import SAMPLE_BYTES, SAMPLES
+from rasterlasso.engine.segmenting import session as segmenter
+from rasterlasso.engine.segmenting.session import Segmenter
+from rasterlasso.engine.tiles import disk_store as tile_store
+from rasterlasso.engine.tiles.disk_store import StoredTile, TileStore
+from rasterlasso.engine.tiles.grid import Tile
 from rasterlasso.models.devices import Hardware
-from rasterlasso.models.sam import SamModel
+from rasterlasso.models.library import weights
+from rasterlasso.models.sam import model as sam
+from rasterlasso.models.sam.model import SamModel
 
 UTM = Affine(2, 0, 500_000, 0, -2, 4_500_000)
 CLICK = Prompts((Point(500_240, 4_499_720),))

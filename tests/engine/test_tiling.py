@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rasterlasso.engine.tiling import MIN_LEVEL, Tile, TileGrid
+from rasterlasso.engine.tiles.grid import MIN_LEVEL, Tile, TileGrid
 
 sizes = st.integers(1, 20_000)
 levels = st.integers(MIN_LEVEL, 6)

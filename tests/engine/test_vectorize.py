@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from rasterlasso.engine.mosaic import OneTile
-from rasterlasso.engine.refine import refinement
-from rasterlasso.engine.tiling import TileGrid
-from rasterlasso.engine.vectorize import MIN_HOLE_PX, TOLERANCE_PX, outline, outline_of_mosaic, polygonal, simplified
+from rasterlasso.engine.outlines.contours import MIN_HOLE_PX, TOLERANCE_PX, outline, outline_of_mosaic, polygonal, simplified
+from rasterlasso.engine.spreading.mosaic import OneTile
+from rasterlasso.engine.spreading.spread import refinement
+from rasterlasso.engine.tiles.grid import TileGrid
 
 NOWHERE = np.empty((0, 2))
 

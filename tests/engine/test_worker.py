@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import shapely
 
-from rasterlasso.engine import protocol
-from rasterlasso.engine.ops import LearnParams, PrefetchParams, SegmentParams
-from rasterlasso.engine.prompts import Point, Prompts
-from rasterlasso.engine.protocol import Cancel, Cancelled, Failure, Notice, Progress, Ready, Request, Result
+from rasterlasso.contract import protocol
+from rasterlasso.contract.prompts import Point, Prompts
+from rasterlasso.contract.protocol import Cancel, Cancelled, Failure, Notice, Progress, Ready, Request, Result
+from rasterlasso.contract.requests import LearnParams, PrefetchParams, SegmentParams
 from rasterlasso.engine.worker import Worker
 
 LAUNCHER = Path(__file__).resolve().parents[2] / "engine" / "launch.py"
@@ -185,7 +185,7 @@ def test_the_engine_ends_in_order_while_its_input_is_open():
 
 def test_a_killed_engine_is_replaced_and_the_draft_goes_on(image):
     """The client's bookkeeping over two real processes, the first of which is killed while it segments."""
-    from rasterlasso.engine.client import EngineClient, Replies
+    from rasterlasso.contract.client import EngineClient, Replies
 
     results, current = [], []
     client = EngineClient(
@@ -239,7 +239,9 @@ def test_prefetching_what_can_not_be_read_is_no_matter(engine, image, tmp_path):
 
 
 def test_libraries_that_do_not_work_are_told_to_each_request(monkeypatch):
-    monkeypatch.setitem(sys.modules, "rasterlasso.engine.segmenter", None)  # its import fails, as that of a broken library
+    monkeypatch.setitem(
+        sys.modules, "rasterlasso.engine.segmenting.session", None
+    )  # its import fails, as that of a broken library
     told, all_told = [], threading.Event()
 
     def send(message):

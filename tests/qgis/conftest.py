@@ -14,13 +14,13 @@ from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QApplication
 
 from helpers import CHECKPOINTS, wait_until
-from rasterlasso.plugin.digitizer import Digitizer
-from rasterlasso.plugin.engine_process import EngineProcess
-from rasterlasso.plugin.hover import Hover
-from rasterlasso.plugin.layer_jobs import LayerJobs
-from rasterlasso.plugin.map_tool import LassoTool
-from rasterlasso.plugin.prefetch import Prefetch
-from rasterlasso.plugin.preview import Preview
+from rasterlasso.plugin.canvas.map_tool import LassoTool
+from rasterlasso.plugin.canvas.preview import Preview
+from rasterlasso.plugin.digitizing.digitizer import Digitizer
+from rasterlasso.plugin.digitizing.hover import Hover
+from rasterlasso.plugin.digitizing.prefetch import Prefetch
+from rasterlasso.plugin.runtime.engine_process import EngineProcess
+from rasterlasso.plugin.target.layer_jobs import LayerJobs
 
 gdal.UseExceptions()
 os.environ["RASTERLASSO_MODELS"] = tempfile.mkdtemp()  # the user's own models are no part of the tests

@@ -15,8 +15,9 @@ from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtTest import QTest
 
 from helpers import MIDDLE, accept_one, polygon_layer, wait_until
-from rasterlasso.engine.ops import PRESETS, SegmentResult
-from rasterlasso.plugin.classes import classes_of
+from rasterlasso.contract.looks import PRESETS
+from rasterlasso.contract.requests import SegmentResult
+from rasterlasso.plugin.target.classes import classes_of
 
 
 def test_tab_goes_through_the_candidates_and_the_accepted_size_is_remembered(bench):

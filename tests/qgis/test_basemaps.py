@@ -23,9 +23,9 @@ from qgis.PyQt.QtNetwork import QNetworkRequest, QTcpSocket
 from qgis.PyQt.QtTest import QTest
 
 from helpers import FIELD, MIDDLE, iou, wait_until
-from rasterlasso.plugin.drawn import DrawnLayers
 from rasterlasso.plugin.errors import ImageryInvalid
-from rasterlasso.plugin.imagery import pixel_size, raster_path
+from rasterlasso.plugin.imagery.drawn import DrawnLayers
+from rasterlasso.plugin.imagery.source import pixel_size, raster_path
 from tile_server import LAKE, TileServer
 
 LAKE_M2 = math.pi * LAKE[2] ** 2

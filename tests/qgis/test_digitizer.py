@@ -18,9 +18,9 @@ from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtXml import QDomDocument
 
 from helpers import BESIDE, FIELD, MIDDLE, wait_until
-from rasterlasso.plugin.digitizer import Digitizer
-from rasterlasso.plugin.engine_process import EngineProcess, EngineState
-from rasterlasso.plugin.radiometry import stretch_of
+from rasterlasso.plugin.digitizing.digitizer import Digitizer
+from rasterlasso.plugin.imagery.stretch import stretch_of
+from rasterlasso.plugin.runtime.engine_process import EngineProcess, EngineState
 
 
 def found_field(bench):
@@ -213,7 +213,7 @@ def test_an_engine_that_can_not_start_is_explained_and_nothing_is_lost(
     if broken == "hangs":
         python.write_text("#!/bin/sh\nexec sleep 60\n")
         python.chmod(0o755)
-        monkeypatch.setattr("rasterlasso.plugin.engine_process.START_MS", 500)
+        monkeypatch.setattr("rasterlasso.plugin.runtime.engine_process.START_MS", 500)
     engine, messages = EngineProcess(python), []
     digitizer = Digitizer(bench.canvas, engine, project, "builtin")
     digitizer.message.connect(lambda text, level: messages.append(text))

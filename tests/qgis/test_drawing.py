@@ -5,10 +5,11 @@ from qgis.core import QgsGeometry, QgsPointXY, QgsRectangle
 from qgis.PyQt.QtCore import Qt
 
 from helpers import FIELD, MIDDLE, iou, polygon_layer
-from rasterlasso.engine.ops import PRESETS, SegmentResult
-from rasterlasso.plugin.draft import Outline, Scribble
-from rasterlasso.plugin.strokes import enclosed, is_loop, places_along, split
-from rasterlasso.plugin.wkb import to_hex
+from rasterlasso.contract.looks import PRESETS
+from rasterlasso.contract.requests import SegmentResult
+from rasterlasso.plugin.digitizing.draft import Outline, Scribble
+from rasterlasso.plugin.digitizing.strokes import enclosed, is_loop, places_along, split
+from rasterlasso.plugin.geo.wkb import to_hex
 
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 X0, Y0, X1, Y1 = FIELD

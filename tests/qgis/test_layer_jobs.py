@@ -9,7 +9,7 @@ from qgis.core import (
 )
 
 from helpers import accept_one, polygon_layer, wait_until
-from rasterlasso.plugin.classes import classes_of
+from rasterlasso.plugin.target.classes import classes_of
 
 
 def test_a_file_that_is_open_is_not_overwritten(bench, project, tmp_path):

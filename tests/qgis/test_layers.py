@@ -15,8 +15,9 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QVariant
 
 from rasterlasso.plugin.errors import LayerNotCreated, TargetRefused
-from rasterlasso.plugin.imagery import transform_between
-from rasterlasso.plugin.layers import new_geopackage_layer, new_scratch_layer, put_polygons
+from rasterlasso.plugin.geo.transforms import transform_between
+from rasterlasso.plugin.target.new_layers import new_geopackage_layer, new_scratch_layer
+from rasterlasso.plugin.target.placing import put_polygons
 
 UTM = QgsCoordinateReferenceSystem("EPSG:32613")
 SQUARE = QgsGeometry.fromWkt("Polygon ((500000 4500000, 501000 4500000, 501000 4501000, 500000 4501000, 500000 4500000))")

@@ -7,7 +7,7 @@ from qgis.PyQt.QtGui import QKeyEvent
 from qgis.PyQt.QtWidgets import QApplication
 
 from helpers import BESIDE, FIELD, MIDDLE, iou
-from rasterlasso.engine.prompts import Box
+from rasterlasso.contract.prompts import Box
 
 SHIFT, CTRL = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlModifier
 FIELD_GEOMETRY = QgsGeometry.fromRect(QgsRectangle(*FIELD))

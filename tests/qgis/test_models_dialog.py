@@ -9,9 +9,10 @@ import pytest
 from qgis.PyQt.QtWidgets import QMessageBox
 
 from helpers import CHECKPOINTS, wait_until
-from rasterlasso.engine.ops import ModelInfo
-from rasterlasso.plugin.environment import LibraryInstaller, python_in
-from rasterlasso.plugin.models_dialog import ModelsDialog, speed_text, state_text
+from rasterlasso.contract.requests import ModelInfo
+from rasterlasso.plugin.panel.models_dialog import ModelsDialog, speed_text, state_text
+from rasterlasso.plugin.runtime.environment import python_in
+from rasterlasso.plugin.runtime.installing import LibraryInstaller
 
 
 class Hub(SimpleHTTPRequestHandler):

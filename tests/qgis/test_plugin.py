@@ -23,13 +23,15 @@ from qgis.PyQt.QtWidgets import QDockWidget
 
 import rasterlasso
 from helpers import MIDDLE, polygon_layer, wait_until
-from rasterlasso.engine.client import Replies
-from rasterlasso.engine.errors import EngineBroken
-from rasterlasso.engine.ops import PRESETS, ModelInfo
-from rasterlasso.plugin.engine_process import LAUNCHER, EngineProcess, EngineState, engine_environment
-from rasterlasso.plugin.environment import COMPLETE, EngineInstaller, base_pythons, engine_python, python_in
+from rasterlasso.contract.client import Replies
+from rasterlasso.contract.errors import EngineBroken
+from rasterlasso.contract.looks import PRESETS
+from rasterlasso.contract.requests import ModelInfo
 from rasterlasso.plugin.errors import EngineInstallFailed, EngineMissing, PythonMissing
-from rasterlasso.plugin.imagery import transform_between
+from rasterlasso.plugin.geo.transforms import transform_between
+from rasterlasso.plugin.runtime.engine_process import LAUNCHER, EngineProcess, EngineState, engine_environment
+from rasterlasso.plugin.runtime.environment import COMPLETE, engine_python, python_in
+from rasterlasso.plugin.runtime.installing import EngineInstaller, base_pythons
 from rasterlasso.plugin.settings import Settings
 from rasterlasso.plugin.translation import error_text
 
@@ -142,7 +144,7 @@ def test_choices_are_kept_for_the_next_time(qgis_iface, configured, project):
 
 
 def test_without_an_engine_the_panel_offers_to_install_it(qgis_iface, project, imagery, tmp_path, monkeypatch):
-    monkeypatch.setattr("rasterlasso.plugin.environment.managed_folder", lambda: tmp_path / "engine")
+    monkeypatch.setattr("rasterlasso.plugin.runtime.environment.managed_folder", lambda: tmp_path / "engine")
     QgsSettings().remove("rasterlasso")
     plugin = rasterlasso.classFactory(qgis_iface)
     plugin.initGui()
@@ -163,7 +165,7 @@ def finish(installer, seconds=120):
 
 
 def test_the_engine_is_installed_from_nothing(qgis_app, tmp_path, monkeypatch):
-    monkeypatch.setattr("rasterlasso.plugin.environment.managed_folder", lambda: tmp_path / "engine")
+    monkeypatch.setattr("rasterlasso.plugin.runtime.environment.managed_folder", lambda: tmp_path / "engine")
     installer = EngineInstaller(tmp_path / "engine")
     error, lines = finish(installer, 600)
     assert error is None, lines[-5:]
@@ -175,7 +177,7 @@ def test_the_engine_is_installed_from_nothing(qgis_app, tmp_path, monkeypatch):
 
 
 def test_an_installation_that_fails_says_why_and_leaves_nothing(qgis_app, tmp_path, monkeypatch):
-    monkeypatch.setattr("rasterlasso.plugin.environment.RESOURCES", tmp_path / "nowhere")
+    monkeypatch.setattr("rasterlasso.plugin.runtime.environment.RESOURCES", tmp_path / "nowhere")
     error, lines = finish(EngineInstaller(tmp_path / "engine"))
     assert isinstance(error, EngineInstallFailed)
     assert "nowhere" in error_text(error)
@@ -187,7 +189,7 @@ def test_an_installation_without_python_says_what_to_install(qgis_app, tmp_path,
     old = tmp_path / "python3"
     old.write_text("#!/bin/sh\nexit 1\n")
     old.chmod(0o755)
-    monkeypatch.setattr("rasterlasso.plugin.environment.base_pythons", lambda: [str(old), str(tmp_path / "none")])
+    monkeypatch.setattr("rasterlasso.plugin.runtime.environment.base_pythons", lambda: [str(old), str(tmp_path / "none")])
     error, _ = finish(EngineInstaller(tmp_path / "engine"))
     assert isinstance(error, PythonMissing)
     assert "3.11" in error_text(error)
@@ -202,7 +204,7 @@ def test_a_cancelled_installation_leaves_nothing(qgis_app, tmp_path):
 
 
 def test_only_a_whole_environment_counts(qgis_app, tmp_path, monkeypatch):
-    monkeypatch.setattr("rasterlasso.plugin.environment.managed_folder", lambda: tmp_path)
+    monkeypatch.setattr("rasterlasso.plugin.runtime.environment.managed_folder", lambda: tmp_path)
     assert engine_python(Settings()) is None
     (tmp_path / COMPLETE).touch()
     assert engine_python(Settings()) == python_in(tmp_path)
@@ -233,7 +235,7 @@ def test_the_algorithm_segments_at_points(plugin, imagery, project, has_project)
 
 
 def test_the_algorithm_without_an_engine_says_so(plugin, imagery, monkeypatch):
-    monkeypatch.setattr("rasterlasso.plugin.processing.engine_python", lambda settings: None)
+    monkeypatch.setattr("rasterlasso.plugin.processing.provider.engine_python", lambda settings: None)
     points = QgsVectorLayer("Point?crs=EPSG:32613", "points", "memory")
     algorithm = QgsApplication.processingRegistry().algorithmById("rasterlasso:segmentatpoints").create()
     feedback = QgsProcessingFeedback()
@@ -370,7 +372,7 @@ def test_a_class_typed_with_enter_keeps_its_value(plugin):
 
 
 def test_an_environment_stays_where_another_one_can_not_be_made(qgis_app, tmp_path, monkeypatch):
-    monkeypatch.setattr("rasterlasso.plugin.environment.RESOURCES", tmp_path / "nowhere")
+    monkeypatch.setattr("rasterlasso.plugin.runtime.environment.RESOURCES", tmp_path / "nowhere")
     folder = tmp_path / "engine"
     folder.mkdir()
     (folder / COMPLETE).touch()
@@ -394,7 +396,7 @@ def test_a_cancelled_installation_gives_the_former_environment_back(qgis_app, tm
     python = tmp_path / "python3"  # its child goes on for a while after it was stopped, as venv's and pip's do
     python.write_text(f'#!/bin/sh\n[ "$1" = -c ] && exit 0\nmkdir "$3"; cd "$3"; sh -c \'{writing}\' & wait')
     python.chmod(0o755)
-    monkeypatch.setattr("rasterlasso.plugin.environment.base_pythons", lambda: [str(python)])
+    monkeypatch.setattr("rasterlasso.plugin.runtime.environment.base_pythons", lambda: [str(python)])
     installer = EngineInstaller(folder)
     installer.start()
     wait_until(lambda: (folder / "100").exists())
@@ -407,7 +409,7 @@ def test_an_engine_whose_libraries_fail_can_be_installed_again(qgis_app, engine_
     launcher = tmp_path / "launch.py"
     lines = ("import runpy, sys", "sys.modules['torch'] = None", f"sys.argv = [{str(LAUNCHER)!r}]")
     launcher.write_text("\n".join((*lines, f"runpy.run_path({str(LAUNCHER)!r}, run_name='__main__')")))
-    monkeypatch.setattr("rasterlasso.plugin.engine_process.LAUNCHER", launcher)
+    monkeypatch.setattr("rasterlasso.plugin.runtime.engine_process.LAUNCHER", launcher)
     engine, failures = EngineProcess(engine_python), []
     engine.request("models", {}, Replies(result=lambda value: None, failure=failures.append))
     wait_until(lambda: engine.state is EngineState.FAILED)

@@ -12,7 +12,7 @@ from qgis.core import (
 from qgis.PyQt.QtCore import Qt
 
 from helpers import FIELD, MIDDLE, accept_one, iou, polygon_layer
-from rasterlasso.plugin.draft import Outline
+from rasterlasso.plugin.digitizing.draft import Outline
 
 ALT = Qt.KeyboardModifier.AltModifier
 

@@ -15,8 +15,8 @@ from qgis.core import (
 )
 
 from helpers import FIELD, accept_one, polygon_layer
-from rasterlasso.plugin.lines import outline_as_lines
-from rasterlasso.plugin.topology import with_shared_borders
+from rasterlasso.plugin.target.lines import outline_as_lines
+from rasterlasso.plugin.target.topology import with_shared_borders
 
 
 def test_neighbours_share_every_vertex_without_gap_or_overlap(project):

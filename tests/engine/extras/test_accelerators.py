@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from rasterlasso.engine import cli
-from rasterlasso.models import registry, verdict, weights
-from rasterlasso.models.accelerators import accelerated
+from rasterlasso.models import registry
 from rasterlasso.models.devices import CPU
-from rasterlasso.models.sam import SamModel
+from rasterlasso.models.library import measured as verdict
+from rasterlasso.models.library import weights
+from rasterlasso.models.sam.accelerators import accelerated
+from rasterlasso.models.sam.model import SamModel
 
 
 @pytest.fixture(scope="module", params=["sam", "sam_hq", "sam2"])

@@ -2,8 +2,9 @@
 
 import pytest
 
-from rasterlasso.models.original import convert
-from rasterlasso.models.sam import SamModel
+from rasterlasso.models.library.original import convert
+from rasterlasso.models.sam.model import SamModel
+from rasterlasso.models.ultralytics.mobile_sam import mobile_sam_model
 from rasterlasso.tests.checkpoints import write_checkpoint, write_mobile_sam
 from rasterlasso.tests.engine.test_model_contract import *  # noqa: F403 - the same tests, with these models
 
@@ -17,4 +18,4 @@ def model(request, tmp_path_factory):
         file = tmp_path_factory.mktemp("checkpoint") / "mine.pt"
         write_mobile_sam(file)
         convert(file, folder)
-    return SamModel(request.param, folder)
+    return SamModel(request.param, folder) if request.param == "edgetam" else mobile_sam_model(request.param, folder)

@@ -10,19 +10,20 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 import transformers
 
-from rasterlasso.engine.errors import ModelFileUnusable
-from rasterlasso.engine.prompts import Box, Prompts
-from rasterlasso.engine.segmenter import Segmenter
-from rasterlasso.engine.tile_store import StoredTile, TileStore
-from rasterlasso.engine.tiling import Tile
-from rasterlasso.models import fastsam as fastsam_module
-from rasterlasso.models import registry, weights
+from rasterlasso.contract.errors import ModelFileUnusable
+from rasterlasso.contract.prompts import Box, Prompts
+from rasterlasso.engine.segmenting.session import Segmenter
+from rasterlasso.engine.tiles.disk_store import StoredTile, TileStore
+from rasterlasso.engine.tiles.grid import Tile
+from rasterlasso.models import registry
 from rasterlasso.models.base import PixelPrompts
 from rasterlasso.models.devices import CPU
-from rasterlasso.models.fastsam import FastSamModel, Fit, Segmented, _Choice
-from rasterlasso.models.original import convert
-from rasterlasso.models.sam import SamModel
-from rasterlasso.models.ultralytics_library import library
+from rasterlasso.models.library import weights
+from rasterlasso.models.library.original import convert
+from rasterlasso.models.ultralytics import fastsam as fastsam_module
+from rasterlasso.models.ultralytics.fastsam import FastSamModel, Fit, Segmented, _Choice
+from rasterlasso.models.ultralytics.library import library
+from rasterlasso.models.ultralytics.mobile_sam import mobile_sam_model
 from rasterlasso.tests.checkpoints import write_fastsam, write_mobile_sam
 from rasterlasso.tests.engine.test_model_contract import check
 
@@ -76,7 +77,7 @@ def test_mobile_sams_embedding_and_logits_are_the_librarys(added, picture):
             dense_prompt_embeddings=dense,
             multimask_output=True,
         )
-    model = SamModel("mobile_sam", folder, CPU)
+    model = mobile_sam_model("mobile_sam", folder, CPU)
     embedding = model.encode(picture, np.ones((1024, 1024), np.bool_))
     assert (embedding.maps.cells - features[0].flatten(1).T).abs().max() < 1e-4
     found = model.decode(embedding, PixelPrompts(np.array([[701.0, 301.0]]), np.array([True])))

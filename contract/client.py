@@ -1,0 +1,154 @@
+"""The client's half of the conversation with an engine, without a transport.
+
+The owner of the engine's process passes what the process writes to `feed`, tells `connected` and `disconnected`, and gives
+`write` to reach the process's standard input. Requests outlive the process: those under way when it ends are sent again
+as soon as the next one is ready.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from . import protocol
+from .errors import EngineCrashed, ProtocolError, RasterLassoError, error_from_wire
+from .lines import LineBuffer
+from .protocol import Cancel, Cancelled, Failure, Notice, Progress, Ready, Request, Result
+
+MAX_ATTEMPTS = 3
+"""An engine that ends so often on one request won't be given it again."""
+
+
+@dataclass(frozen=True)
+class Replies:
+    """Whom to tell what became of a request; exactly one of result, failure and cancelled is called, once."""
+
+    result: Callable[[dict[str, Any]], None]
+    failure: Callable[[RasterLassoError], None]
+    progress: Callable[[Progress], None] | None = None
+    cancelled: Callable[[], None] | None = None
+
+
+@dataclass
+class _Pending:
+    request: Request
+    replies: Replies
+    attempts: int = 0
+
+
+class EngineClient:
+    """Sends requests, matches replies, keeps what is not answered yet."""
+
+    def __init__(
+        self,
+        write: Callable[[bytes], None],
+        on_ready: Callable[[Ready], None],
+        on_notice: Callable[[RasterLassoError], None] = lambda error: None,
+    ) -> None:
+        self._write = write
+        self._on_ready = on_ready
+        self._on_notice = on_notice
+        self._pending: dict[int, _Pending] = {}
+        self._revisions: dict[str, int] = {}
+        self._next_id = 1
+        self._lines = LineBuffer()
+        self._ready = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether any request is unanswered."""
+        return bool(self._pending)
+
+    def request(self, op: str, params: dict[str, Any], replies: Replies, channel: str = "") -> int:
+        """Send a request, now or when the engine is ready; returns its id.
+
+        A request in a `channel` takes the place of the unanswered ones before it there.
+        """
+        revision = 0
+        if channel:
+            revision = self._revisions[channel] = self._revisions.get(channel, 0) + 1
+            for older in [p.request.id for p in self._pending.values() if p.request.channel == channel]:
+                self._drop(older)
+        pending = _Pending(Request(self._next_id, op, params, channel, revision), replies)
+        self._next_id += 1
+        self._pending[pending.request.id] = pending
+        if self._ready:
+            self._send(pending)
+        return pending.request.id
+
+    def cancel(self, request_id: int) -> None:
+        """Take a request back; nothing happens where it is answered already."""
+        if request_id in self._pending:
+            self._drop(request_id)
+            if self._ready:
+                self._write(protocol.encode(Cancel(request_id)))
+
+    def cancel_channel(self, channel: str) -> None:
+        """Take back what is unanswered in a channel."""
+        for request_id in [p.request.id for p in self._pending.values() if p.request.channel == channel]:
+            self.cancel(request_id)
+
+    def feed(self, data: bytes) -> None:
+        """Take what the engine wrote, in pieces of any size; raises `ProtocolError` for a line that is no message."""
+        for line in self._lines.feed(data):
+            if line.strip():
+                self._receive(protocol.decode(line))
+
+    def disconnected(self) -> None:
+        """The engine ended. Requests under way stay for the next one, save those it ended on too often."""
+        self._ready = False
+        self._lines.clear()
+        for pending in list(self._pending.values()):
+            if pending.attempts >= MAX_ATTEMPTS:
+                del self._pending[pending.request.id]
+                pending.replies.failure(EngineCrashed(attempts=pending.attempts))
+
+    def abandon(self, error: RasterLassoError) -> None:
+        """There will be no engine: every unanswered request fails with `error`."""
+        pending: list[_Pending] = list(self._pending.values())
+        self._pending.clear()
+        for each in pending:
+            each.replies.failure(error)
+
+    def _drop(self, request_id: int) -> None:
+        cancelled = self._pending.pop(request_id).replies.cancelled
+        if cancelled:
+            cancelled()
+
+    def _send(self, pending: _Pending) -> None:
+        pending.attempts += 1
+        self._write(protocol.encode(pending.request))
+
+    def _receive(self, message: protocol.Message) -> None:
+        if isinstance(message, Ready):
+            if message.protocol != protocol.PROTOCOL_VERSION:
+                raise ProtocolError(reason=f"the engine speaks version {message.protocol}")
+            self._ready = True
+            self._on_ready(message)
+            for pending in list(self._pending.values()):
+                self._send(pending)
+        elif isinstance(message, Notice):
+            self._on_notice(error_from_wire(message.code, message.params))
+        elif isinstance(message, (Progress, Result, Failure, Cancelled)):
+            self._dispatch(message)
+        else:
+            raise ProtocolError(reason=f"a client got {message!r}")
+
+    def _dispatch(self, message: protocol.Message) -> None:
+        pending = self._pending.get(message.id)  # type: ignore[union-attr]
+        if pending is None:  # answered while its cancellation was on the way
+            return
+        replies = pending.replies
+        if isinstance(message, Progress):
+            if replies.progress:
+                replies.progress(message)
+            return
+        if isinstance(message, Cancelled):
+            self._drop(message.id)
+            return
+        del self._pending[pending.request.id]
+        if isinstance(message, Result):
+            replies.result(message.value)
+        elif isinstance(message, Failure):
+            replies.failure(error_from_wire(message.code, message.params))

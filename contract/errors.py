@@ -1,0 +1,333 @@
+"""The one tree of errors that a user can mend.
+
+Each class carries an English template that names the thing, the cause and the cure. An error crosses the pipe as its class
+name and parameters, so that the plugin can say it again in the user's language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def QT_TRANSLATE_NOOP(context: str, text: str) -> str:  # noqa: N802 - the name that Qt's tools look for
+    """Mark a text for translation; it stays English here."""
+    return text
+
+
+class RasterLassoError(Exception):
+    """Root of all errors that are the user's to mend; `params` fill the class's `template`."""
+
+    template = QT_TRANSLATE_NOOP("RasterLasso", "Something went wrong: {reason}")
+
+    def __init__(self, **params: Any) -> None:
+        self.params: dict[str, Any] = params
+        super().__init__(self.template.format(**params))
+
+    @property
+    def code(self) -> str:
+        """Name of the error on the wire."""
+        return type(self).__name__
+
+
+class InternalError(RasterLassoError):
+    """A defect of ours that the engine survived; the traceback is in its log."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso", "The engine failed unexpectedly ({reason}). Please report it with the engine's log."
+    )
+
+
+class RasterError(RasterLassoError):
+    """The raster can't be used."""
+
+
+class RasterNotFound(RasterError):
+    """No file at the path."""
+
+    template = QT_TRANSLATE_NOOP("RasterLasso", "{path}: no such file. Check the path, or that its drive is mounted.")
+
+
+class RasterUnreadable(RasterError):
+    """The file is there, but GDAL can't open it or read its pixels."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "{path}: can't be read as a raster ({reason}). The file may be truncated, locked or of another format; "
+        "try `gdalinfo -checksum` on it, or copy it again.",
+    )
+
+
+class RasterServerFailed(RasterError):
+    """A server of imagery gave an error, or nothing."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "{path}: the server did not give the imagery ({reason}). Try again; your clicks are kept. Check network and address.",
+    )
+
+
+class RasterUnsupported(RasterError):
+    """The raster opens, but is of a kind that can't be segmented."""
+
+    template = QT_TRANSLATE_NOOP("RasterLasso", "{path}: {reason}.")
+
+
+class PromptError(RasterLassoError):
+    """The prompts can't be used on this raster."""
+
+
+class PromptMissing(PromptError):
+    """Nothing says where the object is."""
+
+    template = QT_TRANSLATE_NOOP("RasterLasso", "No foreground: give at least one click on the object, or a box around it.")
+
+
+class PromptNotANumber(PromptError):
+    """A coordinate is NaN or infinite, or can't be expressed in the raster's CRS."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "The prompt at ({x}, {y}) has no finite coordinates in the raster's CRS. Check its CRS and the axis order.",
+    )
+
+
+class PromptOutsideRaster(PromptError):
+    """The click or box lies off the raster."""
+
+    template = QT_TRANSLATE_NOOP("RasterLasso", "({x:.8g}, {y:.8g}) is outside {path}. Click on the imagery.")
+
+
+class PromptOnNodata(PromptError):
+    """The click is on pixels without data."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso", "({x:.8g}, {y:.8g}) is on nodata of {path}. Click where the imagery shows something."
+    )
+
+
+class PolygonUnusable(PromptError):
+    """A polygon prompt is none."""
+
+    template = QT_TRANSLATE_NOOP("RasterLasso", "The drawn outline can't be used ({reason}). Draw it again around the object.")
+
+
+class PromptsUnreadable(RasterLassoError):
+    """A prompts file is not what it should be."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso", "{path}: not a prompts file ({reason}). See `rasterlasso segment --help` for its form."
+    )
+
+
+class LayerUnreadable(RasterLassoError):
+    """A layer of polygons can't be read."""
+
+    template = QT_TRANSLATE_NOOP("RasterLasso", "{path}: the layer can't be read ({reason}). Check its path and name.")
+
+
+class ProvenanceMissing(RasterLassoError):
+    """A layer does not tell how its polygons were made."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "{path}: no feature has prompts in a field “prompts”, so nothing can be segmented again. Layers that Raster Lasso "
+        "makes have it; add a text field of this name to a layer of yours before you digitize.",
+    )
+
+
+class BordersNotShared(RasterLassoError):
+    """Polygons are no coverage."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "{count} polygons overlap others or have borders that nearly fit, so their borders can't be simplified together. "
+        "Digitize them with “Share borders with neighbours”, or select polygons that fit and simplify those.",
+    )
+
+
+class CrsUnknown(RasterLassoError):
+    """A CRS was named that PROJ does not know."""
+
+    template = QT_TRANSLATE_NOOP("RasterLasso", "Unknown CRS {crs}: {reason}. Use a code such as EPSG:4326.")
+
+
+class CrsMissing(RasterLassoError):
+    """Coordinates in a CRS were given for a raster that has none."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "{path} has no CRS, so coordinates in {crs} can't be placed on it. Leave the CRS out, or assign one to the raster.",
+    )
+
+
+class CacheUnwritable(RasterLassoError):
+    """Encoded tiles can't be kept on disk."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "{path}: encoded tiles can't be kept there ({reason}); they stay in memory until QGIS ends. "
+        "Make room, or name another folder in RASTERLASSO_CACHE.",
+    )
+
+
+class NothingKept(RasterLassoError):
+    """Tiles would be encoded ahead in vain."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "{path}: its tiles would not be kept on disk: either RASTERLASSO_CACHE is off, or the imagery comes from a server that "
+        "does not tell when it changes. Encode a file, or a copy of the imagery, with a folder for tiles.",
+    )
+
+
+class NothingFound(RasterLassoError):
+    """The model gave an empty mask."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso", "Nothing was found at these prompts. Click nearer the middle of the object, or zoom in."
+    )
+
+
+class ModelUnknown(RasterLassoError):
+    """No model of that name."""
+
+    template = QT_TRANSLATE_NOOP("RasterLasso", "No model is named {name}. Known: {known}.")
+
+
+class ModelFileUnusable(RasterLassoError):
+    """A file or folder does not hold a model that can be loaded."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "{path}: not a usable model ({reason}). "
+        "Give a folder with config.json and model.safetensors, or the authors' .pt or .pth, downloaded whole.",
+    )
+
+
+class ModelFolderUnwritable(RasterLassoError):
+    """The folder of added models can't take one more."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "{path}: the model can't be written ({reason}). Make room there, or name another folder in RASTERLASSO_MODELS.",
+    )
+
+
+class DownloadFailed(RasterLassoError):
+    """A file can't be fetched."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "{url}: not fetched ({reason}). Try again, it goes on where it stopped; or fetch it elsewhere and add its folder.",
+    )
+
+
+class DownloadRefused(RasterLassoError):
+    """What was fetched is not what it should be, or the user did not want it."""
+
+    template = QT_TRANSLATE_NOOP("RasterLasso", "{name}: not installed, {reason}. Nothing was kept.")
+
+
+class ModelNameTaken(RasterLassoError):
+    """A model of that name is there already."""
+
+    template = QT_TRANSLATE_NOOP("RasterLasso", "There is a model named {name} already. Give another name, or remove that one.")
+
+
+class ModelLibraryMissing(RasterLassoError):
+    """The library that a model needs is not installed."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso", "The model {name} needs {library}, which this engine lacks. Install the engine again."
+    )
+
+
+class ModelExtraMissing(RasterLassoError):
+    """The library that a model needs is an extra, which the user has not installed."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "The model {name} needs {library}, which does not come with the engine; its licence is {licence}. "
+        'To install it under that: "{python}" -m pip install {library}',
+    )
+
+
+class ModelFailed(RasterLassoError):
+    """A model broke its contract."""
+
+    template = QT_TRANSLATE_NOOP("RasterLasso", "The model {name} gave no usable answer ({reason}). Choose another model.")
+
+
+class RunNotResumable(RasterLassoError):
+    """A benchmark can't go on from what was given."""
+
+    template = QT_TRANSLATE_NOOP("RasterLasso", "{path}: can't be resumed, {reason}. Leave --resume out, or name another file.")
+
+
+class ScenesMissing(RasterLassoError):
+    """What was given to the benchmark is no scene, or a folder without any."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "{path}: no scene here. A scene is a folder with image.tif and labels.gpkg, a layer with a field named class.",
+    )
+
+
+class OutputUnsupported(RasterLassoError):
+    """The suffix of the output names no known format."""
+
+    template = QT_TRANSLATE_NOOP("RasterLasso", "{path}: unknown output format. Use one of {known}.")
+
+
+class OutputUnwritable(RasterLassoError):
+    """The output can't be written."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "{path}: can't be written ({reason}). Check the folder, the free space, and that no other program holds the file.",
+    )
+
+
+class ProtocolError(RasterLassoError):
+    """A line on the pipe is not a message."""
+
+    template = QT_TRANSLATE_NOOP("RasterLasso", "Not a message of the engine's protocol: {reason}.")
+
+
+class EngineBroken(RasterLassoError):
+    """The engine runs, but its libraries or its own model can't be loaded."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "The engine does not work on this machine ({reason}). Install it again; `rasterlasso doctor` tells what is wrong.",
+    )
+
+
+class EngineCrashed(RasterLassoError):
+    """The engine ended again and again on the same request."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "The engine stopped {attempts} times on this request. Try a coarser level or another model; its log tells more.",
+    )
+
+
+def _tree(root: type[RasterLassoError]) -> dict[str, type[RasterLassoError]]:
+    found = {root.__name__: root}
+    for child in root.__subclasses__():
+        found.update(_tree(child))
+    return found
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of a library says, in one line; its name where it says nothing."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def error_from_wire(code: str, params: Mapping[str, Any]) -> RasterLassoError:
+    """The error that `code` and `params` name; `InternalError` where the code is not known on this side."""
+    error = _tree(RasterLassoError).get(code)
+    if error is None:
+        return InternalError(reason=f"{code} {dict(params)}")
+    return error(**params)

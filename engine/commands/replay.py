@@ -1,0 +1,48 @@
+"""`rasterlasso replay`: features asked again of other imagery."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from ...contract.looks import PRESETS
+from .. import api
+from ..files.export import check_output
+from ..tasks import replay
+from .terminal import Progress
+
+HELP = "segment a layer's features again on other imagery or with another model"
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    command.description = (
+        "Segment each feature of a layer again, by the prompts that it was made with (its field `prompts`), and write what is "
+        "found beside the old layer, with the IoU of old and new: what has changed since."
+    )
+    command.add_argument("layer", metavar="LAYER", type=Path, help="a file that Raster Lasso's polygons were saved to")
+    command.add_argument("--image", metavar="IMAGE", required=True, help="the raster to look at now")
+    command.add_argument("--layer-name", metavar="NAME", help="the layer within the file (default: the only one)")
+    command.add_argument("--model", help="see `rasterlasso models` (default: the one that each feature was made with)")
+    command.add_argument("--finish", choices=list(PRESETS), default="raw", help="how outlines are drawn (default: %(default)s)")
+    command.add_argument("-o", "--output", metavar="OUT", type=Path, help="default: beside LAYER, its name with -replayed")
+    command.set_defaults(run=_replay)
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    layer: Path = arguments.layer
+    output = arguments.output or layer.with_name(f"{layer.stem}-replayed{layer.suffix}")
+    check_output(output)
+    features = replay.read(layer, arguments.layer_name)
+    shown = Progress(sys.stderr)
+    rows = []
+    with api.segmenter() as segmenter:
+        for row in replay.replayed(segmenter, features, arguments.image, arguments.model, PRESETS[arguments.finish]):
+            rows.append(row)
+            shown(f"feature {len(rows)} of {len(features)}", len(rows) / len(features))
+    shown.clear()
+    replay.write(features, rows, output)
+    found = [row.iou for row in rows if row.iou is not None]
+    print(f"{output}: {len(found)} of {len(rows)} found again, mean IoU with the old {sum(found) / max(len(found), 1):.2f}")
+    return 0

@@ -1,0 +1,1 @@
+"""Encoded tiles: kept, or made now, or made ahead."""

@@ -1,0 +1,1 @@
+"""Outlines: from logits to valid polygons, and the cartographer's hand."""

@@ -1,0 +1,263 @@
+"""One abstraction for all rasters: whatever GDAL opens, read by window and scale, with its valid pixels.
+
+The only module that imports rasterio's readers. Pixel coordinates are continuous, x right and y down, (0, 0) at the outer
+corner of the first pixel; map coordinates are in the raster's CRS, as QGIS shows it.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from affine import Affine
+from rasterio._err import CPLE_BaseError
+from rasterio.enums import ColorInterp, MaskFlags, Resampling
+from rasterio.errors import NodataShadowWarning, NotGeoreferencedWarning, RasterioError
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window as RasterioWindow
+
+from ...contract.errors import RasterError, RasterNotFound, RasterServerFailed, RasterUnreadable, RasterUnsupported
+from ..tiles.grid import TILE_PX, TileGrid, Window
+
+GDAL_CACHE_BYTES = 256 << 20
+"""Decoded blocks that GDAL keeps; its own default is a share of the machine's memory."""
+
+SERVERS = ("http://", "https://", "/vsicurl", "/vsis3", "/vsigs", "/vsiaz", "WMTS:")
+
+CURL = "/vsicurl/"
+
+ONE_FILE_DRIVERS = ("GTiff", "COG", "JP2OpenJPEG", "PNG", "JPEG", "WEBP")
+"""Whose rasters are in the file that is opened, not in others that it names."""
+
+
+HTTP = {
+    "GDAL_HTTP_MAX_RETRY": "2",
+    "GDAL_HTTP_RETRY_DELAY": "0.5",
+    "GDAL_HTTP_CONNECTTIMEOUT": "10",
+    "GDAL_HTTP_TIMEOUT": "30",
+}
+"""For rasters on servers: a few tries, then an error."""
+
+logging.getLogger("rasterio").setLevel(logging.ERROR)
+
+
+class RasterSource:
+    """An open raster. Use as a context manager, or `close` it.
+
+    Rasters placed by ground control points only are read through a warp, as QGIS shows them. Rasters without any
+    georeference get QGIS's coordinates for them: x right, y up, the top left corner at (0, 0).
+    """
+
+    def __init__(self, path: str | os.PathLike[str], tile_px: int = TILE_PX) -> None:
+        """Open `path`; raises `RasterNotFound`, `RasterUnreadable` or `RasterUnsupported`."""
+        self.path = _shown(str(path))
+        self._base, has_georeference = _open(str(path))
+        try:
+            with _gdal(self.path):
+                self._dataset: Any = _placed(self._base)
+            self._check()
+        except BaseException:
+            self._base.close()
+            raise
+        self.transform: Affine = self._dataset.transform if has_georeference else Affine.scale(1.0, -1.0)
+        self.crs_wkt: str | None = self._dataset.crs.to_wkt() if self._dataset.crs else None
+        self.width_px: int = self._dataset.width
+        self.height_px: int = self._dataset.height
+        self.has_failed = False
+        """Whether anything could not be read: GDAL may keep failing until it is opened again."""
+        self.grid = TileGrid(self.width_px, self.height_px, tile_px)
+
+    def __enter__(self) -> RasterSource:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._dataset.close()
+        self._base.close()
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Common type of the bands' values."""
+        return np.result_type(*(np.dtype(name) for name in self._dataset.dtypes))
+
+    @property
+    def is_service(self) -> bool:
+        """Whether tiles or maps of a server are shown, as for people's eyes."""
+        return self._base.driver in ("WMS", "WMTS")
+
+    @property
+    def has_overviews(self) -> bool:
+        """Whether reduced reads cost less than reading all."""
+        with _gdal(self.path):
+            return bool(self._base.overviews(1))
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The local files that it is of, with overviews and side files; none where any is not local."""
+        with _gdal(self.path):
+            names = tuple(self._base.files)
+        return names if all(Path(name).is_file() for name in names) else ()
+
+    @property
+    def url(self) -> str | None:
+        """The address of the one file on a web server that it is; None for others, and for those that are made of several."""
+        is_remote = self.path.startswith((f"{CURL}http://", f"{CURL}https://"))
+        return self.path.removeprefix(CURL) if is_remote and self._base.driver in ONE_FILE_DRIVERS else None
+
+    @property
+    def color_interpretation(self) -> tuple[ColorInterp, ...]:
+        """What each band is."""
+        return tuple(self._dataset.colorinterp)
+
+    def palette(self) -> npt.NDArray[np.uint8] | None:
+        """(values, 3) colours of the first band's values where it has a colour table."""
+        if self.color_interpretation[0] is not ColorInterp.palette or not np.issubdtype(self.dtype, np.integer):
+            return None
+        table = np.zeros((int(np.iinfo(self.dtype).max) + 1, 3), np.uint8)
+        for value, color in self._dataset.colormap(1).items():
+            table[value] = color[:3]
+        return table
+
+    def to_map(self, xy_px: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """(n, 2) pixel coordinates → (n, 2) map coordinates."""
+        return _affine(self.transform, xy_px)
+
+    def to_pixel(self, xy_map: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """(n, 2) map coordinates → (n, 2) pixel coordinates."""
+        return _affine(~self.transform, xy_map)
+
+    def read(self, bands: tuple[int, ...], window: Window, *, resampling: Resampling | None = None) -> npt.NDArray[Any]:
+        """(bands, rows, columns) of a window at the window's own size, in the raster's dtype; raises `RasterUnreadable`.
+
+        Reads shrink by averaging and grow bilinearly unless told otherwise; overviews are used where there are any.
+        """
+        if resampling is None:
+            resampling = Resampling.bilinear if window.width_px > window.x1 - window.x0 else Resampling.average
+        with self._reading():
+            data = self._dataset.read(
+                list(bands), window=_rasterio_window(window), out_shape=(len(bands), *window.shape), resampling=resampling
+            )
+        is_declared = self._dataset.nodata is not None and np.isnan(self._dataset.nodata)
+        is_mixed = resampling is not Resampling.nearest and np.issubdtype(data.dtype, np.floating) and not is_declared
+        if is_mixed and np.isnan(data).any():  # one NaN that is not declared makes NaN of all that it is averaged with
+            data = np.where(np.isnan(data), self.read(bands, window, resampling=Resampling.nearest), data)
+        return np.asarray(data)
+
+    def read_valid(self, bands: tuple[int, ...], window: Window) -> npt.NDArray[np.bool_]:
+        """(rows, columns), true where the raster has data: no nodata, transparent, masked, NaN or infinite pixel."""
+        shape = (len(bands), *window.shape)
+        if self._is_valid_everywhere(bands):
+            return np.ones(window.shape, np.bool_)
+        with self._reading(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", NodataShadowWarning)  # alpha counts as well, see below
+            masks = self._dataset.read_masks(
+                list(bands), window=_rasterio_window(window), out_shape=shape, resampling=Resampling.nearest
+            )
+        # A dark lake may hold the nodata value in one band: only where every band does, nothing is there.
+        valid: npt.NDArray[np.bool_] = (masks > 0).any(axis=0)
+        if self._dataset.nodata is not None and ColorInterp.alpha in self.color_interpretation:
+            alpha = self.color_interpretation.index(ColorInterp.alpha) + 1
+            valid &= self.read((alpha,), window, resampling=Resampling.nearest)[0] > 0
+        if np.issubdtype(self.dtype, np.floating):
+            valid &= np.isfinite(self.read(bands, window, resampling=Resampling.nearest)).all(axis=0)
+        return valid
+
+    def _is_valid_everywhere(self, bands: tuple[int, ...]) -> bool:
+        """Whether there is nothing that could make a pixel invalid."""
+        flags = self._dataset.mask_flag_enums
+        return not np.issubdtype(self.dtype, np.floating) and all(flags[band - 1] == [MaskFlags.all_valid] for band in bands)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            with _gdal(self.path):
+                yield
+        except RasterError:
+            self.has_failed = True
+            raise
+
+    def _check(self) -> None:
+        dataset = self._dataset
+        if not dataset.count:
+            inside = ", ".join(dataset.subdatasets[:4])
+            raise RasterUnsupported(
+                path=self.path, reason=f"has no bands of its own; open one of its parts: {inside or 'none'}"
+            )
+        if any(name.startswith("complex") for name in dataset.dtypes):
+            raise RasterUnsupported(path=self.path, reason="holds complex numbers; compute amplitude or intensity first")
+        transform = dataset.transform
+        if not all(map(math.isfinite, transform[:6])) or transform.is_degenerate:
+            raise RasterUnsupported(
+                path=self.path, reason="its georeference is degenerate; assign one, e.g. with gdal_translate -a_ullr"
+            )
+
+
+def _shown(path: str) -> str:
+    """A raster's name in messages: of a service's description its address."""
+    if not path.lstrip().startswith("<"):
+        return path
+    try:
+        return ElementTree.fromstring(path).findtext(".//ServerUrl") or path
+    except ElementTree.ParseError:
+        return path
+
+
+def _open(path: str) -> tuple[Any, bool]:
+    """The dataset, and whether anything says where it lies."""
+    is_local = "://" not in path and not path.startswith("/vsi") and ":" not in path[2:] and not path.lstrip().startswith("<")
+    if is_local and not Path(path).exists():
+        raise RasterNotFound(path=path)
+    with _gdal(_shown(path)), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", NotGeoreferencedWarning)
+        dataset = rasterio.open(path)
+    # An identity transform that the file states is no less a georeference; only rasterio's warning tells the two apart.
+    return dataset, not any(issubclass(warning.category, NotGeoreferencedWarning) for warning in caught)
+
+
+@contextmanager
+def _gdal(path: str) -> Iterator[None]:
+    """GDAL's errors as `RasterUnreadable`, its warnings to the log instead of to standard error."""
+    try:
+        with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES, **HTTP):
+            yield
+    except (RasterioError, CPLE_BaseError, UnicodeDecodeError) as error:
+        kind = RasterServerFailed if path.startswith(SERVERS) else RasterUnreadable
+        raise kind(path=path, reason=_reason(error)) from error
+
+
+def _placed(dataset: Any) -> Any:
+    gcps, gcp_crs = dataset.gcps
+    if gcps and gcp_crs and dataset.transform.is_identity:
+        return WarpedVRT(
+            dataset, src_crs=gcp_crs, crs=gcp_crs, resampling=Resampling.bilinear, add_alpha=dataset.nodata is None
+        )
+    return dataset
+
+
+def _rasterio_window(window: Window) -> RasterioWindow:
+    return RasterioWindow(window.x0, window.y0, window.x1 - window.x0, window.y1 - window.y0)
+
+
+def _affine(transform: Affine, xy: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    a, b, c, d, e, f = transform[:6]
+    x, y = xy[:, 0], xy[:, 1]
+    return np.column_stack((a * x + b * y + c, d * x + e * y + f))
+
+
+def _reason(error: Exception) -> str:
+    text = str(error.__cause__ or error).strip().rstrip(".")
+    return text or type(error).__name__

@@ -1,0 +1,1 @@
+"""From prompts to a polygon: what lives from click to click."""

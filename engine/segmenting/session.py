@@ -1,0 +1,396 @@
+"""The use case: prompts on a raster become a polygon in its CRS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import shapely
+from shapely import MultiPolygon, Polygon
+
+from ...contract.errors import NothingFound, NothingKept, PromptOutsideRaster
+from ...contract.looks import PRESETS, Finish, Stretch
+from ...contract.prompts import Prompts
+from ...contract.version import version
+from ...models import registry
+from ...models.base import Adaptable, Candidate, LearningModel, Model
+from ..encoding.ahead import encode_ahead
+from ..encoding.clock import Checkpoint, Clock
+from ..encoding.encodings import Encodings
+from ..outlines.contours import burnt, outline, outline_of_mosaic, polygonal
+from ..outlines.finish import finished
+from ..rasters.ground import gsd_m
+from ..rasters.scene import Scene, Scenes
+from ..rasters.source import RasterSource
+from ..spreading.spread import Spread
+from ..tiles.disk_store import TileStore, group_name
+from ..tiles.grid import TILE_PX, PixelBox, Tile
+from ..tiles.memory_cache import Recent, TileCache
+from .placement import NativePrompts, place, to_map, to_tile
+from .query import FirstLook, Found, Query
+
+
+@dataclass(frozen=True)
+class PolygonCandidate:
+    """One of a model's answers, in the raster's CRS; `score` is the predicted IoU."""
+
+    polygon: Polygon | MultiPolygon
+    score: float
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """The answer to prompts.
+
+    polygon: valid, in the raster's CRS (`crs_wkt`, None where it has none). score: predicted IoU. candidates: all answers,
+    best first; of an object larger than a tile the others are as coarse as the first look. level: the level of the polygon;
+    gsd_m: ground size of its pixels, None without a CRS.
+    seconds: duration of the whole; stages: of its parts.
+    """
+
+    polygon: Polygon | MultiPolygon
+    score: float
+    candidates: tuple[PolygonCandidate, ...]
+    crs_wkt: str | None
+    model: str
+    level: int
+    seconds: float
+    stages: dict[str, float]
+    gsd_m: float | None = None
+
+
+OnPart = Callable[[Callable[[], Segmentation]], None]
+"""Offered what is found so far of an object larger than a tile, after each tile; calling the offer makes its polygon."""
+
+
+PREFETCHED_TILES = 24
+"""Of a view; more would drive each other out of memory."""
+
+ANSWERS_KEPT = 32
+"""Earlier answers that a further click goes on from."""
+
+
+@dataclass(frozen=True)
+class _Ask:
+    """What is asked beside the prompts."""
+
+    path: str
+    model: str
+    learned: bool
+    level: int
+    stretch: Stretch | None
+
+
+class Segmenter:
+    """Holds what lives from click to click: open rasters, loaded models, encoded tiles."""
+
+    def __init__(
+        self,
+        cache: TileCache | None = None,
+        models: Iterable[Model] = (),
+        tile_px: int = TILE_PX,
+        store: TileStore | None = None,
+    ) -> None:
+        """models: ready ones, taken before those of the registry; their tiles are not kept on disk."""
+        self._tile_px = tile_px
+        self._store = store or TileStore(None, 0)
+        self._cache = TileCache() if cache is None else cache
+        self._scenes = Scenes(tile_px)
+        self._models: dict[str, Model] = {model.name: model for model in models}
+        self._versions: dict[str, str] = {}
+        self._learners: dict[tuple[str, str], LearningModel] = {}
+        self._vouched: dict[str, dict[str, int]] = {}
+        self._answered: Recent[Found | None] = Recent(ANSWERS_KEPT)
+
+    def close(self) -> None:
+        """Let all files go."""
+        self._scenes.close()
+        self._store.close()
+
+    def model(self, name: str) -> Model:
+        """A loaded model; raises `ModelUnknown`."""
+        if name not in self._models:
+            entry = registry.entry(name)
+            self._models[name], self._versions[name] = entry.load(), entry.version
+        return self._models[name]
+
+    def drop_changed_models(self) -> None:
+        """Let go of models that were removed, or replaced by others of their names."""
+        current = {entry.name: entry.version for entry in registry.entries()}
+        for name in [name for name, loaded in self._versions.items() if current.get(name) != loaded]:
+            del self._models[name], self._versions[name]
+            self._cache.drop(name)
+            self._answered.clear()
+            for key in [key for key in self._learners if key[1] == name]:
+                del self._learners[key]
+
+    def scene(self, path: str, stretch: Stretch | None = None) -> Scene:
+        """The raster at `path`, opened again if the file has changed; raises `RasterError`s."""
+        return self._scenes.at(path, stretch)
+
+    def segment(
+        self,
+        path: str,
+        prompts: Prompts,
+        *,
+        model: str = registry.DEFAULT_MODEL,
+        level: int | None = None,
+        learned: bool = False,
+        stretch: Stretch | None = None,
+        finish: Finish = PRESETS["raw"],
+        checkpoint: Checkpoint = lambda stage, fraction: None,
+        on_part: OnPart = lambda offer: None,
+    ) -> Segmentation:
+        """The object that the prompts (in the raster's CRS) mean.
+
+        level: the level of the answer, None for native resolution; what does not fit a tile there is found at a coarser one
+        and refined. learned: ask the copy of the model that has learnt on this raster, if there is one. Raises `RasterError`s,
+        `PromptError`s, `ModelUnknown`, `ModelFailed`, `NothingFound`, and what `checkpoint` and `on_part` raise.
+        """
+        ask = _Ask(path, model, learned, level or 0, stretch)
+        former = self._former(ask, prompts, checkpoint)
+        query = self._query(ask, prompts, checkpoint)
+        to_answer = partial(_answer, query, finish)
+        wanted = query.scene.source.grid.clamp_level(ask.level)
+        first = query.look_again(former.first) if former else query.first_look(wanted)
+        query.clock.start("vectorize", 0.9)
+        polygons = _polygons(query, first)
+        answer = to_answer(polygons, first.tile.level)
+        if first.tile.level == wanted and not query.goes_on_beyond(first, first.candidates[0].logits):
+            self._remember(ask, prompts, None)
+            return answer
+        on_part(lambda: answer)
+        found = Found(query.placed, replace(first, candidates=first.candidates[:1]))
+        self._remember(ask, prompts, found)  # now: what is found until the user has enough of it counts, too
+        for state in query.spread(found, wanted, former):
+            on_part(partial(_spread_answer, query, state, polygons, to_answer))
+        query.clock.start("vectorize", 0.95)
+        return _spread_answer(query, found.spreads[-1], polygons, to_answer) if found.spreads else answer
+
+    def _former(self, ask: _Ask, prompts: Prompts, checkpoint: Checkpoint) -> Found | None:
+        """How the same prompts, or all but the newest, were answered, where the object was larger than a tile.
+
+        Found out now where it was forgotten, so that a set of prompts has one answer.
+        """
+        key, shorter = self._key(ask, prompts), prompts.without_last_point
+        if key in self._answered:
+            return self._answered.get(key)
+        if ask.learned or not prompts.points or not shorter.has_foreground:
+            return None
+        key = self._key(ask, shorter)
+        if key not in self._answered:
+            try:
+                self.segment(ask.path, shorter, model=ask.model, level=ask.level, stretch=ask.stretch, checkpoint=checkpoint)
+            except NothingFound:  # the newest click may find something all the same
+                if key not in self._answered:  # else it was found at first, and lost on the way
+                    self._remember(ask, shorter, None)
+        return self._answered.get(key)
+
+    def _remember(self, ask: _Ask, prompts: Prompts, found: Found | None) -> None:
+        if not ask.learned:  # what was learnt since would change the answer
+            self._answered.put(self._key(ask, prompts), found)
+
+    def _key(self, ask: _Ask, prompts: Prompts) -> tuple[str, str, _Ask, Prompts]:
+        scene = self.scene(ask.path, ask.stretch)
+        return scene.fingerprint, scene.radiometry.key, ask, prompts
+
+    def glance(
+        self,
+        path: str,
+        prompts: Prompts,
+        *,
+        model: str,
+        level: int,
+        learned: bool = False,
+        stretch: Stretch | None = None,
+        finish: Finish = PRESETS["raw"],
+    ) -> Polygon | MultiPolygon | None:
+        """The best answer where the tile is encoded already, else None: no tile is read, no coarser level is tried.
+
+        Raises `RasterError`s, `PromptError`s, `ModelUnknown`, `ModelFailed`.
+        """
+        query = self._query(_Ask(path, model, learned, level, stretch), prompts)
+        tile = query.tile(query.level_holding(level))
+        encoded = query.encodings.kept(tile)
+        if encoded is None:
+            return None
+        found = query.look(tile, encoded, most=1)
+        polygon = _polygon(found.candidates[0], found, query.scene.source) if found.candidates else None
+        return None if polygon is None else finished(polygon, query.scene.source, tile.level, finish)
+
+    def prefetch(
+        self,
+        path: str,
+        *,
+        model: str = registry.DEFAULT_MODEL,
+        level: int,
+        center_xy: tuple[float, float],
+        view: tuple[float, float, float, float],
+        stretch: Stretch | None = None,
+    ) -> Iterator[Tile]:
+        """Encode the tiles of a view (in the raster's CRS), those nearest to a place first: each is yielded when done.
+
+        At most `PREFETCHED_TILES`. Raises `RasterError`s, `ModelUnknown` and `ModelFailed`.
+        """
+        query = self._query_about(path, model, stretch)
+        source, grid = query.scene.source, query.scene.source.grid
+        try:
+            box = _pixel_box(source, view, grid.clamp_level(level))
+        except PromptOutsideRaster:
+            return
+        x, y = source.to_pixel(np.array([center_xy]))[0]
+        tiles = grid.tiles_near(grid.clamp_level(level), box)
+        for tile in sorted(tiles, key=lambda tile: grid.distance(tile, (x, y)))[:PREFETCHED_TILES]:
+            query.encoded(tile)
+            yield tile
+
+    def encode(
+        self,
+        path: str,
+        *,
+        model: str = registry.DEFAULT_MODEL,
+        levels: Iterable[int] | None = None,
+        area: tuple[float, float, float, float] | None = None,
+        stretch: Stretch | None = None,
+    ) -> Iterator[tuple[int, int]]:
+        """Encode all tiles of some levels, for the disk: (done, all) after each step. Those that are kept take no time.
+
+        levels: None for all from native resolution on. area: x0, y0, x1, y1 in the raster's CRS, None for all of it. Raises
+        `RasterError`s, `ModelUnknown`, `ModelFailed`, `NothingKept`, and `PromptOutsideRaster` for an area off the raster.
+        """
+        query = self._query_about(path, model, stretch)
+        if query.encodings.group is None or not self._store.keeps:
+            raise NothingKept(path=query.scene.source.path)
+        grid = query.scene.source.grid
+        wanted = sorted({grid.clamp_level(level) for level in (range(grid.max_level + 1) if levels is None else levels)})
+        boxes = {level: grid.frame(level) if area is None else _pixel_box(query.scene.source, area, level) for level in wanted}
+        tiles = [tile for level in reversed(wanted) for tile in grid.tiles_near(level, boxes[level])]
+        for done in encode_ahead(query.encodings, tiles, query.clock):
+            yield done, len(tiles)
+
+    def learn(
+        self,
+        path: str,
+        polygon: Polygon | MultiPolygon,
+        *,
+        model: str = registry.DEFAULT_MODEL,
+        level: int,
+        stretch: Stretch | None = None,
+        checkpoint: Checkpoint = lambda stage, fraction: None,
+    ) -> bool:
+        """Let a model learn from an accepted polygon (in the raster's CRS), for `segment` with `learned` on this raster.
+
+        Returns whether the model can learn. Where `checkpoint` raises, what was learnt until then stays. Raises `RasterError`s,
+        `ModelUnknown` and what `checkpoint` raises.
+        """
+        network = self.model(model)
+        if polygon.is_empty or not isinstance(network, Adaptable):
+            return False
+        scene = self.scene(path, stretch)
+        x0, y0, x1, y1 = shapely.bounds(shapely.transform(polygon, scene.source.to_pixel))
+        placed = NativePrompts(np.empty((0, 2)), np.empty(0, np.bool_), (x0, y0, x1, y1))
+        query = self._query_of(scene, network, placed, Clock(checkpoint))
+        tile = query.tile(query.level_holding(level))
+        encoded, window = query.encoded(tile), scene.source.grid.window(tile)
+        if (path, model) not in self._learners:
+            self._learners[path, model] = network.learner()
+        accepted = burnt(shapely.transform(polygon, lambda xy: to_tile(scene.source, window, xy)), encoded.valid.shape)
+        self._learners[path, model].learn(encoded.embedding, accepted & encoded.valid, lambda: checkpoint("learn", 0.5))
+        return True
+
+    def forget(self) -> None:
+        """Forget what was learnt from accepted objects."""
+        self._learners.clear()
+
+    def query(self, path: str, prompts: Prompts, model: str = registry.DEFAULT_MODEL) -> Query:
+        """One set of prompts, to be asked step by step; raises as `segment`."""
+        return self._query(_Ask(path, model, False, 0, None), prompts)
+
+    def _query(self, ask: _Ask, prompts: Prompts, checkpoint: Checkpoint = lambda stage, fraction: None) -> Query:
+        clock = Clock(checkpoint)
+        clock.start("read", 0.0)
+        own = self._learners.get((ask.path, ask.model)) if ask.learned else None
+        network = own or self.model(ask.model)
+        scene = self.scene(ask.path, ask.stretch)
+        return self._query_of(scene, network, place(scene.source, prompts), clock)
+
+    def _query_about(self, path: str, model: str, stretch: Stretch | None) -> Query:
+        """A query without prompts."""
+        network, scene = self.model(model), self.scene(path, stretch)
+        nothing = NativePrompts(np.empty((0, 2)), np.empty(0, np.bool_), None)
+        return self._query_of(scene, network, nothing, Clock(lambda stage, fraction: None))
+
+    def _query_of(self, scene: Scene, network: Model, placed: NativePrompts, clock: Clock) -> Query:
+        return Query(Encodings(scene, network, self._cache, self._store, self._group(scene, network)), placed, clock)
+
+    def _group(self, scene: Scene, network: Model) -> str | None:
+        """Name of the folder for tiles on disk; None for models and rasters without an identity."""
+        model = self._versions.get(network.name)
+        if model is None or scene.content is None:
+            return None
+        group = group_name(scene.content, scene.radiometry.key, network.name, model, str(self._tile_px), version())
+        if self._vouched.get(group) != scene.changed:
+            self._store.vouch(group, scene.changed)
+            self._vouched[group] = scene.changed
+        return group
+
+
+def _pixel_box(source: RasterSource, area: tuple[float, float, float, float], level: int) -> PixelBox:
+    """The pixels of a level that an area (x0, y0, x1, y1 in map coordinates) touches; raises `PromptOutsideRaster`."""
+    x0, y0, x1, y1 = area
+    corners = source.to_pixel(np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])) / 2.0**level
+    left, top = np.floor(corners.min(axis=0)).astype(int).tolist()
+    right, bottom = np.ceil(corners.max(axis=0)).astype(int).tolist()
+    box = PixelBox(top, left, bottom, right) & source.grid.frame(level)
+    if box.is_empty:
+        raise PromptOutsideRaster(x=(x0 + x1) / 2, y=(y0 + y1) / 2, path=source.path)
+    return box
+
+
+def _answer(query: Query, finish: Finish, polygons: list[PolygonCandidate], level: int) -> Segmentation:
+    source, crs = query.scene.source, query.scene.source.crs_wkt
+    shown = tuple(PolygonCandidate(finished(each.polygon, source, level, finish), each.score) for each in polygons)
+    middle = source.to_pixel(shapely.get_coordinates(shown[0].polygon.centroid))[0]
+    stages, ground = query.clock.stages(), gsd_m(source, middle, level)
+    return Segmentation(
+        shown[0].polygon, shown[0].score, shown, crs, query.network.name, level, sum(stages.values()), stages, ground
+    )
+
+
+def _spread_answer(
+    query: Query,
+    state: Spread,
+    looked: list[PolygonCandidate],
+    to_answer: Callable[[list[PolygonCandidate], int], Segmentation],
+) -> Segmentation:
+    """Of an object larger than a tile; raises `NothingFound`."""
+    source, placed, level = query.scene.source, query.placed, state.mosaic.level
+    native = 2.0**level
+    clicks, kinds = placed.points / native, placed.foreground
+    found = outline_of_mosaic(source.grid, state.mosaic, state.outlined, clicks[kinds], clicks[~kinds])
+    polygon = None if found is None else polygonal(shapely.transform(found, lambda xy: source.to_map(xy * native)))
+    if polygon is None:
+        raise NothingFound()
+    return to_answer([PolygonCandidate(polygon, looked[0].score), *looked[1:]], level)
+
+
+def _polygons(query: Query, found: FirstLook) -> list[PolygonCandidate]:
+    """Raises `NothingFound`."""
+    polygons = [
+        PolygonCandidate(polygon, candidate.score)
+        for candidate in found.candidates
+        if (polygon := _polygon(candidate, found, query.scene.source)) is not None
+    ]
+    if not polygons:
+        raise NothingFound()
+    return polygons
+
+
+def _polygon(candidate: Candidate, found: FirstLook, source: RasterSource) -> Polygon | MultiPolygon | None:
+    foreground = found.prompts.foreground
+    shape = outline(candidate.logits, found.prompts.points_xy[foreground], found.prompts.points_xy[~foreground])
+    if shape is None:
+        return None
+    return polygonal(shapely.transform(shape, lambda xy: to_map(source, found.window, xy)))

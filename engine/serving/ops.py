@@ -1,0 +1,244 @@
+"""What the engine does for each request: one `Segmenter` lives from request to request."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from ...contract.errors import EngineBroken, NothingFound, PromptError, ProtocolError, RasterLassoError, first_line
+from ...contract.protocol import Message, Notice, Progress, Request
+from ...contract.requests import LearnParams, PrefetchParams, SegmentParams, SegmentResult
+from .inbox import Inbox, RequestCancelled
+
+if TYPE_CHECKING:
+    from ..segmenting.session import Segmentation, Segmenter
+    from ..tiles.grid import Tile
+
+log = logging.getLogger(__name__)
+
+MIN_PART_SECONDS = 0.5
+PART_PAUSE = 5
+"""Between two parts of an answer lie at least so many seconds, and so many times what the last one took."""
+
+
+class Ops:
+    """Its libraries load when the segmenter is first asked for, after `Ready` was sent."""
+
+    def __init__(self, send: Callable[[Message], None], inbox: Inbox) -> None:
+        self._send = send
+        self._inbox = inbox
+        self._segmenter: Segmenter | None = None
+        self._prefetching: Iterator[Tile] | None = None
+        self._by_name: dict[str, Callable[[Request], dict[str, Any]]] = {
+            "segment": self._segment,
+            "glance": self._glance,
+            "learn": self._learn,
+            "prefetch": self._prefetch,
+            "forget": self._forget,
+            "models": self._models,
+            "fetch_model": lambda request: model_requests().fetch_model(request.params, self._checkpoint(request)),
+            "install_model": lambda request: model_requests().install_model(request.params),
+            "discard_model": lambda request: model_requests().discard_model(request.params),
+            "add_model": lambda request: model_requests().add_model(request.params),
+            "accelerate_model": lambda request: model_requests().accelerate_model(request.params),
+            "remove_model": lambda request: model_requests().remove_model(request.params),
+            "simplify": lambda request: layer_requests().simplify(request.params),
+            "convert": lambda request: layer_requests().convert(request.params),
+        }
+
+    def run(self, request: Request) -> dict[str, Any]:
+        """The value that answers a request; raises `RasterLassoError`s and `RequestCancelled`."""
+        op = self._by_name.get(request.op)
+        if op is None:
+            raise ProtocolError(reason=f"unknown op {request.op!r}")
+        return op(request)
+
+    def warm_up(self) -> None:
+        """Load what the first request will need; an engine that can't work says so at once."""
+        try:
+            self.segmenter()
+        except EngineBroken as error:
+            self._notify(error)
+
+    def segmenter(self) -> Segmenter:
+        """Raises `EngineBroken`."""
+        if self._segmenter is None:
+            try:
+                self._segmenter = self._made_segmenter()
+            except Exception as error:  # whatever a library that does not fit this machine raises when it is loaded
+                log.exception("the engine does not work")
+                raise EngineBroken(reason=f"{type(error).__name__}: {first_line(error)}") from error
+        return self._segmenter
+
+    @property
+    def is_prefetching(self) -> bool:
+        """Whether tiles are left that nobody waits for yet."""
+        return self._prefetching is not None
+
+    def prefetch_one(self) -> None:
+        """Encode one tile ahead, if any is left."""
+        if self._prefetching is not None:
+            self._prefetch_one(self._prefetching)
+
+    def close(self) -> None:
+        """Let all files go."""
+        if self._segmenter is not None:
+            self._segmenter.close()
+
+    def _segment(self, request: Request) -> dict[str, Any]:
+        params = SegmentParams.from_wire(request.params)
+        segmenter = self.segmenter()
+        found = segmenter.segment(
+            params.image,
+            params.prompts,
+            model=params.model,
+            level=params.level,
+            learned=params.learned,
+            stretch=params.stretch,
+            finish=params.finish,
+            checkpoint=self._checkpoint(request),
+            on_part=self._part_sender(request),
+        )
+        return _to_wire(found)
+
+    def _part_sender(self, request: Request) -> Callable[[Callable[[], Segmentation]], None]:
+        """Sends what is found so far, as often as that takes a small share of the time."""
+        due = 0.0
+
+        def send(offer: Callable[[], Segmentation]) -> None:
+            nonlocal due
+            start = time.monotonic()
+            if start < due:
+                return
+            with suppress(NothingFound):  # the next tiles may find it again
+                self._send(Progress(request.id, "refine", 0.0, _to_wire(offer())))
+            end = time.monotonic()
+            due = end + max(MIN_PART_SECONDS, PART_PAUSE * (end - start))
+
+        return send
+
+    def _glance(self, request: Request) -> dict[str, Any]:
+        """What a click would give, where that costs nothing; no polygon elsewhere."""
+        import shapely
+
+        params = SegmentParams.from_wire(request.params)
+        try:
+            polygon = self.segmenter().glance(
+                params.image,
+                params.prompts,
+                model=params.model,
+                level=params.level or 0,
+                learned=params.learned,
+                stretch=params.stretch,
+                finish=params.finish,
+            )
+        except PromptError:
+            polygon = None
+        return {"wkb_hex": None if polygon is None else shapely.to_wkb(polygon, hex=True)}
+
+    def _prefetch(self, request: Request) -> dict[str, Any]:
+        params = PrefetchParams.from_wire(request.params)
+        self._prefetching = None
+        if params.image:
+            self._prefetching = self.segmenter().prefetch(
+                params.image,
+                model=params.model,
+                level=params.level,
+                center_xy=params.center_xy,
+                view=params.view,
+                stretch=params.stretch,
+            )
+        return {}
+
+    def _prefetch_one(self, tiles: Iterator[Tile]) -> None:
+        """One tile; nobody asked for it, so an error is for the log, and a click there will tell the user."""
+        try:
+            if next(tiles, None) is None:
+                self._prefetching = None
+        except RasterLassoError as error:
+            log.info("prefetching: %s", error)
+            self._prefetching = None
+        except Exception:  # the engine must outlive a defect
+            log.exception("prefetching")
+            self._prefetching = None
+
+    def _learn(self, request: Request) -> dict[str, Any]:
+        """Learning makes way for whatever is waiting; what was learnt until then stays."""
+        import shapely
+
+        params = LearnParams.from_wire(request.params)
+        try:
+            polygon = shapely.from_wkb(params.wkb_hex)
+        except shapely.GEOSException as error:
+            raise ProtocolError(reason=f"bad learn parameters, {error}") from error
+
+        def checkpoint(stage: str, fraction: float) -> None:
+            if self._inbox.stop_current or self._inbox.has_waiting:
+                raise RequestCancelled
+
+        learnt = self.segmenter().learn(
+            params.image,
+            polygon,
+            model=params.model,
+            level=params.level,
+            stretch=params.stretch,
+            checkpoint=checkpoint,
+        )
+        return {"learnt": learnt}
+
+    def _forget(self, request: Request) -> dict[str, Any]:
+        self.segmenter().forget()
+        return {}
+
+    def _made_segmenter(self) -> Segmenter:
+        from ...models.registry import DEFAULT_MODEL
+        from ..segmenting.session import Segmenter
+        from ..tiles.disk_store import TileStore, default_folder, default_limit_bytes
+
+        segmenter = Segmenter(store=TileStore(default_folder(), default_limit_bytes(), self._notify))
+        segmenter.model(DEFAULT_MODEL)
+        return segmenter
+
+    def _notify(self, error: RasterLassoError) -> None:
+        self._send(Notice(error.code, error.params, str(error)))
+
+    def _models(self, request: Request) -> dict[str, Any]:
+        self.segmenter().drop_changed_models()
+        found: dict[str, Any] = model_requests().list_models()
+        return found
+
+    def _checkpoint(self, request: Request) -> Callable[[str, float], None]:
+        """Tells how far a request is, and stops it where nobody waits any more."""
+
+        def checkpoint(stage: str, fraction: float) -> None:
+            if self._inbox.stop_current:
+                raise RequestCancelled
+            self._send(Progress(request.id, stage, fraction))
+
+        return checkpoint
+
+
+def _to_wire(found: Segmentation) -> dict[str, Any]:
+    import shapely
+
+    (wkb_hex, score), *others = ((shapely.to_wkb(each.polygon, hex=True), each.score) for each in found.candidates)
+    seconds, gsd_m = found.seconds, found.gsd_m
+    return SegmentResult(wkb_hex, score, found.model, found.level, seconds, tuple(others), gsd_m).to_wire()
+
+
+def model_requests() -> ModuleType:
+    """Imported when first asked for: it needs torch, and `Ready` must not wait for that."""
+    from ..tasks import models as found
+
+    return found
+
+
+def layer_requests() -> ModuleType:
+    """As `model_requests`, of geopandas."""
+    from ..tasks import layers as found
+
+    return found

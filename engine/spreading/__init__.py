@@ -1,0 +1,1 @@
+"""Objects larger than a tile: which tiles are asked, what each answers, how the answers become one."""

@@ -1,0 +1,1 @@
+"""The user's weights: published ones, downloads, folders, the authors' own files."""

@@ -1,0 +1,1 @@
+"""SAM, SAM-HQ, SAM 2, SAM 3 and EdgeTAM."""

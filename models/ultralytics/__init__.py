@@ -1,0 +1,1 @@
+"""What needs the library ultralytics (AGPL-3.0), behind one door."""

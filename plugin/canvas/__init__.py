@@ -1,0 +1,1 @@
+"""What happens on the map canvas: mouse and keys, the preview."""

@@ -1,0 +1,169 @@
+"""The map tool: mouse and keys become calls of the digitizer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from qgis.core import QgsPointXY, QgsRectangle
+from qgis.gui import QgsMapCanvas, QgsMapMouseEvent, QgsMapTool
+from qgis.PyQt.QtCore import QEvent, QObject, QPoint, Qt, pyqtSignal
+from qgis.PyQt.QtGui import QKeyEvent, QKeySequence
+from qgis.PyQt.QtWidgets import QApplication
+
+from ..digitizing.digitizer import Digitizer
+from ..digitizing.draft import Combining
+from ..digitizing.hover import Hover
+from ..digitizing.prefetch import Prefetch
+from .preview import Preview
+
+SIZE_KEYS = {"+": 1, "-": -1}
+CLASS_KEYS = frozenset("123456789")
+COMMAND_MODIFIERS = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.MetaModifier
+
+
+class LassoTool(QgsMapTool):
+    """Left click foreground, right or Shift + click background, drag a box, Alt + click reopens an accepted polygon.
+
+    Ctrl + drag draws: around the object, across it, or with Shift across what does not belong to it.
+
+    + and - turn the size dial, 1 to 9 choose the class (`class_chosen`). While there is a draft, Tab shows the model's next
+    candidate, A adds what is clicked next, S subtracts it, X cuts along the next line, Backspace or Ctrl+Z takes the last
+    prompt back, Enter accepts, Esc clears, or stops what is under way. Without one these keys are QGIS's.
+    """
+
+    class_chosen = pyqtSignal(int)
+
+    def __init__(self, canvas: QgsMapCanvas, digitizer: Digitizer, preview: Preview, hover: Hover, prefetch: Prefetch) -> None:
+        super().__init__(canvas)
+        self._canvas = canvas
+        self._digitizer = digitizer
+        self._preview = preview
+        self._hover = hover
+        self._prefetch = prefetch
+        self._pressed_at: QPoint | None = None
+        self._stroke: list[QgsPointXY] | None = None
+        self.setCursor(Qt.CursorShape.CrossCursor)
+
+    def activate(self) -> None:
+        """Take the mouse, and the keys that QGIS has shortcuts for."""
+        super().activate()
+        self._canvas.installEventFilter(self)
+        self._canvas.setFocus()
+        self._prefetch.start()
+
+    def deactivate(self) -> None:
+        """Give them back; the draft stays for the next time."""
+        self._canvas.removeEventFilter(self)
+        self._hover.stop()
+        self._prefetch.stop()
+        self._pressed_at = self._stroke = None
+        super().deactivate()
+
+    def canvasPressEvent(self, event: QgsMapMouseEvent) -> None:
+        """A click or a drag begins."""
+        self._hover.stop()
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._pressed_at = event.pos()
+            if event.modifiers() & Qt.KeyboardModifier.ControlModifier or self._digitizer.is_splitting:
+                self._stroke = [self.toMapCoordinates(event.pos())]
+
+    def canvasMoveEvent(self, event: QgsMapMouseEvent) -> None:
+        """A drag grows, or the mouse looks for the next object."""
+        if self._stroke is not None:
+            self._stroke.append(self.toMapCoordinates(event.pos()))
+            self._preview.draw_stroke(self._stroke, not _is_shifted(event))
+        elif self._is_drag_to(event.pos()):
+            self._preview.drag_box(self._rectangle_to(event.pos()))
+        elif event.buttons() == Qt.MouseButton.NoButton:
+            self._hover.move(self.toMapCoordinates(event.pos()))
+            self._prefetch.move(self.toMapCoordinates(event.pos()))
+
+    def canvasReleaseEvent(self, event: QgsMapMouseEvent) -> None:
+        """The click or drag is done."""
+        place = event.pos()
+        if event.button() == Qt.MouseButton.RightButton:
+            self._digitizer.click(self.toMapCoordinates(place), foreground=False)
+        elif event.button() == Qt.MouseButton.LeftButton and self._pressed_at is not None:
+            stroke, self._stroke = self._stroke, None
+            if self._is_drag_to(place) and stroke is not None:
+                self._preview.draw_stroke([], True)
+                self._digitizer.draw([*stroke, self.toMapCoordinates(place)], not _is_shifted(event))
+            elif self._is_drag_to(place):
+                self._digitizer.box(self._rectangle_to(place))
+            elif event.modifiers() & Qt.KeyboardModifier.AltModifier:
+                self._digitizer.reopen(self.toMapCoordinates(place))
+            else:
+                self._digitizer.click(self.toMapCoordinates(place), foreground=not _is_shifted(event))
+            self._pressed_at = None
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Keys of the draft; ignored here means done, by QGIS's convention for map tools."""
+        action = self._action(event)
+        if action is None:
+            super().keyPressEvent(event)
+            return
+        event.ignore()
+        action()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Claim the keys of the draft before QGIS's own shortcuts (such as Ctrl+Z) see them; note that the mouse leaves."""
+        if event.type() == QEvent.Type.Leave:
+            self._hover.stop()
+        if event.type() == QEvent.Type.KeyPress and event.key() == Qt.Key.Key_Tab and not self._digitizer.draft.is_empty:
+            self._digitizer.next_candidate()  # before Qt moves the focus
+            return True
+        is_escape = event.type() == QEvent.Type.KeyPress and event.key() == Qt.Key.Key_Escape
+        if is_escape and self._pressed_at is not None:  # the canvas keeps keys from its tools while a button is down
+            self._pressed_at = self._stroke = None
+            self._digitizer.changed.emit()  # draws what is left
+            return True
+        if event.type() == QEvent.Type.ShortcutOverride and self._action(event) is not None:
+            event.accept()
+            return True
+        return False
+
+    def _action(self, event: QKeyEvent) -> Callable[[], None] | None:
+        """What a key does; None for keys that are QGIS's."""
+        if event.text() in SIZE_KEYS and not event.modifiers() & COMMAND_MODIFIERS:
+            return partial(self._digitizer.lens.set_size, self._digitizer.lens.size + SIZE_KEYS[event.text()])
+        if event.text() in CLASS_KEYS and not event.modifiers() & COMMAND_MODIFIERS:
+            return partial(self.class_chosen.emit, int(event.text()))
+        if self._digitizer.draft.is_empty:
+            return None
+        if event.matches(QKeySequence.StandardKey.Undo):
+            return self._digitizer.undo
+        if event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
+            return None
+        actions: dict[int, Callable[[], None]] = {
+            Qt.Key.Key_Backspace: self._digitizer.undo,
+            Qt.Key.Key_Return: self._digitizer.accept,
+            Qt.Key.Key_Enter: self._digitizer.accept,
+            Qt.Key.Key_Escape: self._escape,
+            Qt.Key.Key_A: partial(self._digitizer.combine_next, Combining.ADD),
+            Qt.Key.Key_S: partial(self._digitizer.combine_next, Combining.SUBTRACT),
+            Qt.Key.Key_X: self._digitizer.split_next,
+        }
+        return actions.get(event.key())
+
+    def _escape(self) -> None:
+        """One thing at a time: what is to be cut, what grows, the draft."""
+        if self._digitizer.is_splitting:
+            self._digitizer.split_next()
+        elif self._digitizer.is_growing:
+            self._digitizer.stop()
+        else:
+            self._digitizer.clear()
+
+    def _is_drag_to(self, place: QPoint) -> bool:
+        """Whether the button went down far enough from here for a box."""
+        pressed_at = self._pressed_at
+        return pressed_at is not None and (place - pressed_at).manhattanLength() >= QApplication.startDragDistance()
+
+    def _rectangle_to(self, place: QPoint) -> QgsRectangle:
+        assert self._pressed_at is not None
+        return QgsRectangle(self.toMapCoordinates(self._pressed_at), self.toMapCoordinates(place))
+
+
+def _is_shifted(event: QgsMapMouseEvent) -> bool:
+    return bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)

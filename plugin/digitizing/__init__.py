@@ -1,0 +1,1 @@
+"""The object under way, from the first click until it is accepted."""

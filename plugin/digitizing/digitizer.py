@@ -1,0 +1,450 @@
+"""The hand between tool, draft, engine and layer: turns what the user does into requests, and answers into features.
+
+One method for each thing that a user can do, which makes it long; what they need beside each other is in modules of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from qgis.core import (
+    Qgis,
+    QgsCoordinateReferenceSystem,
+    QgsCoordinateTransform,
+    QgsGeometry,
+    QgsPointXY,
+    QgsProject,
+    QgsRasterLayer,
+    QgsRectangle,
+    QgsVectorLayer,
+)
+from qgis.gui import QgsMapCanvas
+from qgis.PyQt.QtCore import QObject, pyqtSignal
+
+from ...contract.client import Replies
+from ...contract.errors import PromptError, RasterLassoError
+from ...contract.protocol import Progress
+from ...contract.requests import SegmentResult
+from ..errors import DraftUnderWay, NothingToAccept
+from ..geo.transforms import transform_between, transformed, transformed_box, transformed_shape
+from ..geo.wkb import to_hex
+from ..imagery.lens import Lens
+from ..runtime.engine_process import EngineProcess, EngineState
+from ..target.placing import Placing
+from ..target.provenance import attributes, level_of, prompts_of, source_of
+from ..target.target import Target
+from ..translation import error_text, tr
+from .candidates import Candidates
+from .draft import Combining, Draft, Kept, Scribble, Step, box_of, outline_of, point_at, steps_of
+from .inquiry import Inquiry
+from .pace import Pace
+from .pending import PendingAcceptance
+from .strokes import enclosed, is_loop, places_along, split
+
+SHARED_PX = 3.0
+"""Borders are shared with neighbours this near, in pixels of the level."""
+
+SCRIBBLE_PX = 40
+"""Clicks along a scribble are so far apart, in pixels of the map."""
+
+
+class Digitizer(QObject):
+    """One draft at a time, on one imagery layer, into one target layer.
+
+    `changed` tells that draft, polygon or progress are new; `message` (text, level) is for the user; `accepted` (layer, feature
+    ids) that features were put into the target. lens: how the imagery is looked at; the setters here change it and ask again.
+    """
+
+    changed = pyqtSignal()
+    message = pyqtSignal(str, object)
+    accepted = pyqtSignal(object, list)
+
+    def __init__(self, canvas: QgsMapCanvas, engine: EngineProcess, project: QgsProject, model: str) -> None:
+        super().__init__()
+        self._canvas = canvas
+        self._engine = engine
+        self._project = project
+        self.lens = Lens(canvas, project, model)
+        self.target = Target(canvas, project)
+        self._inquiry = Inquiry(engine)
+        self.pace = Pace()
+        self._draft = Draft()
+        self._view_level = 0
+        self._is_splitting = False
+        self._pending = PendingAcceptance()
+        self._unanswered = 0
+        """Newest steps that no answer was given to yet: one of them may be what can't be used."""
+        self._told_without_crs: set[str] = set()
+        self.class_name: Any = ""
+        """As the target layer stores it."""
+        self.auto_accept = False
+        self.share_borders = False
+        self.lens.changed.connect(self.ask_again)
+        self._inquiry.changed.connect(self.changed)
+        self._inquiry.answered.connect(self._on_answer)
+        self._inquiry.failed.connect(self._on_failure)
+        engine.restarted.connect(self._on_restarted)
+        project.layersWillBeRemoved.connect(self._forget_layers)
+
+    @property
+    def draft(self) -> Draft:
+        """The object under way, in the imagery's CRS."""
+        return self._draft
+
+    @property
+    def candidates(self) -> Candidates:
+        """The model's answers to the draft."""
+        return self._inquiry.candidates
+
+    @property
+    def pieces(self) -> tuple[QgsGeometry, ...]:
+        """What accepting makes features of, in the imagery's CRS: the chosen candidate, and what was kept before."""
+        return self._draft.pieces(self.candidates.polygon)
+
+    @property
+    def polygon(self) -> QgsGeometry | None:
+        """All pieces as one geometry."""
+        pieces = self.pieces
+        if len(pieces) < 2:
+            return pieces[0] if pieces else None
+        return QgsGeometry.collectGeometry([part for piece in pieces for part in piece.asGeometryCollection()])
+
+    @property
+    def answer(self) -> SegmentResult | None:
+        """The engine's answer to the draft, None before the first."""
+        return self.candidates.answer
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far the request under way is; None when none is."""
+        return self._inquiry.progress
+
+    @property
+    def is_growing(self) -> bool:
+        """Whether the polygon is part of one that is still being found: `stop` keeps it as it is."""
+        return self._inquiry.is_growing
+
+    @property
+    def is_splitting(self) -> bool:
+        """Whether the next line that is drawn cuts the polygon."""
+        return self._is_splitting
+
+    @property
+    def crs(self) -> QgsCoordinateReferenceSystem:
+        """CRS of draft and polygon."""
+        return self.lens.crs
+
+    @property
+    def imagery(self) -> QgsRasterLayer | None:
+        """The layer that is clicked on."""
+        return self.lens.imagery
+
+    def set_imagery(self, layer: QgsRasterLayer | None) -> None:
+        """Click on another layer; the draft's prompts go along."""
+        if layer is self.lens.imagery:
+            return
+        former, pixel = self.crs, self.lens.ground_pixel
+        self.lens.imagery = layer
+        self.candidates.take(None)  # of the other imagery, in its CRS
+        if layer is None or self._draft.is_empty:
+            self.clear()
+            return
+        try:
+            draft = self._draft.transformed(transform_between(former, layer.crs(), self._project.transformContext()))
+        except RasterLassoError as error:
+            self.clear()
+            self._tell(error)
+            return
+        if pixel > 0 and self.lens.ground_pixel > 0:
+            self._view_level += round(math.log2(pixel / self.lens.ground_pixel))
+        self._replace_draft(draft)
+
+    def set_target(self, layer: QgsVectorLayer | None) -> None:
+        """Accept into another layer; None for a new scratch layer at the next acceptance."""
+        if self._draft.reopened is not None and layer is not self.target.layer:
+            self.clear()
+        self.target.layer = layer
+
+    def set_learning(self, learns: bool) -> None:
+        """Let the model learn from the objects accepted from now on, or forget what it has learnt."""
+        if not learns and self.lens.learns and self._engine.state is EngineState.READY:
+            self._engine.request("forget", {}, Replies(result=lambda value: None, failure=self._tell))
+        self.lens.set_learns(learns)
+
+    def ask_again(self) -> None:
+        """Ask for the draft as it is, of another model or once the engine is mended."""
+        self._draft, self._is_splitting = self._draft.without_shown(), False
+        self._ask()
+        if self.progress is None:
+            self._pending.end()
+        self.changed.emit()
+
+    def click(self, place: QgsPointXY, foreground: bool) -> None:
+        """A click in map coordinates."""
+        if self.auto_accept and foreground and self._is_elsewhere(place):
+            self.accept()
+            if not self._draft.is_empty:
+                return
+        self._extend(lambda to_imagery: point_at(transformed(place, to_imagery), foreground), place)
+
+    def box(self, rectangle: QgsRectangle) -> None:
+        """A box in map coordinates."""
+        self._extend(lambda to_imagery: box_of(transformed_box(rectangle, to_imagery)), rectangle.center())
+
+    def draw(self, stroke: list[QgsPointXY], foreground: bool = True) -> None:
+        """A line in map coordinates: it cuts the polygon where that was asked for, else tells roughly what is meant.
+
+        Around the object it is its rough outline, across it (or across what is background) it stands for clicks along it.
+        """
+        if self._is_splitting:
+            self._split(stroke)
+        elif foreground and is_loop(stroke):
+            shape = enclosed(stroke)
+            self._extend(lambda to_imagery: outline_of(transformed_shape(shape, to_imagery)), shape.centroid().asPoint())
+        else:
+            places = places_along(stroke, SCRIBBLE_PX * self._canvas.mapUnitsPerPixel())
+            self._extend(
+                lambda to_imagery: Scribble(tuple(point_at(transformed(place, to_imagery), foreground) for place in places)),
+                places[0],
+            )
+
+    def reopen(self, place: QgsPointXY) -> None:
+        """Take up the accepted polygon at a place in map coordinates again: accepting replaces its shape."""
+        if self.pieces or self.progress is not None:
+            self._tell(DraftUnderWay())
+            return
+        try:
+            imagery = self.lens.checked()
+            layer, feature = self.target.feature_at(place)
+            prompts, crs = prompts_of(feature, layer.crs())
+            draft = Draft(steps_of(prompts), (layer.id(), feature.id()))
+            draft = draft.transformed(transform_between(crs, imagery.crs(), self._project.transformContext()))
+            view_level = self.lens.level_at(place)
+        except RasterLassoError as error:
+            self._tell(error)
+            return
+        kept_level = level_of(feature, source_of(imagery))
+        self._view_level = view_level if kept_level is None else kept_level - self.lens.size
+        self._replace_draft(draft)
+
+    def combine_next(self, combining: Combining) -> None:
+        """Keep what is found; what is found next is added to it or subtracted from it."""
+        kept = self._kept(self.pieces)
+        if kept is None or self.progress is not None:
+            self._tell(NothingToAccept())
+        else:
+            self._replace_draft(self._draft.keeping(kept, combining))
+
+    def split_next(self) -> None:
+        """Let the next line that is drawn cut the polygon; called again, let it not."""
+        if not self.pieces or self.progress is not None:
+            self._tell(NothingToAccept())
+            return
+        self._is_splitting = not self._is_splitting
+        self.changed.emit()
+
+    def next_candidate(self) -> None:
+        """Choose the model's next candidate; its size is chosen first for the class's next object once it is accepted."""
+        if self.candidates.next():
+            self.changed.emit()
+
+    def undo(self) -> None:
+        """Take the newest prompt back; of what was done since Enter, while its answer is under way, the newest."""
+        if not self._pending.take_back() and not self._draft.is_empty:
+            kept = None if self._draft.steps else self._draft.kept
+            self._replace_draft(self._draft.without_last(), None if kept is None else kept.shown)
+
+    def stop(self) -> None:
+        """Let what is found so far be the polygon."""
+        if self._inquiry.stop():
+            self._pending.end()
+            text = tr("Stopped: the polygon is as far as it was found. Click on to correct it.")
+            self.message.emit(text, Qgis.MessageLevel.Info)
+            self.changed.emit()
+
+    def clear(self) -> None:
+        """Forget the draft."""
+        self._replace_draft(Draft())
+
+    def accept(self) -> None:
+        """Add the polygon to the target layer; while the answer is under way, as soon as it is there."""
+        if self._pending.has_later:
+            self._pending.after(self.accept)
+            return
+        if self.progress is not None:
+            self._pending.begin()
+            return
+        pieces, kept = self.pieces, self._kept(self.pieces)
+        if kept is None or self.imagery is None:
+            self._tell(NothingToAccept())
+            return
+        is_one, is_first = self._draft.kept is None, self.target.layer is None
+        gives_it_again = is_one and self.candidates.is_whole and self.candidates.is_best
+        prompts = self._draft.prompts if gives_it_again else None
+        known = attributes(kept.answer, kept.score, prompts, self.crs, source_of(self.imagery), self.class_name)
+        try:
+            layer, features = self.target.put(pieces, self.crs, known, self._placing(kept.answer))
+        except RasterLassoError as error:
+            self._tell(error)
+            return
+        if is_first:
+            text = tr("Accepted into a new scratch layer. Save it as a GeoPackage before you close QGIS.")
+            self.message.emit(text, Qgis.MessageLevel.Info)
+        if is_one:
+            self.candidates.remember(self.class_name)
+        self.pace.count()
+        if self.lens.learns and is_one:
+            self._learn(kept.answer, pieces[0])
+        self.clear()
+        self.accepted.emit(layer, [feature.id() for feature in features])
+
+    def new_geopackage_target(self, path: Path) -> None:
+        """Make a GeoPackage layer in the imagery's CRS and accept into it."""
+        try:
+            self.target.new_geopackage(path, self.crs)
+        except RasterLassoError as error:
+            self._tell(error)
+
+    def new_scratch_target(self) -> None:
+        """Make a memory layer in the imagery's CRS and accept into it."""
+        self.target.new_scratch(self.crs)
+
+    def detach(self) -> None:
+        """Forget the draft and let project and engine go."""
+        self.clear()
+        self.lens.close()
+        self._project.layersWillBeRemoved.disconnect(self._forget_layers)
+        self._engine.restarted.disconnect(self._on_restarted)
+
+    def _kept(self, pieces: tuple[QgsGeometry, ...]) -> Kept | None:
+        """Pieces with the newest answer that they are made of; None where there are none."""
+        if not pieces:
+            return None
+        shown = self.candidates.as_now()
+        if self.answer is not None:
+            return Kept(pieces, self.answer, self.candidates.score, shown)
+        former = self._draft.kept
+        return None if former is None else Kept(pieces, former.answer, former.score, shown)
+
+    def _split(self, stroke: list[QgsPointXY]) -> None:
+        try:
+            to_imagery = self.lens.to_imagery()
+            line = [transformed(place, to_imagery) for place in stroke]
+        except RasterLassoError as error:
+            self._tell(error)
+            return
+        pieces = split(self.pieces, line)
+        kept = self._kept(tuple(pieces))
+        if kept is None or len(pieces) == len(self.pieces):
+            self.message.emit(tr("The line does not cross the polygon. Draw it from side to side."), Qgis.MessageLevel.Info)
+            return
+        self._replace_draft(self._draft.keeping(kept, Combining.ADD))
+
+    def _placing(self, answer: SegmentResult) -> Placing:
+        assert self.imagery is not None
+        shared = SHARED_PX * (answer.gsd_m or self.lens.pixel) if self.share_borders else None
+        imagery = self.imagery
+        pixel = self.lens.pixel * max(1.0, 2.0**answer.level)
+        layer_id, feature_id = self._draft.reopened or ("", None)
+        is_same = self.target.layer is not None and self.target.layer.id() == layer_id
+        return Placing(shared, self.lens.has_data, pixel, feature_id if is_same else None, imagery.attribution())
+
+    def _is_elsewhere(self, place: QgsPointXY) -> bool:
+        """Whether there is a whole answer, and a place in map coordinates is not in it."""
+        if self.polygon is None or self.progress is not None or self._draft.kept is not None:
+            return False
+        try:
+            return not self.polygon.contains(transformed(place, self.lens.to_imagery()))
+        except RasterLassoError:  # the click will say so
+            return False
+
+    def _extend(self, make_step: Callable[[QgsCoordinateTransform], Step], place: QgsPointXY) -> None:
+        """Add the step that `make_step` gives for the transform from map to imagery; after an acceptance that waits."""
+        if self._pending.is_on:
+            self._pending.after(lambda: self._extend(make_step, place))
+            return
+        try:
+            imagery = self.lens.checked()
+            step = make_step(self.lens.to_imagery())
+            if self._draft.is_empty:  # a draft keeps its level, so that zooming in to correct it does not change it
+                self._view_level = self.lens.level_at(place)
+        except RasterLassoError as error:
+            self._tell(error)
+            return
+        self._tell_without_crs(imagery)
+        self._replace_draft(self._draft.with_step(step), unanswered=self._unanswered + 1)
+
+    def _replace_draft(self, draft: Draft, shown: Candidates | None = None, unanswered: int = 0) -> None:
+        """shown: what was answered to it before, None for asking. unanswered: its newest steps that never were."""
+        self._draft, self._unanswered, self._is_splitting = draft, unanswered, False
+        self._pending.end()
+        if shown is not None:
+            self._inquiry.go_on_from(shown)
+        else:
+            self._ask()
+        self.changed.emit()
+
+    def _ask(self) -> None:
+        if not self._draft.prompts.has_foreground:
+            self._inquiry.drop()
+            return
+        try:
+            params = self.lens.segment(self._draft.prompts, self._view_level)
+        except RasterLassoError as error:
+            self._inquiry.drop()
+            self._tell(error)
+            return
+        is_new = len(self._draft.steps) == 1 and self._draft.reopened is None
+        self._inquiry.ask(params, self.class_name if is_new else None)
+
+    def _learn(self, answer: SegmentResult, accepted: QgsGeometry) -> None:
+        params = self.lens.learn(answer, to_hex(accepted))
+        self._engine.request("learn", params.to_wire(), Replies(result=lambda value: None, failure=self._tell))
+
+    def _on_answer(self) -> None:
+        self._unanswered = 0
+        self.changed.emit()
+        if self._pending.is_on:
+            later = self._pending.end()
+            self.accept()
+            if self._draft.is_empty:  # else it was refused: what was meant for the next object is none of it
+                for do in later:
+                    do()
+
+    def _on_failure(self, error: RasterLassoError) -> None:
+        self._pending.end()
+        self._tell(error)
+        if isinstance(error, PromptError) and self._unanswered:  # the newest can't be used, those before it can, perhaps
+            self._replace_draft(self._draft.without_last(), unanswered=self._unanswered - 1)
+            return
+        if isinstance(error, PromptError):  # it was meant for other imagery
+            text = tr("The object under way stays for the imagery that it was begun on. Press Esc to begin another one.")
+            self.message.emit(text, Qgis.MessageLevel.Info)
+        self.changed.emit()
+
+    def _on_restarted(self) -> None:
+        self.message.emit(tr("The engine stopped and was started again. Your clicks are kept."), Qgis.MessageLevel.Warning)
+
+    def _forget_layers(self, layer_ids: list[str]) -> None:
+        if self.lens.imagery is not None and self.lens.imagery.id() in layer_ids:
+            if not self._draft.is_empty:
+                text = tr("The imagery was removed, and the object that was under way on it is forgotten.")
+                self.message.emit(text, Qgis.MessageLevel.Warning)
+            self.set_imagery(None)
+        self.target.forget(layer_ids)
+
+    def _tell_without_crs(self, layer: QgsRasterLayer) -> None:
+        if not layer.crs().isValid() and layer.id() not in self._told_without_crs:
+            self._told_without_crs.add(layer.id())
+            self.message.emit(
+                tr(
+                    "The imagery has no CRS: polygons are in its own coordinates. If you know it, assign one in its properties."
+                ),
+                Qgis.MessageLevel.Info,
+            )
+
+    def _tell(self, error: RasterLassoError) -> None:
+        self.message.emit(error_text(error), Qgis.MessageLevel.Warning)

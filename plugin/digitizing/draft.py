@@ -1,0 +1,180 @@
+"""The object under way: what the user has said of it so far, in the imagery's CRS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Union
+
+from qgis.core import QgsCoordinateTransform, QgsGeometry, QgsPointXY, QgsRectangle
+
+from ...contract.prompts import Box, Point, Prompts
+from ...contract.requests import SegmentResult
+from ..geo.transforms import transformed, transformed_box, transformed_shape
+from ..geo.wkb import from_hex, to_hex
+from .candidates import Candidates
+
+
+@dataclass(frozen=True)
+class Scribble:
+    """Clicks along a line that was drawn; taken back at once."""
+
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A rough outline, as hexadecimal WKB."""
+
+    wkb_hex: str
+
+
+Step = Union[Point, Box, Scribble, Outline]
+
+
+class Combining(Enum):
+    """What is done with what is found, where something is kept."""
+
+    ADD = "add"
+    SUBTRACT = "subtract"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What was found before the prompts there are now: each piece will be a feature.
+
+    answer: the newest that it is made of. shown: what is shown again where keeping it is undone; None where the engine must be
+    asked.
+    """
+
+    pieces: tuple[QgsGeometry, ...]
+    answer: SegmentResult
+    score: float
+    shown: Candidates | None = None
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What the user has said so far, oldest first; each change gives a new draft.
+
+    reopened: layer and feature whose shape it changes, by their ids. kept: what the prompts add to or subtract from. before:
+    the draft that was kept.
+    """
+
+    steps: tuple[Step, ...] = ()
+    reopened: tuple[str, int] | None = None
+    kept: Kept | None = None
+    combining: Combining = Combining.ADD
+    before: Draft | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was said yet."""
+        return not self.steps and self.kept is None
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """All clicks, those of scribbles included."""
+        groups = (
+            (step,) if isinstance(step, Point) else step.points for step in self.steps if isinstance(step, (Point, Scribble))
+        )
+        return tuple(point for group in groups for point in group)
+
+    @property
+    def box(self) -> Box | None:
+        """The newest box."""
+        boxes = [step for step in self.steps if isinstance(step, Box)]
+        return boxes[-1] if boxes else None
+
+    @property
+    def outline(self) -> str | None:
+        """The newest rough outline, as hexadecimal WKB."""
+        outlines = [step.wkb_hex for step in self.steps if isinstance(step, Outline)]
+        return outlines[-1] if outlines else None
+
+    @property
+    def prompts(self) -> Prompts:
+        """For the engine."""
+        return Prompts(self.points, self.box, self.outline)
+
+    def with_step(self, step: Step) -> Draft:
+        """With one more prompt."""
+        return replace(self, steps=(*self.steps, step))
+
+    def without_last(self) -> Draft:
+        """With the newest prompt taken back, or what was kept last taken up again."""
+        if not self.steps and self.before is not None:
+            return self.before
+        shorter = replace(self, steps=self.steps[:-1])
+        return Draft() if shorter.is_empty else shorter
+
+    def keeping(self, kept: Kept, combining: Combining) -> Draft:
+        """Begun anew, with what is found now kept."""
+        return Draft((), self.reopened, kept, combining, self)
+
+    def without_shown(self) -> Draft:
+        """With nothing to show again where keeping is undone: it would be answered otherwise now."""
+        kept, before = self.kept, self.before
+        return replace(
+            self,
+            kept=None if kept is None else replace(kept, shown=None),
+            before=None if before is None else before.without_shown(),
+        )
+
+    def pieces(self, found: QgsGeometry | None) -> tuple[QgsGeometry, ...]:
+        """What is kept, combined with what was found; empty where there is neither."""
+        if self.kept is None:
+            return () if found is None else (found,)
+        pieces = self.kept.pieces
+        if found is None:
+            return pieces
+        if self.combining is Combining.SUBTRACT:
+            left = tuple(piece.difference(found) for piece in pieces)
+            return tuple(piece for piece in left if not piece.isEmpty())
+        nearest = min(range(len(pieces)), key=lambda index: pieces[index].distance(found))
+        return tuple(piece.combine(found) if index == nearest else piece for index, piece in enumerate(pieces))
+
+    def transformed(self, transform: QgsCoordinateTransform) -> Draft:
+        """In another CRS; raises `CoordinatesUntransformable`."""
+        kept, before = self.kept, self.before
+        return replace(
+            self,
+            steps=tuple(moved(step, transform) for step in self.steps),
+            kept=None
+            if kept is None
+            else replace(kept, pieces=tuple(transformed_shape(piece, transform) for piece in kept.pieces), shown=None),
+            before=None if before is None else before.transformed(transform),
+        )
+
+
+def point_at(place: QgsPointXY, foreground: bool) -> Point:
+    """A click."""
+    return Point(place.x(), place.y(), foreground)
+
+
+def box_of(rectangle: QgsRectangle) -> Box:
+    """A box."""
+    return Box(rectangle.xMinimum(), rectangle.yMinimum(), rectangle.xMaximum(), rectangle.yMaximum())
+
+
+def outline_of(shape: QgsGeometry) -> Outline:
+    """A rough outline."""
+    return Outline(to_hex(shape))
+
+
+def moved(step: Step, transform: QgsCoordinateTransform) -> Step:
+    """In another CRS; raises `CoordinatesUntransformable`."""
+    if isinstance(step, Point):
+        return point_at(transformed(QgsPointXY(step.x, step.y), transform), step.foreground)
+    if isinstance(step, Scribble):
+        places = ((transformed(QgsPointXY(point.x, point.y), transform), point.foreground) for point in step.points)
+        return Scribble(tuple(point_at(place, foreground) for place, foreground in places))
+    if isinstance(step, Outline):
+        return outline_of(transformed_shape(from_hex(step.wkb_hex), transform))
+    return box_of(transformed_box(QgsRectangle(step.x0, step.y0, step.x1, step.y1), transform))
+
+
+def steps_of(prompts: Prompts) -> tuple[Step, ...]:
+    """Prompts as steps."""
+    outline = () if prompts.polygon is None else (Outline(prompts.polygon),)
+    return (*outline, *(() if prompts.box is None else (prompts.box,)), *prompts.points)

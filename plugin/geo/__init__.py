@@ -1,0 +1,1 @@
+"""Coordinates, reference systems and measures in QGIS's terms."""

@@ -1,0 +1,161 @@
+"""How the imagery is looked at: layer, model, level, stretch and finish, as what the engine is asked with."""
+
+from __future__ import annotations
+
+from qgis.core import (
+    QgsCoordinateReferenceSystem,
+    QgsCoordinateTransform,
+    QgsPointXY,
+    QgsProject,
+    QgsRasterLayer,
+    QgsRectangle,
+    QgsUnitTypes,
+)
+from qgis.gui import QgsMapCanvas
+from qgis.PyQt.QtCore import QObject, pyqtSignal
+
+from ...contract.errors import RasterLassoError
+from ...contract.looks import PRESETS, Finish
+from ...contract.prompts import Point, Prompts
+from ...contract.requests import LearnParams, PrefetchParams, SegmentParams, SegmentResult
+from ..errors import ImageryUnsupported
+from ..geo.transforms import transform_between, transformed, transformed_box
+from .drawn import DrawnLayers
+from .source import level_at, pixel_size, raster_path
+from .stretch import is_as_shown, set_as_shown, stretch_of
+
+MOST_SIZE = 4
+"""Levels that the size dial goes up or down."""
+
+
+class Lens(QObject):
+    """The user's choices, and requests made of them. `changed` tells that what is asked for would be answered otherwise now."""
+
+    changed = pyqtSignal()
+
+    def __init__(self, canvas: QgsMapCanvas, project: QgsProject, model: str) -> None:
+        super().__init__()
+        self._canvas = canvas
+        self._project = project
+        self._drawn = DrawnLayers(project)
+        self.imagery: QgsRasterLayer | None = None
+        self.model = model
+        self.size = 0
+        """Levels coarser than the map's scale."""
+        self.finish = PRESETS["raw"]
+        self.learns = False
+
+    def set_model(self, name: str) -> None:
+        """Ask another model from now on."""
+        self._set("model", name)
+
+    def set_size(self, size: int) -> None:
+        """Turn the size dial: more than 0 for larger objects, less for smaller ones."""
+        self._set("size", min(max(size, -MOST_SIZE), MOST_SIZE))
+
+    def set_finish(self, finish: Finish) -> None:
+        """Draw outlines otherwise."""
+        self._set("finish", finish)
+
+    def set_learns(self, learns: bool) -> None:
+        """Ask the copy of the model that learns from accepted objects."""
+        self._set("learns", learns)
+
+    @property
+    def sees_as_shown(self) -> bool:
+        """Whether the engine sees the imagery as the map shows it."""
+        return self.imagery is not None and is_as_shown(self.imagery)
+
+    def set_as_shown(self, is_shown: bool) -> None:
+        """Let the engine see what the map shows, or make its own choice."""
+        if self.imagery is not None and is_shown != self.sees_as_shown:
+            set_as_shown(self.imagery, is_shown)
+            self.changed.emit()
+
+    def _set(self, name: str, value: object) -> None:
+        if getattr(self, name) != value:
+            setattr(self, name, value)
+            self.changed.emit()
+
+    @property
+    def crs(self) -> QgsCoordinateReferenceSystem:
+        """Of the imagery."""
+        return QgsCoordinateReferenceSystem() if self.imagery is None else self.imagery.crs()
+
+    @property
+    def pixel(self) -> float:
+        """Size of the imagery's pixels, in units of its CRS; 0 where it is not known."""
+        try:
+            return 0.0 if self.imagery is None else max(pixel_size(self.imagery, self._source()))
+        except RasterLassoError:  # whoever asks about the imagery is told
+            return 0.0
+
+    @property
+    def ground_pixel(self) -> float:
+        """Roughly the size of the imagery's pixels in m; 1 without a CRS."""
+        if self.imagery is None or not self.crs.isValid():
+            return 1.0
+        return self.pixel * QgsUnitTypes.fromUnitToUnitFactor(self.crs.mapUnits(), QgsUnitTypes.DistanceUnit.DistanceMeters)
+
+    def has_data(self, place: QgsPointXY) -> bool:
+        """Whether the imagery shows something at a place in its CRS, as its first band tells; servers tell their frame only."""
+        if self.imagery is None or not self.imagery.extent().contains(place):
+            return False
+        return self.imagery.providerType() != "gdal" or bool(self.imagery.dataProvider().sample(place, 1)[1])
+
+    def checked(self) -> QgsRasterLayer:
+        """The imagery, where it can be asked about; raises `NoImagery`, `ImageryInvalid`, `ImageryUnsupported`."""
+        self._source()
+        assert self.imagery is not None
+        return self.imagery
+
+    def _source(self) -> str:
+        """What GDAL opens for the imagery; raises as `checked`."""
+        try:
+            return raster_path(self.imagery)
+        except ImageryUnsupported:
+            assert self.imagery is not None
+            return self._drawn.source(self.imagery)
+
+    def close(self) -> None:
+        """Draw nothing for the engine any more."""
+        self._drawn.close()
+
+    def to_imagery(self) -> QgsCoordinateTransform:
+        """From map coordinates."""
+        return transform_between(self._canvas.mapSettings().destinationCrs(), self.crs, self._project.transformContext())
+
+    def level_at(self, place: QgsPointXY) -> int:
+        """Of the map's scale at a place in map coordinates; raises as `checked`, and `CoordinatesUntransformable`."""
+        return level_at(self.checked(), self._source(), place, self._canvas.mapUnitsPerPixel(), self.to_imagery())
+
+    def segment(self, prompts: Prompts, view_level: int) -> SegmentParams:
+        """Raises as `checked`."""
+        layer = self.checked()
+        level, finish = view_level + self.size, self.finish
+        return SegmentParams(self._source(), prompts, self.model, level, self.learns, stretch_of(layer), finish)
+
+    def first_click(self, place: QgsPointXY) -> SegmentParams | None:
+        """What a click at a place in map coordinates would ask for; None where it can't be asked: the click will say why."""
+        try:
+            self.checked()
+            at = transformed(place, self.to_imagery())
+            return self.segment(Prompts((Point(at.x(), at.y()),)), self.level_at(place))
+        except RasterLassoError:
+            return None
+
+    def view(self, extent: QgsRectangle, cursor: QgsPointXY) -> PrefetchParams | None:
+        """What is in view, both in map coordinates; None where there is nothing to be asked about."""
+        try:
+            layer = self.checked()
+            box, place = transformed_box(extent, self.to_imagery()), transformed(cursor, self.to_imagery())
+            level = self.level_at(cursor) + self.size
+        except RasterLassoError:
+            return None
+        corners = (box.xMinimum(), box.yMinimum(), box.xMaximum(), box.yMaximum())
+        return PrefetchParams(self._source(), self.model, level, (place.x(), place.y()), corners, stretch_of(layer))
+
+    def learn(self, accepted: SegmentResult, wkb_hex: str) -> LearnParams:
+        """From an accepted polygon."""
+        layer = self.checked()
+        return LearnParams(self._source(), wkb_hex, accepted.model, accepted.level, stretch_of(layer))

@@ -1,0 +1,120 @@
+"""How outlines are drawn: a preset for the kind of object, and each of its steps."""
+
+from __future__ import annotations
+
+from qgis.gui import QgsCollapsibleGroupBox
+from qgis.PyQt.QtCore import pyqtSignal
+from qgis.PyQt.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout, QHBoxLayout, QVBoxLayout, QWidget
+
+from ...contract.looks import PRESETS, Finish
+from ..translation import tr
+
+OWN = "own"
+"""In place of a preset's name, where the user chose the steps."""
+
+IN_PIXELS, IN_METRES = 0, 1
+LARGEST_M = 1000.0
+LARGEST_M2 = 1e7
+
+
+class FinishPanel(QWidget):
+    """`changed` gives the finish that is chosen."""
+
+    changed = pyqtSignal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.preset = QComboBox()
+        for name, text in (
+            ("raw", tr("Free")),
+            ("field", tr("Field: simpler")),
+            ("building", tr("Building: right angles")),
+            ("water", tr("Water, coast: smooth")),
+            ("tree", tr("Tree: smooth, simpler")),
+            (OWN, tr("As below")),
+        ):
+            self.preset.addItem(text, name)
+        self.tolerance = _number(LARGEST_M, 0.5)
+        self.unit = QComboBox()
+        self.unit.addItems([tr("pixels"), tr("m")])
+        self.min_area = _number(LARGEST_M2, 10.0, " m²")
+        self.min_area.setToolTip(tr("Holes and parts smaller than this are dropped"))
+        self.grow = _number(LARGEST_M, 0.5, " m", least=-LARGEST_M)
+        self.grow.setToolTip(tr("More than 0 moves the outline outwards, less inwards"))
+        self.smooth = QCheckBox(tr("Smooth"))
+        self.right_angles = QCheckBox(tr("Right angles"))
+        self._lay_out()
+        self._show(PRESETS["raw"])
+        self.preset.currentIndexChanged.connect(self._on_preset)
+        for spin in (self.tolerance, self.min_area, self.grow):
+            spin.valueChanged.connect(self._on_step)
+        for box in (self.smooth, self.right_angles):
+            box.toggled.connect(self._on_step)
+        self.unit.currentIndexChanged.connect(self._on_step)
+
+    @property
+    def finish(self) -> Finish:
+        """What is chosen."""
+        tolerance, is_metres = self.tolerance.value(), self.unit.currentIndex() == IN_METRES
+        return Finish(
+            0.0 if is_metres else tolerance,
+            self.smooth.isChecked(),
+            self.right_angles.isChecked(),
+            self.min_area.value(),
+            self.grow.value(),
+            tolerance if is_metres else 0.0,
+        )
+
+    def _on_preset(self) -> None:
+        if self.preset.currentData() != OWN:
+            self._show(PRESETS[self.preset.currentData()])
+        self.changed.emit(self.finish)
+
+    def _on_step(self) -> None:
+        names = [name for name, finish in PRESETS.items() if finish == self.finish]
+        self.preset.blockSignals(True)
+        self.preset.setCurrentIndex(self.preset.findData(names[0] if names else OWN))
+        self.preset.blockSignals(False)
+        self.changed.emit(self.finish)
+
+    def _show(self, finish: Finish) -> None:
+        widgets = (self.tolerance, self.unit, self.min_area, self.grow, self.smooth, self.right_angles)
+        for widget in widgets:
+            widget.blockSignals(True)
+        self.unit.setCurrentIndex(IN_METRES if finish.tolerance_m else IN_PIXELS)
+        self.tolerance.setValue(finish.tolerance_m or finish.tolerance_px)
+        self.min_area.setValue(finish.min_area_m2)
+        self.grow.setValue(finish.grow_m)
+        self.smooth.setChecked(finish.smooth)
+        self.right_angles.setChecked(finish.right_angles)
+        for widget in widgets:
+            widget.blockSignals(False)
+
+    def _lay_out(self) -> None:
+        tolerance = QHBoxLayout()
+        tolerance.addWidget(self.tolerance, 1)
+        tolerance.addWidget(self.unit)
+        form = QFormLayout()
+        form.addRow(tr("Simplify within"), tolerance)
+        form.addRow(tr("Drop below"), self.min_area)
+        form.addRow(tr("Move outline"), self.grow)
+        form.addRow(self.smooth)
+        form.addRow(self.right_angles)
+        details = QgsCollapsibleGroupBox(tr("Steps"))
+        details.setLayout(form)
+        details.setCollapsed(True)
+        column = QVBoxLayout()
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.preset)
+        column.addWidget(details)
+        self.setLayout(column)
+
+
+def _number(most: float, step: float, suffix: str = "", least: float = 0.0) -> QDoubleSpinBox:
+    spin = QDoubleSpinBox()
+    spin.setRange(least, most)
+    spin.setSingleStep(step)
+    spin.setDecimals(1)
+    spin.setSuffix(suffix)
+    spin.setKeyboardTracking(False)
+    return spin

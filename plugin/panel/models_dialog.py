@@ -1,0 +1,279 @@
+"""Models to choose from: what each is like, download, add, remove.
+
+It talks to an engine of its own, so that a download holds up no click.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Callable
+
+from qgis.PyQt.QtCore import Qt
+from qgis.PyQt.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QFileDialog,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QMessageBox,
+    QProgressBar,
+    QPushButton,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ...contract.client import Replies
+from ...contract.errors import ModelExtraMissing, RasterLassoError
+from ...contract.protocol import Progress
+from ...contract.requests import ModelInfo
+from ..runtime.engine_process import EngineProcess
+from ..runtime.installing import LibraryInstaller
+from ..translation import error_text, tr
+
+CHANNEL = "model"
+BYTES_PER_PARAMETER = 4
+
+
+def speed_text(model: ModelInfo) -> str:
+    """How long a new place takes, in words."""
+    if model.state == "built-in":
+        return tr("at once, also without a GPU")
+    if model.tile_seconds is None:
+        return tr("fast, where the GPU's memory holds it")
+    return tr("about {seconds:.0f} s for a new place, then fast").format(seconds=max(1.0, model.tile_seconds))
+
+
+def quality_text(model: ModelInfo) -> str:
+    """What to expect of it, in words."""
+    if model.state == "built-in":
+        return tr("small, trained on aerial imagery")
+    size = tr("large") if model.parameters > 200e6 else tr("medium") if model.parameters > 60e6 else tr("small")
+    return tr("{family}, {size}").format(family=model.family, size=size)
+
+
+def state_text(model: ModelInfo) -> str:
+    """Whether it is there."""
+    if model.state == "published":
+        gigabytes = model.parameters * BYTES_PER_PARAMETER / 1e9
+        return tr("to download, {gigabytes:.1f} GB").format(gigabytes=gigabytes)
+    return tr("built in") if model.state == "built-in" else tr("added")
+
+
+class ModelsDialog(QDialog):
+    """A table of models and what can be done with them."""
+
+    def __init__(self, python: Path | None, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(tr("Models"))
+        self._python = python
+        self._engine = EngineProcess(python, self)
+        self._models: dict[str, ModelInfo] = {}
+        self.table = QTreeWidget()
+        self.table.setRootIsDecorated(False)
+        self.table.setHeaderLabels([tr("Model"), tr("State"), tr("Quality"), tr("Speed"), tr("Licence")])
+        self.download_button = QPushButton(tr("Download"))
+        self.add_button = QPushButton(tr("Add file…"))
+        self.add_button.setToolTip(tr("The authors' .pt or .pth, or model.safetensors with config.json beside it"))
+        self.accelerate_button = QPushButton(tr("Speed up…"))
+        self.accelerate_button.setToolTip(
+            tr("Converts the model for OpenVINO, and uses that if it is faster on this processor; takes a minute or two")
+        )
+        self.remove_button = QPushButton(tr("Remove"))
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.status = QLabel()
+        self.status.setWordWrap(True)
+        self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        self._lay_out()
+        self.table.itemSelectionChanged.connect(self._refresh_buttons)
+        self.download_button.clicked.connect(self._download_or_cancel)
+        self.add_button.clicked.connect(self._choose_file)
+        self.accelerate_button.clicked.connect(self._accelerate)
+        self.remove_button.clicked.connect(self._remove)
+        self._buttons.rejected.connect(self.reject)
+        self.finished.connect(lambda result: self._close())
+        self._downloading: str | None = None
+        self._busy = False
+        self._installer: LibraryInstaller | None = None
+        self._ask("models", {}, self._show_models, tr("Starting the engine…"))
+
+    def _close(self) -> None:
+        """What was downloaded so far is used next time."""
+        if self._installer is not None:
+            self._installer.cancel()
+        self._engine.shut_down()
+
+    @property
+    def selected(self) -> ModelInfo | None:
+        """The model of the selected row."""
+        items = self.table.selectedItems()
+        return self._models[items[0].text(0)] if items else None
+
+    def select(self, name: str) -> None:
+        """Select a model's row."""
+        for item in self.table.findItems(name, Qt.MatchFlag.MatchExactly):
+            self.table.setCurrentItem(item)
+
+    def add(self, path: Path) -> None:
+        """Add a checkpoint, or the folder of a `model.safetensors`."""
+        is_folder = path.name == "model.safetensors" and path.with_name("config.json").exists()
+        source = path.parent if is_folder else path
+        self._ask("add_model", {"path": str(source)}, self._reload, tr("Reading {path}…").format(path=source))
+
+    def _show_models(self, value: dict[str, Any]) -> None:
+        name = self.selected.name if self.selected else None
+        models = [ModelInfo.from_wire(each) for each in value["models"]]
+        self._models = {model.name: model for model in models}
+        self.table.clear()
+        for model in models:
+            words = [model.name, state_text(model), quality_text(model), speed_text(model), model.licence]
+            self.table.addTopLevelItem(QTreeWidgetItem(words))
+        self.table.header().resizeSections(QHeaderView.ResizeMode.ResizeToContents)
+        if name is not None:
+            self.select(name)
+        self._finish("")
+
+    def _reload(self, value: dict[str, Any]) -> None:
+        self._ask("models", {}, self._show_models, "")
+
+    def _download_or_cancel(self) -> None:
+        model = self.selected
+        if self._downloading is not None:
+            self._engine.cancel_channel(CHANNEL)
+            self._engine.use_python(self._python)  # ends it at once, also where it waits for a server
+        elif model is not None:
+            self._downloading = model.name
+            text = tr("Downloading {name}, licence: {licence}").format(name=model.name, licence=model.licence)
+            self._ask("fetch_model", {"name": model.name}, self._on_fetched, text)
+
+    def _on_fetched(self, value: dict[str, Any]) -> None:
+        name = {"name": self._downloading}
+        self._downloading = None
+        question = tr(
+            "SHA-256 of the weights:\n{sha256}\n\nThis version does not know it. Compare it with the one on the hub. Install?"
+        ).format(sha256=value["sha256"])
+        if value["known"] or self._confirms(question):
+            self._ask("install_model", name, self._reload, tr("Installing…"))
+        else:
+            self._ask("discard_model", name, self._reload, tr("Nothing was kept."))
+
+    def _confirms(self, question: str) -> bool:
+        return QMessageBox.question(self, self.windowTitle(), question) == QMessageBox.StandardButton.Yes
+
+    def _offer_library(self, library: str, licence: str, then: Callable[[], None]) -> None:
+        """Install a library that models need where the user agrees to its licence."""
+        question = tr(
+            "This model needs the library {library}. Its licence is {licence}: whoever passes it on, or offers it on a "
+            "network, must follow that licence.\n\nInstall it?"
+        )
+        if self._python is None or not self._confirms(question.format(library=library, licence=licence)):
+            return
+
+        def finished(error: RasterLassoError | None) -> None:
+            self._installer = None
+            if error is not None:
+                self._show_error(error)
+                return
+            self._engine.use_python(self._python)  # a running one does not know the library yet
+            then()
+
+        self._begin(tr("Installing…"))
+        self._installer = LibraryInstaller(self._python, library, self)
+        self._installer.progress.connect(self.status.setText)
+        self._installer.finished.connect(finished)
+        self._installer.start()
+
+    def _choose_file(self) -> None:
+        kinds = tr("Weights (*.pt *.pth *.safetensors)")
+        name, _ = QFileDialog.getOpenFileName(self, tr("Add a model"), "", kinds)
+        if name:
+            self.add(Path(name))
+
+    def _accelerate(self) -> None:
+        model = self.selected
+        if model is not None:
+            text = tr("Converting {name} and measuring: a minute or two…").format(name=model.name)
+            self._ask("accelerate_model", {"name": model.name}, self._show_measured, text)
+
+    def _show_measured(self, value: dict[str, Any]) -> None:
+        text = (
+            tr("{before:.1f} s for a new place until now, {after:.1f} s with OpenVINO, which is used from now on.")
+            if value["pays"]
+            else tr("{before:.1f} s for a new place now, {after:.1f} s with OpenVINO: nothing is changed.")
+        ).format(before=value["torch_seconds"], after=value["openvino_seconds"])
+
+        def listed(models: dict[str, Any]) -> None:
+            self._show_models(models)
+            self.status.setText(text)
+
+        self._ask("models", {}, listed, text)
+
+    def _remove(self) -> None:
+        model = self.selected
+        if model is not None and self._confirms(tr("Delete the files of {name}?").format(name=model.name)):
+            self._ask("remove_model", {"name": model.name}, self._reload, tr("Removing…"))
+
+    def _ask(self, op: str, params: dict[str, Any], then: Callable[[dict[str, Any]], None], text: str) -> None:
+        def failed(error: RasterLassoError) -> None:
+            self._show_error(error)
+            if isinstance(error, ModelExtraMissing):
+                self._offer_library(error.params["library"], error.params["licence"], lambda: self._ask(op, params, then, text))
+
+        self._begin(text)
+        replies = Replies(then, failed, self._show_progress, lambda: self._finish(tr("Stopped. It can be resumed.")))
+        self._engine.request(op, params, replies, CHANNEL)
+
+    def _begin(self, text: str) -> None:
+        self._busy = True
+        self.bar.show()
+        self.bar.setRange(0, 0)
+        self.status.setText(text)
+        self._refresh_buttons()
+
+    def _show_progress(self, progress: Progress) -> None:
+        self.bar.setRange(0, 100)
+        self.bar.setValue(round(100 * progress.fraction))
+
+    def _show_error(self, error: RasterLassoError) -> None:
+        self._finish(error_text(error))
+
+    def _finish(self, text: str) -> None:
+        self._busy = False
+        self._downloading = None
+        self.bar.hide()
+        self.status.setText(text)
+        self._refresh_buttons()
+
+    def _refresh_buttons(self) -> None:
+        model = self.selected
+        idle = not self._busy
+        self.download_button.setText(tr("Download") if self._downloading is None else tr("Cancel"))
+        is_published = model is not None and model.state == "published"
+        self.download_button.setEnabled(self._downloading is not None or (idle and is_published))
+        self.add_button.setEnabled(idle)
+        self.accelerate_button.setEnabled(idle and model is not None and model.state == "added")
+        self.remove_button.setEnabled(idle and model is not None and model.state == "added")
+
+    def _lay_out(self) -> None:
+        row = QHBoxLayout()
+        for button in (self.download_button, self.add_button, self.accelerate_button, self.remove_button):
+            row.addWidget(button)
+        row.addStretch(1)
+        row.addWidget(self._buttons)
+        column = QVBoxLayout(self)
+        column.addWidget(self.table, 1)
+        note = QLabel(
+            tr(
+                "SAM and its kin were trained on photographs of all kinds. By their authors' figures the larger ones are "
+                "better; without a GPU they take longer wherever you click first."
+            )
+        )
+        note.setWordWrap(True)
+        column.addWidget(note)
+        column.addWidget(self.status)
+        column.addWidget(self.bar)
+        column.addLayout(row)
+        self.resize(1150, 480)

@@ -1,0 +1,66 @@
+"""The panel's line on what is the case: of the engine, of the object under way, of the hand's pace."""
+
+from __future__ import annotations
+
+from ...contract.protocol import Progress
+from ..digitizing.digitizer import Digitizer
+from ..digitizing.draft import Combining, Draft, Kept
+from ..digitizing.pace import Pace
+from ..runtime.engine_process import EngineProcess, EngineState
+from ..translation import tr
+
+
+def status_text(engine: EngineProcess, digitizer: Digitizer) -> str:
+    """What matters most now."""
+    if not engine.is_installed:
+        return tr("Engine: not installed")
+    if engine.state is EngineState.FAILED:
+        return tr("Engine: can't start")
+    if engine.state is EngineState.STARTING:
+        return tr("Engine: starting…")
+    return _draft_text(digitizer) or (
+        _pace_text(digitizer.pace)
+        if digitizer.pace.total
+        else tr("Engine: ready")
+        if engine.state is EngineState.READY
+        else tr("Engine: not started")
+    )
+
+
+def _draft_text(digitizer: Digitizer) -> str | None:
+    """None where nothing is under way."""
+    draft, answer = digitizer.draft, digitizer.answer
+    if digitizer.progress is not None:
+        return _progress_text(digitizer.progress, digitizer.is_growing)
+    if digitizer.is_splitting:
+        return tr("Draw a line across the polygon. Esc leaves it whole.")
+    if draft.kept is not None and not draft.steps:
+        return _kept_text(draft, draft.kept)
+    if answer is not None:
+        return tr("Score {score:.2f}, level {level}, {milliseconds:.0f} ms").format(
+            score=digitizer.candidates.score, level=answer.level, milliseconds=1000 * answer.seconds
+        )
+    return None
+
+
+def _progress_text(progress: Progress, is_growing: bool) -> str:
+    if is_growing:
+        return tr("Larger than a tile: refining, {percent:.0f} % of what is known of it. Esc keeps what is found.").format(
+            percent=100 * progress.fraction
+        )
+    stages = {"read": tr("reading"), "encode": tr("encoding"), "decode": tr("segmenting"), "vectorize": tr("outlining")}
+    return tr("Engine: {stage}…").format(stage=stages.get(progress.stage, progress.stage))
+
+
+def _kept_text(draft: Draft, kept: Kept) -> str:
+    if len(kept.pieces) > 1:
+        return tr("{count} pieces. Enter accepts each as a feature.").format(count=len(kept.pieces))
+    if draft.combining is Combining.SUBTRACT:
+        return tr("Click what shall be cut out. Backspace goes back.")
+    return tr("Click what shall be added. Backspace goes back.")
+
+
+def _pace_text(pace: Pace) -> str:
+    if pace.per_minute is None:
+        return tr("{count} accepted").format(count=pace.total)
+    return tr("{count} accepted, {pace:.1f} a minute").format(count=pace.total, pace=pace.per_minute)

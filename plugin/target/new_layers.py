@@ -1,0 +1,68 @@
+"""New layers for polygons: in memory, or in a GeoPackage."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+from qgis.core import (
+    QgsCoordinateReferenceSystem,
+    QgsProject,
+    QgsVectorFileWriter,
+    QgsVectorLayer,
+    QgsWkbTypes,
+)
+
+from ..errors import LayerNotCreated
+from ..translation import tr
+from .provenance import provenance_fields
+
+GEOPACKAGE_LAYER = "features"
+
+
+def new_scratch_layer(crs: QgsCoordinateReferenceSystem) -> QgsVectorLayer:
+    """A memory layer, not yet in the project."""
+    layer = QgsVectorLayer("MultiPolygon", tr("Lasso features"), "memory")
+    layer.setCrs(crs)
+    layer.dataProvider().addAttributes(provenance_fields().toList())
+    layer.updateFields()
+    return layer
+
+
+def new_geopackage_layer(path: Path, crs: QgsCoordinateReferenceSystem, project: QgsProject) -> QgsVectorLayer:
+    """A layer in a new GeoPackage, or a new layer in an existing one, not yet in the project; raises `LayerNotCreated`."""
+    options = QgsVectorFileWriter.SaveVectorOptions()
+    options.driverName = "GPKG"
+    options.layerName = _free_layer_name(path)
+    options.fileEncoding = "UTF-8"
+    if path.exists():
+        options.actionOnExistingFile = QgsVectorFileWriter.ActionOnExistingFile.CreateOrOverwriteLayer
+    context = project.transformContext()
+    writer = QgsVectorFileWriter.create(str(path), provenance_fields(), QgsWkbTypes.Type.MultiPolygon, crs, context, options)
+    error, reason = writer.hasError(), writer.errorMessage()
+    del writer  # closes the file
+    layer = QgsVectorLayer(f"{path}|layername={options.layerName}", path.stem, "ogr")
+    if error != QgsVectorFileWriter.WriterError.NoError or not layer.isValid():
+        raise LayerNotCreated(path=str(path), reason=reason or tr("it can't be opened"))
+    return layer
+
+
+def _free_layer_name(path: Path) -> str:
+    """The usual name, with a number where the file has such a table, in any case: existing ones are never overwritten.
+
+    Raises `LayerNotCreated` where the tables can't be told.
+    """
+    if not path.exists():
+        return GEOPACKAGE_LAYER
+    try:
+        with closing(sqlite3.connect(f"file:{quote(path.absolute().as_posix())}?mode=ro", uri=True)) as database:
+            taken = {name.casefold() for (name,) in database.execute("SELECT name FROM sqlite_master")}
+    except sqlite3.Error as error:
+        raise LayerNotCreated(path=str(path), reason=str(error)) from error
+    name, number = GEOPACKAGE_LAYER, 1
+    while name in taken:
+        number += 1
+        name = f"{GEOPACKAGE_LAYER}_{number}"
+    return name

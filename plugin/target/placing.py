@@ -1,0 +1,176 @@
+"""Polygons into a layer of the user's, through its edit buffer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from qgis.core import (
+    QgsCoordinateReferenceSystem,
+    QgsFeature,
+    QgsFeatureRequest,
+    QgsFieldConstraints,
+    QgsGeometry,
+    QgsPointXY,
+    QgsProject,
+    QgsRectangle,
+    QgsVectorDataProvider,
+    QgsVectorLayer,
+    QgsVectorLayerUtils,
+    QgsWkbTypes,
+)
+
+from ...contract.errors import RasterLassoError
+from ..errors import TargetReadOnly, TargetRefused, TargetUnfit
+from ..geo.measure import area_m2, in_map_units
+from ..geo.transforms import transform_between, transformed_shape
+from ..translation import tr
+from .lines import HasData, outline_as_lines
+from .topology import with_shared_borders
+
+
+def check_target(layer: QgsVectorLayer) -> None:
+    """Raise `TargetUnfit` or `TargetReadOnly` where neither polygons nor their outlines can go."""
+    areas_or_lines = (QgsWkbTypes.GeometryType.PolygonGeometry, QgsWkbTypes.GeometryType.LineGeometry)
+    if layer.geometryType() not in areas_or_lines:
+        raise TargetUnfit(layer=layer.name())
+    provider = layer.dataProvider()
+    if not layer.isValid() or provider is None:
+        raise TargetReadOnly(layer=layer.name(), reason=tr("its data source is missing"))
+    if layer.readOnly() or not provider.capabilities() & QgsVectorDataProvider.Capability.AddFeatures:
+        raise TargetReadOnly(layer=layer.name(), reason=tr("it is read-only"))
+
+
+DATA_REACH = 1.5
+"""Pixels of its level from an outline in which data may end."""
+
+
+@dataclass(frozen=True)
+class Placing:
+    """How a polygon is put into a layer.
+
+    share_within_m: borders are taken over from neighbours this near, None for not at all. has_data: where the imagery (in the
+    polygon's CRS) shows something, and pixel: size of its pixels at the polygon's level; lines leave out where it ends.
+    replaces: the feature whose shape the polygon becomes. attribution: of the imagery.
+    """
+
+    share_within_m: float | None = None
+    has_data: HasData = lambda place: True
+    pixel: float = 0.0
+    replaces: int | None = None
+    attribution: str = ""
+
+
+def put_polygons(
+    layer: QgsVectorLayer,
+    geometries: Sequence[QgsGeometry],
+    crs: QgsCoordinateReferenceSystem,
+    attributes: Mapping[str, object],
+    project: QgsProject,
+    placing: Placing = Placing(),
+) -> list[QgsFeature]:
+    """Put polygons (in `crs`) into the layer's edit buffer in one undo command, starting an edit session if there is none.
+
+    A line layer gets their outlines. attributes: by field name; `area_m2` is filled in; those the layer has no field for are
+    left out; a replaced feature keeps all others, and takes the largest polygon. Nothing is committed, and nothing is changed
+    where an error is raised: `TargetUnfit`, `TargetReadOnly`, `TargetRefused`, `CoordinatesUntransformable`.
+    """
+    check_target(layer)
+    is_ours = not layer.isEditable()
+    if is_ours and not layer.startEditing():
+        raise TargetReadOnly(layer=layer.name(), reason=tr("no edit session could be started"))
+    largest_first = sorted(geometries, key=lambda geometry: -geometry.area())
+    try:
+        with edit_command(layer, tr("Digitize with Raster Lasso")):
+            found = []
+            for index, geometry in enumerate(largest_first):
+                own = placing if index == 0 else replace(placing, replaces=None)
+                found += _put(layer, geometry, crs, attributes, project, own)
+    except RasterLassoError:
+        if is_ours:
+            layer.rollBack()
+        raise
+    layer.triggerRepaint()
+    return found
+
+
+def _put(
+    layer: QgsVectorLayer,
+    geometry: QgsGeometry,
+    crs: QgsCoordinateReferenceSystem,
+    attributes: Mapping[str, object],
+    project: QgsProject,
+    placing: Placing,
+) -> list[QgsFeature]:
+    """One feature, or as many as an outline has lines where the layer takes one each."""
+    is_line = layer.geometryType() == QgsWkbTypes.GeometryType.LineGeometry
+    shape = outline_as_lines(geometry, placing.has_data, DATA_REACH * placing.pixel) if is_line else geometry
+    moved = transformed_shape(shape, transform_between(crs, layer.crs(), project.transformContext()))
+    neighbours: dict[int, QgsGeometry] = {}
+    if placing.share_within_m is not None and not is_line:
+        tolerance = in_map_units(placing.share_within_m, layer.crs())
+        moved, neighbours = with_shared_borders(moved, layer, tolerance, placing.replaces)
+        if moved.isEmpty():
+            raise TargetRefused(layer=layer.name(), reason=tr("its neighbours cover all of it; borders are shared with them"))
+    fitting = moved.coerceToType(layer.wkbType())
+    if len(fitting) != 1 and not is_line:
+        raise TargetRefused(layer=layer.name(), reason=tr("it takes shapes of one part, and this one has several"))
+    is_shared = placing.share_within_m is not None and not is_line
+    area = area_m2(moved, layer.crs(), project) if is_shared else area_m2(geometry, crs, project)
+    by_index = _by_index(layer, {**attributes, "area_m2": area})
+    for each, fitted in neighbours.items():
+        layer.changeGeometry(each, fitted)
+    if not fitting or fitting[0].isEmpty():
+        raise TargetRefused(layer=layer.name(), reason=tr("all of the outline is the imagery's frame or borders on nodata"))
+    if placing.replaces is None:
+        return [_added(layer, part, by_index) for part in fitting]
+    replaced = _replaced(layer, placing.replaces, fitting[0], by_index)
+    return [replaced, *(_added(layer, part, by_index) for part in fitting[1:])]
+
+
+def _added(layer: QgsVectorLayer, geometry: QgsGeometry, by_index: dict[int, object]) -> QgsFeature:
+    feature = QgsVectorLayerUtils.createFeature(layer, geometry, by_index, layer.createExpressionContext())
+    for index, known in enumerate(layer.fields()):
+        strict = QgsFieldConstraints.ConstraintStrength.ConstraintStrengthHard
+        is_good, reasons = QgsVectorLayerUtils.validateAttribute(layer, feature, index, strict)
+        if not is_good:
+            raise TargetRefused(layer=layer.name(), reason=f"{known.name()}: {'; '.join(reasons)}")
+    if not layer.addFeature(feature):
+        raise TargetRefused(layer=layer.name(), reason="; ".join(layer.dataProvider().errors()) or tr("no reason given"))
+    return feature
+
+
+def _replaced(layer: QgsVectorLayer, feature_id: int, geometry: QgsGeometry, by_index: dict[int, object]) -> QgsFeature:
+    if not layer.changeGeometry(feature_id, geometry):
+        raise TargetRefused(layer=layer.name(), reason=tr("the feature is not there any more"))
+    for index, value in by_index.items():
+        layer.changeAttributeValue(feature_id, index, value)
+    return layer.getFeature(feature_id)
+
+
+def _by_index(layer: QgsVectorLayer, attributes: Mapping[str, object]) -> dict[int, object]:
+    found = {layer.fields().lookupField(name): value for name, value in attributes.items() if value is not None}
+    found.pop(-1, None)
+    return found
+
+
+def feature_at(layer: QgsVectorLayer, place: QgsPointXY) -> QgsFeature | None:
+    """The smallest polygon at a place in the layer's CRS."""
+    point = QgsGeometry.fromPointXY(place)
+    near = QgsRectangle(place, place)
+    near.grow(1e-9)
+    there = [feature for feature in layer.getFeatures(QgsFeatureRequest(near)) if feature.geometry().contains(point)]
+    return min(there, key=lambda feature: feature.geometry().area(), default=None)
+
+
+@contextmanager
+def edit_command(layer: QgsVectorLayer, name: str) -> Iterator[None]:
+    """What is done to a layer within is undone at once, and not done where an error is raised."""
+    layer.beginEditCommand(name)
+    try:
+        yield
+    except BaseException:
+        layer.destroyEditCommand()
+        raise
+    layer.endEditCommand()
