@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..contract.errors import BenchmarkUnavailable
+
 HELP = "measure models on labelled scenes"
 
 
@@ -27,6 +29,9 @@ def add(command: argparse.ArgumentParser) -> None:
 
 
 def _bench_clicks(arguments: argparse.Namespace) -> int:
-    from . import clicks  # what it needs is not there where benchmarks are not run
+    try:
+        from . import clicks
 
-    return clicks.run(arguments)
+        return clicks.run(arguments)
+    except ModuleNotFoundError as error:
+        raise BenchmarkUnavailable(module=error.name or "its files") from error

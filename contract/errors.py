@@ -274,6 +274,14 @@ class ScenesMissing(RasterLassoError):
     )
 
 
+class BenchmarkUnavailable(RasterLassoError):
+    """The benchmark is not installed with this copy."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso", "The benchmark lacks {module}. In a checkout: pip install -e '.[benchmark]'; the plugin's zip has none."
+    )
+
+
 class OutputUnsupported(RasterLassoError):
     """The suffix of the output names no known format."""
 

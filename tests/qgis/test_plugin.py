@@ -189,7 +189,7 @@ def test_an_installation_without_python_says_what_to_install(qgis_app, tmp_path,
     old = tmp_path / "python3"
     old.write_text("#!/bin/sh\nexit 1\n")
     old.chmod(0o755)
-    monkeypatch.setattr("rasterlasso.plugin.runtime.environment.base_pythons", lambda: [str(old), str(tmp_path / "none")])
+    monkeypatch.setattr("rasterlasso.plugin.runtime.installing.base_pythons", lambda: [str(old), str(tmp_path / "none")])
     error, _ = finish(EngineInstaller(tmp_path / "engine"))
     assert isinstance(error, PythonMissing)
     assert "3.11" in error_text(error)
@@ -396,7 +396,7 @@ def test_a_cancelled_installation_gives_the_former_environment_back(qgis_app, tm
     python = tmp_path / "python3"  # its child goes on for a while after it was stopped, as venv's and pip's do
     python.write_text(f'#!/bin/sh\n[ "$1" = -c ] && exit 0\nmkdir "$3"; cd "$3"; sh -c \'{writing}\' & wait')
     python.chmod(0o755)
-    monkeypatch.setattr("rasterlasso.plugin.runtime.environment.base_pythons", lambda: [str(python)])
+    monkeypatch.setattr("rasterlasso.plugin.runtime.installing.base_pythons", lambda: [str(python)])
     installer = EngineInstaller(folder)
     installer.start()
     wait_until(lambda: (folder / "100").exists())
