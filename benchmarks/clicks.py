@@ -31,7 +31,8 @@ from ..contract.errors import NothingFound, PromptError, ScenesMissing
 from ..contract.prompts import Point, Prompts
 from ..engine.rasters.radiometry import Radiometry
 from ..engine.rasters.source import RasterSource
-from ..engine.segmenting.session import Segmentation, Segmenter
+from ..engine.segmenting.answer import Segmentation
+from ..engine.segmenting.session import Segmenter
 from ..engine.tiles.grid import Window
 from ..models import registry
 from ..models.base import Mask, Model

@@ -29,8 +29,9 @@ from rasterio.windows import Window
 from rasterlasso.benchmarks.clicks import Target, read_scene
 from rasterlasso.contract.prompts import Point, Prompts
 from rasterlasso.engine.outlines.contours import outline_of_mosaic
+from rasterlasso.engine.segmenting.answer import Segmentation
 from rasterlasso.engine.segmenting.query import Found
-from rasterlasso.engine.segmenting.session import Segmentation, Segmenter
+from rasterlasso.engine.segmenting.session import Segmenter
 from rasterlasso.engine.spreading.spread import refinement, run
 from rasterlasso.engine.tiles.disk_store import StoredTile, TileStore
 from rasterlasso.engine.tiles.grid import MIN_LEVEL, PixelBox

@@ -25,8 +25,9 @@ from ..contract.prompts import Box, Point, Prompts
 from ..models.registry import DEFAULT_MODEL
 from .encoding.clock import Checkpoint
 from .rasters.ground import gsd_m
+from .segmenting.answer import Segmentation
 from .segmenting.reproject import reprojected
-from .segmenting.session import Segmentation, Segmenter
+from .segmenting.session import Segmenter
 from .tiles.disk_store import TileStore, default_folder, default_limit_bytes
 
 __all__ = ["Scene", "Segmentation", "open"]

@@ -93,6 +93,11 @@ class StorableEmbedding(Embedding, Protocol):
 class Storing(Protocol):
     """A model whose embeddings can be kept on disk."""
 
+    @property
+    def encoding(self) -> str:
+        """What embeddings depend on besides weights and tile: a version of how they are made, and the encoder's precision."""
+        ...
+
     def restored(self, features: Mapping[str, FloatArray], valid: Mask) -> StorableEmbedding:
         """The embedding that gave the features; raises `KeyError` where some are missing."""
         ...

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from typing import Generic, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 
 from .base import FloatImage, Mask, PixelPrompts
+from .recently_used import RecentlyUsed
 
 KEPT_ANSWERS = 64
 """Answers to earlier sets of prompts kept for each tile."""
@@ -22,27 +23,9 @@ PromptKey = tuple[int, bytes, bytes, "tuple[float, float, float, float] | None",
 Answer = TypeVar("Answer")
 
 
-class Answers(Generic[Answer]):
-    """Answers by the prompts that they were given to; the least recently used is forgotten."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[PromptKey, Answer] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    def get(self, key: PromptKey) -> Answer | None:
-        """What was answered, if it is still there."""
-        if key in self._kept:
-            self._kept.move_to_end(key)
-        return self._kept.get(key)
-
-    def put(self, key: PromptKey, answer: Answer) -> None:
-        """Keep an answer."""
-        self._kept[key] = answer
-        self._kept.move_to_end(key)
-        if len(self._kept) > KEPT_ANSWERS:
-            self._kept.popitem(last=False)
+def answers() -> RecentlyUsed[PromptKey, Answer]:
+    """For answers by the prompts that they were given to."""
+    return RecentlyUsed(KEPT_ANSWERS)
 
 
 def prompt_key(prompts: PixelPrompts, version: int = 0) -> PromptKey:
@@ -57,6 +40,27 @@ def without_last_click(prompts: PixelPrompts) -> PixelPrompts | None:
     if count < 0 or (count == 0 and prompts.box_xyxy is None):
         return None
     return PixelPrompts(prompts.points_xy[:count], prompts.foreground[:count], prompts.box_xyxy, prompts.prior)
+
+
+def answer_before(
+    kept: RecentlyUsed[PromptKey, Answer], prompts: PixelPrompts, version: int, answer: Callable[[PixelPrompts], Answer]
+) -> Answer | None:
+    """What was answered before the newest click, given again where it was forgotten; None where nothing was said before.
+
+    answer: answers prompts whose own predecessor is kept, and keeps what it answers.
+    """
+    earlier = without_last_click(prompts)
+    if earlier is None:
+        return None
+    forgotten: list[PixelPrompts] = []
+    each: PixelPrompts | None = earlier
+    while each is not None and prompt_key(each, version) not in kept:
+        forgotten.append(each)
+        each = without_last_click(each)
+    found = kept.get(prompt_key(earlier, version))
+    for each in reversed(forgotten):
+        found = answer(each)
+    return found
 
 
 def prior_box(prompts: PixelPrompts) -> tuple[float, float, float, float] | None:

@@ -83,7 +83,8 @@ class RasterLassoPlugin:
         iface.addToolBarIcon(self.action)
         iface.addPluginToRasterMenu(MENU, self.action)
 
-        self.digitizer.changed.connect(self._refresh_preview)
+        for signal in (self.digitizer.draft_changed, self.digitizer.answered, self.digitizer.progressed):
+            signal.connect(self._refresh_preview)
         self.hover.changed.connect(self._refresh_hint)
         self.digitizer.accepted.connect(self._open_form)
         self.digitizer.message.connect(self._show_message)

@@ -18,7 +18,7 @@ from shapely import MultiPolygon, Polygon
 from ...contract.errors import OutputUnsupported, OutputUnwritable
 from ...contract.prompts import Prompts, prompts_text
 from ..rasters.ground import area_m2, crs_code
-from ..segmenting.session import Segmentation
+from ..segmenting.answer import Segmentation
 
 LAYER = "polygons"
 

@@ -83,7 +83,8 @@ class Radiometry:
         valid = source.read_valid(self.bands, window)
         if self.palette is not None:
             index = source.read(self.bands, window, resampling=Resampling.nearest)[0]
-            image = self.palette[index]
+            has_color = (index >= 0) & (index < len(self.palette))
+            image = np.where(has_color[..., None], self.palette[np.where(has_color, index, 0)], 0).astype(np.uint8)
         else:
             data = source.read(self.bands, window)
             if not valid.all():

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...contract.looks import Stretch
+from ...models.recently_used import RecentlyUsed
 from ..tiles.grid import TILE_PX
 from .fingerprint import content, fingerprint, remote_content, times_of_change
 from .radiometry import Radiometry
@@ -37,24 +37,25 @@ class Scenes:
 
     def __init__(self, tile_px: int = TILE_PX) -> None:
         self._tile_px = tile_px
-        self._open: OrderedDict[tuple[str, Stretch | None], Scene] = OrderedDict()
+        self._open: RecentlyUsed[tuple[str, Stretch | None], Scene] = RecentlyUsed(
+            OPEN_RASTERS, on_forget=lambda scene: scene.source.close()
+        )
 
     def at(self, path: str, stretch: Stretch | None = None) -> Scene:
         """The raster at `path`, in the user's stretch or in our own; raises `RasterError`s."""
         current, key = fingerprint(path), (path, stretch)
-        scene = self._open.pop(key, None)
+        scene = self._open.pop(key)
         if scene is not None and (scene.fingerprint != current or scene.source.has_failed):
             scene.source.close()
             scene = None
-        self._open[key] = scene or self._opened(path, stretch, current)
-        if len(self._open) > OPEN_RASTERS:
-            self._open.popitem(last=False)[1].source.close()
-        return self._open[key]
+        scene = scene or self._opened(path, stretch, current)
+        self._open.put(key, scene)
+        return scene
 
     def close(self) -> None:
         """Let all files go."""
-        while self._open:
-            self._open.popitem()[1].source.close()
+        for scene in self._open.pop_all():
+            scene.source.close()
 
     def _opened(self, path: str, stretch: Stretch | None, current: str) -> Scene:
         source = RasterSource(path, self._tile_px)

@@ -124,11 +124,12 @@ class RasterSource:
         return tuple(self._dataset.colorinterp)
 
     def palette(self) -> npt.NDArray[np.uint8] | None:
-        """(values, 3) colours of the first band's values where it has a colour table."""
+        """(values, 3) colours of the first band's values from 0 on, where it has a colour table; other values have none."""
         if self.color_interpretation[0] is not ColorInterp.palette or not np.issubdtype(self.dtype, np.integer):
             return None
-        table = np.zeros((int(np.iinfo(self.dtype).max) + 1, 3), np.uint8)
-        for value, color in self._dataset.colormap(1).items():
+        colors = self._dataset.colormap(1)
+        table = np.zeros((max(colors, default=0) + 1, 3), np.uint8)
+        for value, color in colors.items():
             table[value] = color[:3]
         return table
 

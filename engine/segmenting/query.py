@@ -58,6 +58,12 @@ class Found:
     first: FirstLook
     spreads: list[Spread] = field(default_factory=list)
 
+    @property
+    def nbytes(self) -> int:
+        """Memory held."""
+        logits = (candidate.logits for candidate in self.first.candidates)
+        return sum(each.nbytes for each in logits) + sum(each.nbytes for each in self.spreads)
+
 
 @dataclass(frozen=True)
 class Query:
@@ -181,7 +187,7 @@ class Query:
             else:
                 continue
             found.spreads.append(stage)
-            stage.wanted |= self._misunderstood(stage)
+            stage.want(self._misunderstood(stage))
             for state in run(stage, self.middle, self.decide, partial(self._earlier, former)):
                 self.clock.start("refine", state.fraction)
                 yield state

@@ -13,53 +13,22 @@ from shapely import MultiPolygon, Polygon
 from ...contract.errors import NothingFound, NothingKept, PromptOutsideRaster
 from ...contract.looks import PRESETS, Finish, Stretch
 from ...contract.prompts import Prompts
-from ...contract.version import version
 from ...models import registry
-from ...models.base import Adaptable, Candidate, LearningModel, Model
+from ...models.base import Adaptable, LearningModel, Model, Storing
+from ...models.recently_used import RecentlyUsed
 from ..encoding.ahead import encode_ahead
 from ..encoding.clock import Checkpoint, Clock
 from ..encoding.encodings import Encodings
-from ..outlines.contours import burnt, outline, outline_of_mosaic, polygonal
+from ..outlines.contours import burnt
 from ..outlines.finish import finished
-from ..rasters.ground import gsd_m
 from ..rasters.scene import Scene, Scenes
 from ..rasters.source import RasterSource
-from ..spreading.spread import Spread
 from ..tiles.disk_store import TileStore, group_name
 from ..tiles.grid import TILE_PX, PixelBox, Tile
-from ..tiles.memory_cache import Recent, TileCache
-from .placement import NativePrompts, place, to_map, to_tile
-from .query import FirstLook, Found, Query
-
-
-@dataclass(frozen=True)
-class PolygonCandidate:
-    """One of a model's answers, in the raster's CRS; `score` is the predicted IoU."""
-
-    polygon: Polygon | MultiPolygon
-    score: float
-
-
-@dataclass(frozen=True)
-class Segmentation:
-    """The answer to prompts.
-
-    polygon: valid, in the raster's CRS (`crs_wkt`, None where it has none). score: predicted IoU. candidates: all answers,
-    best first; of an object larger than a tile the others are as coarse as the first look. level: the level of the polygon;
-    gsd_m: ground size of its pixels, None without a CRS.
-    seconds: duration of the whole; stages: of its parts.
-    """
-
-    polygon: Polygon | MultiPolygon
-    score: float
-    candidates: tuple[PolygonCandidate, ...]
-    crs_wkt: str | None
-    model: str
-    level: int
-    seconds: float
-    stages: dict[str, float]
-    gsd_m: float | None = None
-
+from ..tiles.memory_cache import TileCache
+from .answer import Segmentation, answer_of, polygon_of, polygons_of, spread_answer
+from .placement import NativePrompts, place, to_tile
+from .query import Found, Query
 
 OnPart = Callable[[Callable[[], Segmentation]], None]
 """Offered what is found so far of an object larger than a tile, after each tile; calling the offer makes its polygon."""
@@ -68,8 +37,8 @@ OnPart = Callable[[Callable[[], Segmentation]], None]
 PREFETCHED_TILES = 24
 """Of a view; more would drive each other out of memory."""
 
-ANSWERS_KEPT = 32
-"""Earlier answers that a further click goes on from."""
+ANSWERS_BUDGET_BYTES = 1 << 28
+"""Of earlier answers that a further click goes on from."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +50,22 @@ class _Ask:
     learned: bool
     level: int
     stretch: Stretch | None
+
+
+_AnswerKey = tuple[str, str, _Ask, Prompts]
+"""Fingerprint and radiometry of the raster, and what was asked."""
+
+
+@dataclass(frozen=True)
+class _Answered:
+    """An answer to go on from; None where its object fits a tile, and there is nothing to go on from."""
+
+    answer: Found | None
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held, its key included."""
+        return 1000 + (self.answer.nbytes if self.answer else 0)
 
 
 class Segmenter:
@@ -102,7 +87,7 @@ class Segmenter:
         self._versions: dict[str, str] = {}
         self._learners: dict[tuple[str, str], LearningModel] = {}
         self._vouched: dict[str, dict[str, int]] = {}
-        self._answered: Recent[Found | None] = Recent(ANSWERS_KEPT)
+        self._answered: RecentlyUsed[_AnswerKey, _Answered] = RecentlyUsed(ANSWERS_BUDGET_BYTES, lambda each: each.nbytes)
 
     def close(self) -> None:
         """Let all files go."""
@@ -122,7 +107,7 @@ class Segmenter:
         for name in [name for name, loaded in self._versions.items() if current.get(name) != loaded]:
             del self._models[name], self._versions[name]
             self._cache.drop(name)
-            self._answered.clear()
+            self._answered.pop_all()
             for key in [key for key in self._learners if key[1] == name]:
                 del self._learners[key]
 
@@ -152,11 +137,11 @@ class Segmenter:
         ask = _Ask(path, model, learned, level or 0, stretch)
         former = self._former(ask, prompts, checkpoint)
         query = self._query(ask, prompts, checkpoint)
-        to_answer = partial(_answer, query, finish)
+        to_answer = partial(answer_of, query, finish)
         wanted = query.scene.source.grid.clamp_level(ask.level)
         first = query.look_again(former.first) if former else query.first_look(wanted)
         query.clock.start("vectorize", 0.9)
-        polygons = _polygons(query, first)
+        polygons = polygons_of(query, first)
         answer = to_answer(polygons, first.tile.level)
         if first.tile.level == wanted and not query.goes_on_beyond(first, first.candidates[0].logits):
             self._remember(ask, prompts, None)
@@ -164,10 +149,13 @@ class Segmenter:
         on_part(lambda: answer)
         found = Found(query.placed, replace(first, candidates=first.candidates[:1]))
         self._remember(ask, prompts, found)  # now: what is found until the user has enough of it counts, too
-        for state in query.spread(found, wanted, former):
-            on_part(partial(_spread_answer, query, state, polygons, to_answer))
+        try:
+            for state in query.spread(found, wanted, former):
+                on_part(partial(spread_answer, query, state, polygons, to_answer))
+        finally:
+            self._remember(ask, prompts, found)  # once more: it takes more memory now
         query.clock.start("vectorize", 0.95)
-        return _spread_answer(query, found.spreads[-1], polygons, to_answer) if found.spreads else answer
+        return spread_answer(query, found.spreads[-1], polygons, to_answer) if found.spreads else answer
 
     def _former(self, ask: _Ask, prompts: Prompts, checkpoint: Checkpoint) -> Found | None:
         """How the same prompts, or all but the newest, were answered, where the object was larger than a tile.
@@ -176,23 +164,35 @@ class Segmenter:
         """
         key, shorter = self._key(ask, prompts), prompts.without_last_point
         if key in self._answered:
-            return self._answered.get(key)
+            return self._former_at(key)
         if ask.learned or not prompts.points or not shorter.has_foreground:
             return None
-        key = self._key(ask, shorter)
-        if key not in self._answered:
-            try:
-                self.segment(ask.path, shorter, model=ask.model, level=ask.level, stretch=ask.stretch, checkpoint=checkpoint)
-            except NothingFound:  # the newest click may find something all the same
-                if key not in self._answered:  # else it was found at first, and lost on the way
-                    self._remember(ask, shorter, None)
-        return self._answered.get(key)
+        forgotten, each = [], shorter
+        while each.has_foreground and self._key(ask, each) not in self._answered:
+            forgotten.append(each)
+            if not each.points:
+                break
+            each = each.without_last_point
+        for each in reversed(forgotten):  # each goes on from the one before
+            self._answer_for_later(ask, each, checkpoint)
+        return self._former_at(self._key(ask, shorter))
+
+    def _former_at(self, key: _AnswerKey) -> Found | None:
+        found = self._answered.get(key)
+        return found.answer if found else None
+
+    def _answer_for_later(self, ask: _Ask, prompts: Prompts, checkpoint: Checkpoint) -> None:
+        try:
+            self.segment(ask.path, prompts, model=ask.model, level=ask.level, stretch=ask.stretch, checkpoint=checkpoint)
+        except NothingFound:  # the newest click may find something all the same
+            if self._key(ask, prompts) not in self._answered:  # else it was found at first, and lost on the way
+                self._remember(ask, prompts, None)
 
     def _remember(self, ask: _Ask, prompts: Prompts, found: Found | None) -> None:
         if not ask.learned:  # what was learnt since would change the answer
-            self._answered.put(self._key(ask, prompts), found)
+            self._answered.put(self._key(ask, prompts), _Answered(found))
 
-    def _key(self, ask: _Ask, prompts: Prompts) -> tuple[str, str, _Ask, Prompts]:
+    def _key(self, ask: _Ask, prompts: Prompts) -> _AnswerKey:
         scene = self.scene(ask.path, ask.stretch)
         return scene.fingerprint, scene.radiometry.key, ask, prompts
 
@@ -217,7 +217,7 @@ class Segmenter:
         if encoded is None:
             return None
         found = query.look(tile, encoded, most=1)
-        polygon = _polygon(found.candidates[0], found, query.scene.source) if found.candidates else None
+        polygon = polygon_of(found.candidates[0], found, query.scene.source) if found.candidates else None
         return None if polygon is None else finished(polygon, query.scene.source, tile.level, finish)
 
     def prefetch(
@@ -330,11 +330,16 @@ class Segmenter:
         model = self._versions.get(network.name)
         if model is None or scene.content is None:
             return None
-        group = group_name(scene.content, scene.radiometry.key, network.name, model, str(self._tile_px), version())
+        group = group_name(scene.content, scene.radiometry.key, network.name, model, str(self._tile_px), _encoding(network))
         if self._vouched.get(group) != scene.changed:
             self._store.vouch(group, scene.changed)
             self._vouched[group] = scene.changed
         return group
+
+
+def _encoding(network: Model) -> str:
+    """What a kept embedding depends on besides raster, stretch, weights and tile."""
+    return network.encoding if isinstance(network, Storing) else ""
 
 
 def _pixel_box(source: RasterSource, area: tuple[float, float, float, float], level: int) -> PixelBox:
@@ -347,50 +352,3 @@ def _pixel_box(source: RasterSource, area: tuple[float, float, float, float], le
     if box.is_empty:
         raise PromptOutsideRaster(x=(x0 + x1) / 2, y=(y0 + y1) / 2, path=source.path)
     return box
-
-
-def _answer(query: Query, finish: Finish, polygons: list[PolygonCandidate], level: int) -> Segmentation:
-    source, crs = query.scene.source, query.scene.source.crs_wkt
-    shown = tuple(PolygonCandidate(finished(each.polygon, source, level, finish), each.score) for each in polygons)
-    middle = source.to_pixel(shapely.get_coordinates(shown[0].polygon.centroid))[0]
-    stages, ground = query.clock.stages(), gsd_m(source, middle, level)
-    return Segmentation(
-        shown[0].polygon, shown[0].score, shown, crs, query.network.name, level, sum(stages.values()), stages, ground
-    )
-
-
-def _spread_answer(
-    query: Query,
-    state: Spread,
-    looked: list[PolygonCandidate],
-    to_answer: Callable[[list[PolygonCandidate], int], Segmentation],
-) -> Segmentation:
-    """Of an object larger than a tile; raises `NothingFound`."""
-    source, placed, level = query.scene.source, query.placed, state.mosaic.level
-    native = 2.0**level
-    clicks, kinds = placed.points / native, placed.foreground
-    found = outline_of_mosaic(source.grid, state.mosaic, state.outlined, clicks[kinds], clicks[~kinds])
-    polygon = None if found is None else polygonal(shapely.transform(found, lambda xy: source.to_map(xy * native)))
-    if polygon is None:
-        raise NothingFound()
-    return to_answer([PolygonCandidate(polygon, looked[0].score), *looked[1:]], level)
-
-
-def _polygons(query: Query, found: FirstLook) -> list[PolygonCandidate]:
-    """Raises `NothingFound`."""
-    polygons = [
-        PolygonCandidate(polygon, candidate.score)
-        for candidate in found.candidates
-        if (polygon := _polygon(candidate, found, query.scene.source)) is not None
-    ]
-    if not polygons:
-        raise NothingFound()
-    return polygons
-
-
-def _polygon(candidate: Candidate, found: FirstLook, source: RasterSource) -> Polygon | MultiPolygon | None:
-    foreground = found.prompts.foreground
-    shape = outline(candidate.logits, found.prompts.points_xy[foreground], found.prompts.points_xy[~foreground])
-    if shape is None:
-        return None
-    return polygonal(shapely.transform(shape, lambda xy: to_map(source, found.window, xy)))

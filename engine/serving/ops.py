@@ -15,7 +15,8 @@ from ...contract.requests import LearnParams, PrefetchParams, SegmentParams, Seg
 from .inbox import Inbox, RequestCancelled
 
 if TYPE_CHECKING:
-    from ..segmenting.session import Segmentation, Segmenter
+    from ..segmenting.answer import Segmentation
+    from ..segmenting.session import Segmenter
     from ..tiles.grid import Tile
 
 log = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ one moves the outline into another tile, that one is asked too. The cost grows w
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 from ...models.base import FloatImage, Mask
 from ..tiles.grid import PixelBox, Tile, TileGrid
@@ -25,39 +25,64 @@ Decide = Callable[[Tile, FloatImage], "FloatImage | None"]
 """The (rows, columns) logits of a tile, given those known so far; None where its answer is not to be had or taken."""
 
 
-@dataclass
 class Spread:
-    """A level under way. outlined: tiles whose cores hold the outline; wanted: others to be asked; done: those asked.
+    """A level under way. outlined: tiles whose cores hold the outline; done: those asked; waiting: those still to be asked."""
 
-    seen: what was inside before each was asked, every `SAMPLE_PX`th row and column.
-    """
-
-    grid: TileGrid
-    mosaic: Mosaic
-    outlined: set[Tile] = field(default_factory=set)
-    wanted: set[Tile] = field(default_factory=set)
-    done: set[Tile] = field(default_factory=set)
-    seen: dict[Tile, Mask] = field(default_factory=dict)
-
-    @property
-    def waiting(self) -> set[Tile]:
-        """Tiles still to be asked."""
-        return (self.outlined | self.wanted) - self.done
+    def __init__(self, grid: TileGrid, mosaic: Mosaic) -> None:
+        self.grid = grid
+        self.mosaic = mosaic
+        self.outlined: set[Tile] = set()
+        self.done: set[Tile] = set()
+        self.waiting: set[Tile] = set()
+        self.seen: dict[Tile, Mask] = {}
+        """What was inside before each was asked, every `SAMPLE_PX`th row and column."""
+        self._wanted: set[Tile] = set()
+        self._fresh: list[Tile] = []
 
     @property
     def fraction(self) -> float:
         """Share of the tiles known of that are answered."""
         return len(self.done) / max(len(self.done) + len(self.waiting), 1)
 
+    @property
+    def nbytes(self) -> int:
+        """Memory held."""
+        return sum(each.nbytes for each in (*self.mosaic.answers.values(), *self.seen.values()))
+
+    def want(self, tiles: set[Tile]) -> None:
+        """Have tiles asked wherever the outline runs."""
+        self._wanted |= tiles
+        self._wait_for(tiles)
+
+    def take_fresh(self) -> list[Tile]:
+        """The tiles that began to wait since this was last asked."""
+        fresh, self._fresh = self._fresh, []
+        return fresh
+
+    def _wait_for(self, tiles: set[Tile]) -> None:
+        fresh = tiles - self.done - self.waiting
+        self.waiting |= fresh
+        self._fresh += fresh
+
+    def _finish(self, tile: Tile) -> None:
+        self.done.add(tile)
+        self.waiting.discard(tile)
+
     def look_at(self, tiles: set[Tile]) -> None:
         """Note which of the tiles hold the outline now."""
         found = {tile for tile in tiles if _has_outline(self.mosaic.read(self.grid.core(tile).grown(1)))}
-        self.outlined = (self.outlined - tiles) | found
+        self.outlined -= tiles
+        self.waiting -= tiles - found - self._wanted
+        self._outline(found)
+
+    def _outline(self, tiles: set[Tile]) -> None:
+        self.outlined |= tiles
+        self._wait_for(tiles)
 
     def take(self, tile: Tile, logits: FloatImage) -> None:
         """Take a tile's (rows, columns) logits, and see where the outline runs now."""
         self.mosaic.answer(tile, logits)
-        self.done.add(tile)
+        self._finish(tile)
         self._look_around(tile)
 
     def _look_around(self, tile: Tile) -> None:
@@ -68,7 +93,7 @@ class Spread:
         for near in self.grid.tiles_near(tile.level, changed):
             part = self.grid.core(near).grown(1) & changed
             if _has_outline(logits[part.within(changed)]):
-                self.outlined.add(near)
+                self._outline({near})
             elif near in self.outlined:
                 doubtful.add(near)
         self.look_at(doubtful)
@@ -77,7 +102,7 @@ class Spread:
         """Have a tile decided, or answered as an earlier spread did that had seen the same; returns whether it was decided."""
         before = self.mosaic.read(self.grid.box(tile))
         sample = before[::SAMPLE_PX, ::SAMPLE_PX] > 0
-        self.done.add(tile)
+        self._finish(tile)
         self.seen[tile] = sample
         if former is not None and tile in former.seen and iou(sample, former.seen[tile]) >= SAME_IOU:
             if tile in former.mosaic.answers:
@@ -104,9 +129,12 @@ def run(
 
     former: an earlier spread of the level whose answer to a tile may be taken, if there is one.
     """
-    while waiting := spread.waiting:
-        tile = min(waiting, key=lambda each: (spread.grid.distance(each, start), each))
-        if spread.ask(tile, decide, former(tile)):
+    nearest: list[tuple[float, Tile]] = []
+    while spread.waiting:
+        for fresh in spread.take_fresh():
+            heapq.heappush(nearest, (spread.grid.distance(fresh, start), fresh))
+        _, tile = heapq.heappop(nearest)
+        if tile in spread.waiting and spread.ask(tile, decide, former(tile)):
             yield spread
 
 

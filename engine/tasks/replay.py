@@ -22,8 +22,9 @@ from ...contract.prompts import Prompts, prompts_of_text
 from ...models.registry import DEFAULT_MODEL
 from ..files.export import write_frame
 from ..rasters.ground import area_m2, gsd_m
+from ..segmenting.answer import Segmentation
 from ..segmenting.reproject import reprojected
-from ..segmenting.session import Segmentation, Segmenter
+from ..segmenting.session import Segmenter
 
 PROMPTS = "prompts"
 

@@ -42,8 +42,8 @@ MARK = 0xA5
 ROOM_SHARE = 0.9
 """When the limit is passed, tiles go until this share of it is filled."""
 
-CHECK_EVERY = 32
-"""Tiles written between two looks at how full the folder is."""
+COUNT_EVERY = 512
+"""Tiles written between two looks at how full the folder is: other engines write there, too."""
 
 ABANDONED_SECONDS = 3600
 """What is half written for longer was left by an engine that was killed."""
@@ -69,7 +69,9 @@ class TileStore:
         self._folder = folder
         self._limit_bytes = limit_bytes
         self._notify = notify
-        self._until_check = 0
+        self._used: int | None = None
+        """Bytes in the folder as far as this engine knows; None before the first look."""
+        self._written = 0
         self._writer = ThreadPoolExecutor(1, "tiles")
         self._room = Semaphore(MOST_WAITING)
 
@@ -120,7 +122,8 @@ class TileStore:
         place = self._folder / group / _name(tile)
         try:
             self._make_room()
-            _write(place, *_packed(stored))
+            self._used = (self._used or 0) + _write(place, *_packed(stored))
+            self._written += 1
         except OSError as error:
             self._folder = None
             self._notify(CacheUnwritable(path=str(place.parent.parent), reason=error.strerror or first_line(error)))
@@ -158,10 +161,10 @@ class TileStore:
             log.info("%s: not written (%s)", record, first_line(error))
 
     def _make_room(self) -> None:
-        self._until_check -= 1
-        if self._until_check > 0 or self._folder is None:
+        """Look through the folder now and then, and where it must be too full; the least recently used tiles go."""
+        is_known = self._used is not None and self._used <= self._limit_bytes and self._written % COUNT_EVERY
+        if is_known or self._folder is None:
             return
-        self._until_check = CHECK_EVERY
         for left in self._folder.glob("*/*.part"):
             with suppress(FileNotFoundError):  # another engine has moved it to its place
                 if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
@@ -170,15 +173,14 @@ class TileStore:
         for place in self._folder.glob("*/*_*_*"):
             with suppress(FileNotFoundError):  # another engine made room, too
                 tiles.append((place.stat().st_mtime_ns, _size(place), place))
-        tiles.sort()
         used = sum(size for _, size, _ in tiles)
-        if used <= self._limit_bytes:
-            return
-        for _, size, place in tiles:
-            shutil.rmtree(place, ignore_errors=True)
-            used -= size
-            if used <= ROOM_SHARE * self._limit_bytes:
-                return
+        if used > self._limit_bytes:
+            for _, size, place in sorted(tiles):
+                shutil.rmtree(place, ignore_errors=True)
+                used -= size
+                if used <= ROOM_SHARE * self._limit_bytes:
+                    break
+        self._used, self._written = used, 1
 
 
 def default_folder() -> Path | None:
@@ -247,7 +249,8 @@ def _unpacked(data: npt.NDArray[np.uint8], layout: Any) -> StoredTile:
     return StoredTile(features, valid)
 
 
-def _write(place: Path, data: npt.NDArray[np.uint8], layout: dict[str, Any]) -> None:
+def _write(place: Path, data: npt.NDArray[np.uint8], layout: dict[str, Any]) -> int:
+    """Write a tile; the bytes that it takes."""
     import zarr
     from zarr.codecs import Crc32cCodec, ZstdCodec
     from zarr.errors import ContainsGroupError
@@ -268,10 +271,13 @@ def _write(place: Path, data: npt.NDArray[np.uint8], layout: dict[str, Any]) -> 
             config={"write_empty_chunks": True},  # never empty, and to look costs as much as to compress
         )
         array[:] = data
+        size = _size(part)
         try:
             part.rename(place)
         except OSError:  # another engine was quicker
             if not place.exists():
                 raise
+            return 0
+        return size
     finally:
         shutil.rmtree(part, ignore_errors=True)

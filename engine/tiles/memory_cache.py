@@ -1,13 +1,11 @@
-"""What is kept in memory: encoded tiles, limited by bytes, and the newest of other things, limited by count."""
+"""Encoded tiles in memory, limited by bytes."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
 from ...models.base import Embedding, Mask
+from ...models.recently_used import RecentlyUsed
 from .freed_memory import give_back
 from .grid import Tile
 
@@ -15,36 +13,6 @@ DEFAULT_BUDGET_BYTES = 1 << 30
 
 GIVE_BACK_BYTES = 1 << 28
 """Memory is given back each time that so much was forgotten: that takes some milliseconds."""
-
-
-Value = TypeVar("Value")
-
-
-class Recent(Generic[Value]):
-    """The last few values by their keys."""
-
-    def __init__(self, count: int) -> None:
-        self._count = count
-        self._values: OrderedDict[Hashable, Value] = OrderedDict()
-
-    def __contains__(self, key: Hashable) -> bool:
-        return key in self._values
-
-    def get(self, key: Hashable) -> Value:
-        """A value that is there, which counts as used now."""
-        self._values.move_to_end(key)
-        return self._values[key]
-
-    def put(self, key: Hashable, value: Value) -> None:
-        """Keep a value."""
-        self._values[key] = value
-        self._values.move_to_end(key)
-        if len(self._values) > self._count:
-            self._values.popitem(last=False)
-
-    def clear(self) -> None:
-        """Forget all."""
-        self._values.clear()
 
 
 @dataclass(frozen=True)
@@ -74,42 +42,31 @@ class TileCache:
     """Maps keys to encoded tiles; forgets the least recently used when the budget is passed."""
 
     def __init__(self, budget_bytes: int = DEFAULT_BUDGET_BYTES) -> None:
-        self._budget_bytes = budget_bytes
-        self._entries: OrderedDict[TileKey, EncodedTile] = OrderedDict()
-        self._nbytes = 0
+        self._kept: RecentlyUsed[TileKey, EncodedTile] = RecentlyUsed(budget_bytes, lambda tile: tile.nbytes, self._note)
         self._forgotten_bytes = 0
 
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        return self._nbytes
+        return self._kept.weight
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._kept)
 
     def get(self, key: TileKey) -> EncodedTile | None:
         """The tile, which counts as used now, or None."""
-        tile = self._entries.get(key)
-        if tile is not None:
-            self._entries.move_to_end(key)
-        return tile
+        return self._kept.get(key)
 
     def drop(self, model: str) -> None:
         """Forget a model's tiles."""
-        for key in [key for key in self._entries if key.model == model]:
-            self._nbytes -= self._entries.pop(key).nbytes
+        self._kept.pop_all(lambda key: key.model == model)
 
     def put(self, key: TileKey, tile: EncodedTile) -> None:
         """Keep a tile; the newest is kept even where it alone passes the budget."""
-        former = self._entries.pop(key, None)
-        if former is not None:
-            self._nbytes -= former.nbytes
-        self._entries[key] = tile
-        self._nbytes += tile.nbytes
-        while self._nbytes > self._budget_bytes and len(self._entries) > 1:
-            _, oldest = self._entries.popitem(last=False)
-            self._nbytes -= oldest.nbytes
-            self._forgotten_bytes += oldest.nbytes
+        self._kept.put(key, tile)
         if self._forgotten_bytes > GIVE_BACK_BYTES:
             self._forgotten_bytes = 0
             give_back()
+
+    def _note(self, forgotten: EncodedTile) -> None:
+        self._forgotten_bytes += forgotten.nbytes

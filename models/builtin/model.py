@@ -19,7 +19,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from ...contract.errors import first_line
 from ..base import MOST_CANDIDATES, Candidate, Embedding, FloatArray, FloatImage, Mask, PixelPrompts
 from ..devices import best_device
-from ..prompted import KEPT_ANSWERS, SATURATION, Answers, obedient, prompt_key, without_last_click
+from ..prompted import KEPT_ANSWERS, SATURATION, PromptKey, answer_before, answers, obedient, prompt_key
+from ..recently_used import RecentlyUsed
 from .adaptation import corrected
 from .appearance import sharpened
 from .learning import Learner, example_of
@@ -34,6 +35,9 @@ WEIGHTS = Path(__file__).with_name("clicknet.safetensors")
 REDUCTION = 2
 """Pixels of the tile for each of the network's."""
 
+ENCODING_VERSION = 1
+"""Raised when the same weights give other features of a tile."""
+
 BOX_CORE = 0.8
 """Size of the ellipse that stands for an answer before a box alone, as a share of the box."""
 
@@ -47,7 +51,7 @@ class TileEmbedding:
 
     maps: Features
     valid: Mask
-    answers: Answers[Tensor] = field(default_factory=Answers)
+    answers: RecentlyUsed[PromptKey, Tensor] = field(default_factory=answers)
 
     @property
     def nbytes(self) -> int:
@@ -123,6 +127,11 @@ class BuiltinModel:
         channels_first = _halved(pixels).permute(2, 0, 1)[None] / 255
         return TileEmbedding(self._encoder(channels_first.contiguous(memory_format=torch.channels_last)), valid)
 
+    @property
+    def encoding(self) -> str:
+        """See `Storing`."""
+        return f"{ENCODING_VERSION} float32"
+
     def restored(self, features: Mapping[str, FloatArray], valid: Mask) -> TileEmbedding:
         """See `Storing`."""
         maps = {each.name: torch.from_numpy(features[each.name])[None].to(self._device) for each in fields(Features)}
@@ -153,10 +162,14 @@ class BuiltinModel:
         if window != whole and reaches_cut(seen.answer, window, whole):
             window = whole
             seen = self._look_at(embedding.maps, tensors, window)
-        answer = torch.zeros_like(tensors.previous)
-        window.of(answer, 4)[:] = seen.answer
-        embedding.answers.put(prompt_key(prompts, self._version), answer)
+        embedding.answers.put(prompt_key(prompts, self._version), self._in_tile(embedding, seen))
         return seen
+
+    def _in_tile(self, embedding: TileEmbedding, seen: Look) -> Tensor:
+        """The best answer of a window, 0 in the rest of the tile."""
+        answer = torch.zeros(1, 1, *embedding.maps.s4.shape[-2:], device=self._device)
+        seen.window.of(answer, 4)[:] = seen.answer
+        return answer
 
     def _look_at(self, features: Features, tensors: PromptTensors, window: NetWindow) -> Look:
         there, prompts = features.window(window), tensors.window(window)
@@ -175,14 +188,8 @@ class BuiltinModel:
         return PromptTensors(xy.to(self._device), kinds.to(self._device), box.to(self._device), previous)
 
     def _previous(self, embedding: TileEmbedding, prompts: PixelPrompts, box: Tensor) -> Tensor:
-        earlier = without_last_click(prompts)
-        if earlier is not None:
-            key = prompt_key(earlier, self._version)
-            before = embedding.answers.get(key)
-            if before is None:
-                self._look(embedding, earlier, self._tensors(embedding, earlier))
-                before = embedding.answers.get(key)
-            assert before is not None
+        before = answer_before(embedding.answers, prompts, self._version, lambda earlier: self._answered(embedding, earlier))
+        if before is not None:
             return before
         cells = embedding.maps.s4.shape[-2:]
         if prompts.prior is None and prompts.box_xyxy is not None:
@@ -192,6 +199,11 @@ class BuiltinModel:
         prior = torch.from_numpy(prompts.prior).to(self._device)[None, None]
         rows, cols = (4 * REDUCTION * n - side for n, side in zip(cells, prompts.prior.shape, strict=True))
         return F.avg_pool2d(F.pad(prior, (0, cols, 0, rows)), 4 * REDUCTION)
+
+    def _answered(self, embedding: TileEmbedding, prompts: PixelPrompts) -> Tensor:
+        """(1, 1, h / 4, w / 4) answer to prompts, kept for those that follow."""
+        seen = self._look(embedding, prompts, self._tensors(embedding, prompts))
+        return self._in_tile(embedding, seen)
 
     @property
     def _version(self) -> int:

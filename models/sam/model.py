@@ -23,13 +23,17 @@ from ..base import MOST_CANDIDATES, Candidate, Embedding, FloatArray, Mask, Pixe
 from ..devices import CPU, Hardware, best_hardware, is_out_of_memory
 from ..library.families import SamFamily, read_family
 from ..library.measured import Measured
-from ..prompted import KEPT_ANSWERS, SATURATION, Answers, obedient, prior_box, prompt_key, without_last_click
+from ..prompted import KEPT_ANSWERS, SATURATION, PromptKey, answer_before, answers, obedient, prior_box, prompt_key
+from ..recently_used import RecentlyUsed
 from .accelerators import Encoder, accelerate, accelerated
 from .decoder import CachedDecoder, DecoderFeatures
 
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+
+ENCODING_VERSION = 1
+"""Raised when the same weights give other features of a tile."""
 
 PRIOR_LOGIT = 6.0
 """A prior probability of 1 becomes this logit, and 0 its negative."""
@@ -41,7 +45,7 @@ class TileEmbedding:
 
     maps: DecoderFeatures
     valid: Mask
-    answers: Answers[Tensor] = field(default_factory=Answers)
+    answers: RecentlyUsed[PromptKey, Tensor] = field(default_factory=answers)
 
     @property
     def nbytes(self) -> int:
@@ -186,6 +190,11 @@ class SamModel:
         mean, std = (torch.tensor(v, device=self._device).view(1, 3, 1, 1) for v in (self._family.mean, self._family.std))
         return F.pad((pixels / 255 - mean) / std, (0, self._image_px - size[1], 0, self._image_px - size[0]))
 
+    @property
+    def encoding(self) -> str:
+        """See `Storing`."""
+        return f"{ENCODING_VERSION} {self._hardware.encoder_dtype}"
+
     def restored(self, features: Mapping[str, FloatArray], valid: Mask) -> TileEmbedding:
         """See `Storing`."""
         return TileEmbedding(DecoderFeatures.of_channels(features).to(self._device), valid)
@@ -228,14 +237,16 @@ class SamModel:
         embedding.answers.put(prompt_key(prompts), logits[scores.argmax()].clone())
         return logits, scores
 
+    def _answered(self, embedding: TileEmbedding, prompts: PixelPrompts) -> Tensor:
+        """Low-resolution logits of the best answer, kept for the prompts that follow."""
+        logits, scores = self._answer(embedding, prompts)
+        return logits[scores.argmax()]
+
     def _before(self, embedding: TileEmbedding, prompts: PixelPrompts) -> Tensor | None:
         """Low-resolution logits of the answer before the newest click, else of the prior."""
-        earlier = without_last_click(prompts)
-        if earlier is not None:
-            key = prompt_key(earlier)
-            if embedding.answers.get(key) is None:
-                self._answer(embedding, earlier)
-            return embedding.answers.get(key)
+        before = answer_before(embedding.answers, prompts, 0, lambda earlier: self._answered(embedding, earlier))
+        if before is not None:
+            return before
         if prompts.prior is None:
             return None
         rows, cols = self._resized(embedding.valid.shape)

@@ -22,6 +22,9 @@ from ..devices import Hardware, best_hardware
 from ..prompted import SATURATION, obedient
 from .library import library, read_checkpoint
 
+ENCODING_VERSION = 1
+"""Raised when the same weights give other features of a tile."""
+
 IMAGE_PX = 1024
 STRIDE = 32
 """Sides of what the network sees are multiples of it."""
@@ -114,6 +117,11 @@ class FastSamModel:
             found, prototypes = self._net(pixels)[0]
         [kept] = self._suppress(found.float(), MIN_CONFIDENCE, MOST_OVERLAP, nc=self._net.nc)
         return Segmented(kept[:, :4], kept[:, 4], kept[:, 6:], prototypes[0].float(), fit, valid)
+
+    @property
+    def encoding(self) -> str:
+        """See `Storing`."""
+        return f"{ENCODING_VERSION} {self._hardware.encoder_dtype}"
 
     def restored(self, features: Mapping[str, FloatArray], valid: Mask) -> Segmented:
         """See `Storing`."""

@@ -15,6 +15,7 @@ from ..digitizing.digitizer import Digitizer
 from ..digitizing.draft import Combining
 from ..digitizing.hover import Hover
 from ..digitizing.prefetch import Prefetch
+from ..digitizing.state import DraftState
 from .preview import Preview
 
 SIZE_KEYS = {"+": 1, "-": -1}
@@ -65,7 +66,7 @@ class LassoTool(QgsMapTool):
         self._hover.stop()
         if event.button() == Qt.MouseButton.LeftButton:
             self._pressed_at = event.pos()
-            if event.modifiers() & Qt.KeyboardModifier.ControlModifier or self._digitizer.is_splitting:
+            if event.modifiers() & Qt.KeyboardModifier.ControlModifier or self._digitizer.state is DraftState.SPLITTING:
                 self._stroke = [self.toMapCoordinates(event.pos())]
 
     def canvasMoveEvent(self, event: QgsMapMouseEvent) -> None:
@@ -116,7 +117,7 @@ class LassoTool(QgsMapTool):
         is_escape = event.type() == QEvent.Type.KeyPress and event.key() == Qt.Key.Key_Escape
         if is_escape and self._pressed_at is not None:  # the canvas keeps keys from its tools while a button is down
             self._pressed_at = self._stroke = None
-            self._digitizer.changed.emit()  # draws what is left
+            self._digitizer.draft_changed.emit()  # draws what is left
             return True
         if event.type() == QEvent.Type.ShortcutOverride and self._action(event) is not None:
             event.accept()
@@ -148,11 +149,9 @@ class LassoTool(QgsMapTool):
 
     def _escape(self) -> None:
         """One thing at a time: what is to be cut, what grows, the draft."""
-        if self._digitizer.is_splitting:
+        if self._digitizer.state is DraftState.SPLITTING:
             self._digitizer.split_next()
-        elif self._digitizer.is_growing:
-            self._digitizer.stop()
-        else:
+        elif not self._digitizer.stop():
             self._digitizer.clear()
 
     def _is_drag_to(self, place: QPoint) -> bool:

@@ -1,14 +1,14 @@
-"""The hand between tool, draft, engine and layer: turns what the user does into requests, and answers into features.
+"""The hand between tool, draft, engine and layer, with a method for each thing that a user can do.
 
-One method for each thing that a user can do, which makes it long; what they need beside each other is in modules of its own.
+What these need beside each other is in modules of its own.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from qgis.core import (
     Qgis,
@@ -30,22 +30,18 @@ from ...contract.protocol import Progress
 from ...contract.requests import SegmentResult
 from ..errors import DraftUnderWay, NothingToAccept
 from ..geo.transforms import transform_between, transformed, transformed_box, transformed_shape
-from ..geo.wkb import to_hex
 from ..imagery.lens import Lens
 from ..runtime.engine_process import EngineProcess, EngineState
-from ..target.placing import Placing
-from ..target.provenance import attributes, level_of, prompts_of, source_of
 from ..target.target import Target
 from ..translation import error_text, tr
+from .acceptance import Acceptance, kept_of
 from .candidates import Candidates
-from .draft import Combining, Draft, Kept, Scribble, Step, box_of, outline_of, point_at, steps_of
+from .draft import Combining, Draft, Scribble, Step, box_of, joined, outline_of, point_at
 from .inquiry import Inquiry
-from .pace import Pace
 from .pending import PendingAcceptance
+from .reopening import reopened
+from .state import DraftState
 from .strokes import enclosed, is_loop, places_along, split
-
-SHARED_PX = 3.0
-"""Borders are shared with neighbours this near, in pixels of the level."""
 
 SCRIBBLE_PX = 40
 """Clicks along a scribble are so far apart, in pixels of the map."""
@@ -54,11 +50,15 @@ SCRIBBLE_PX = 40
 class Digitizer(QObject):
     """One draft at a time, on one imagery layer, into one target layer.
 
-    `changed` tells that draft, polygon or progress are new; `message` (text, level) is for the user; `accepted` (layer, feature
-    ids) that features were put into the target. lens: how the imagery is looked at; the setters here change it and ask again.
+    `draft_changed` tells that the prompts or what is done with them are new, `answered` that another polygon is shown,
+    `progressed` that the engine is further or has a larger part; `message` (text, level) is for the user; `accepted` (layer,
+    feature ids) tells that features were put into the target. lens: how the imagery is looked at; acceptance: what is put into
+    the target, and how.
     """
 
-    changed = pyqtSignal()
+    draft_changed = pyqtSignal()
+    answered = pyqtSignal()
+    progressed = pyqtSignal()
     message = pyqtSignal(str, object)
     accepted = pyqtSignal(object, list)
 
@@ -70,20 +70,16 @@ class Digitizer(QObject):
         self.lens = Lens(canvas, project, model)
         self.target = Target(canvas, project)
         self._inquiry = Inquiry(engine)
-        self.pace = Pace()
+        self.acceptance = Acceptance(self.lens, self.target, engine, self._tell)
         self._draft = Draft()
         self._view_level = 0
         self._is_splitting = False
         self._pending = PendingAcceptance()
-        self._unanswered = 0
-        """Newest steps that no answer was given to yet: one of them may be what can't be used."""
+        self._unanswered = 0  # newest steps that no answer was given to yet: one of them may be what can't be used
         self._told_without_crs: set[str] = set()
-        self.class_name: Any = ""
-        """As the target layer stores it."""
         self.auto_accept = False
-        self.share_borders = False
         self.lens.changed.connect(self.ask_again)
-        self._inquiry.changed.connect(self.changed)
+        self._inquiry.changed.connect(self.progressed)
         self._inquiry.answered.connect(self._on_answer)
         self._inquiry.failed.connect(self._on_failure)
         engine.restarted.connect(self._on_restarted)
@@ -107,10 +103,7 @@ class Digitizer(QObject):
     @property
     def polygon(self) -> QgsGeometry | None:
         """All pieces as one geometry."""
-        pieces = self.pieces
-        if len(pieces) < 2:
-            return pieces[0] if pieces else None
-        return QgsGeometry.collectGeometry([part for piece in pieces for part in piece.asGeometryCollection()])
+        return joined(self.pieces)
 
     @property
     def answer(self) -> SegmentResult | None:
@@ -123,14 +116,15 @@ class Digitizer(QObject):
         return self._inquiry.progress
 
     @property
-    def is_growing(self) -> bool:
-        """Whether the polygon is part of one that is still being found: `stop` keeps it as it is."""
-        return self._inquiry.is_growing
-
-    @property
-    def is_splitting(self) -> bool:
-        """Whether the next line that is drawn cuts the polygon."""
-        return self._is_splitting
+    def state(self) -> DraftState:
+        """What the draft waits for."""
+        if self._is_splitting:
+            return DraftState.SPLITTING
+        if self.progress is None:
+            return DraftState.EMPTY if self._draft.is_empty else DraftState.ANSWERED
+        if self._pending.is_on:
+            return DraftState.WAITING_TO_ACCEPT
+        return DraftState.GROWING if self._inquiry.is_growing else DraftState.ASKING
 
     @property
     def crs(self) -> QgsCoordinateReferenceSystem:
@@ -180,7 +174,7 @@ class Digitizer(QObject):
         self._ask()
         if self.progress is None:
             self._pending.end()
-        self.changed.emit()
+        self.draft_changed.emit()
 
     def click(self, place: QgsPointXY, foreground: bool) -> None:
         """A click in map coordinates."""
@@ -217,22 +211,15 @@ class Digitizer(QObject):
             self._tell(DraftUnderWay())
             return
         try:
-            imagery = self.lens.checked()
-            layer, feature = self.target.feature_at(place)
-            prompts, crs = prompts_of(feature, layer.crs())
-            draft = Draft(steps_of(prompts), (layer.id(), feature.id()))
-            draft = draft.transformed(transform_between(crs, imagery.crs(), self._project.transformContext()))
-            view_level = self.lens.level_at(place)
+            draft, self._view_level = reopened(place, self.lens, self.target, self._project.transformContext())
         except RasterLassoError as error:
             self._tell(error)
             return
-        kept_level = level_of(feature, source_of(imagery))
-        self._view_level = view_level if kept_level is None else kept_level - self.lens.size
         self._replace_draft(draft)
 
     def combine_next(self, combining: Combining) -> None:
         """Keep what is found; what is found next is added to it or subtracted from it."""
-        kept = self._kept(self.pieces)
+        kept = kept_of(self._draft, self.candidates)
         if kept is None or self.progress is not None:
             self._tell(NothingToAccept())
         else:
@@ -244,12 +231,12 @@ class Digitizer(QObject):
             self._tell(NothingToAccept())
             return
         self._is_splitting = not self._is_splitting
-        self.changed.emit()
+        self.draft_changed.emit()
 
     def next_candidate(self) -> None:
         """Choose the model's next candidate; its size is chosen first for the class's next object once it is accepted."""
         if self.candidates.next():
-            self.changed.emit()
+            self.answered.emit()
 
     def undo(self) -> None:
         """Take the newest prompt back; of what was done since Enter, while its answer is under way, the newest."""
@@ -257,13 +244,15 @@ class Digitizer(QObject):
             kept = None if self._draft.steps else self._draft.kept
             self._replace_draft(self._draft.without_last(), None if kept is None else kept.shown)
 
-    def stop(self) -> None:
-        """Let what is found so far be the polygon."""
-        if self._inquiry.stop():
-            self._pending.end()
-            text = tr("Stopped: the polygon is as far as it was found. Click on to correct it.")
-            self.message.emit(text, Qgis.MessageLevel.Info)
-            self.changed.emit()
+    def stop(self) -> bool:
+        """Let what is found so far be the polygon; returns whether the rest was still being found."""
+        if not self._inquiry.stop():
+            return False
+        self._pending.end()
+        text = tr("Stopped: the polygon is as far as it was found. Click on to correct it.")
+        self.message.emit(text, Qgis.MessageLevel.Info)
+        self.answered.emit()
+        return True
 
     def clear(self) -> None:
         """Forget the draft."""
@@ -277,27 +266,15 @@ class Digitizer(QObject):
         if self.progress is not None:
             self._pending.begin()
             return
-        pieces, kept = self.pieces, self._kept(self.pieces)
-        if kept is None or self.imagery is None:
-            self._tell(NothingToAccept())
-            return
-        is_one, is_first = self._draft.kept is None, self.target.layer is None
-        gives_it_again = is_one and self.candidates.is_whole and self.candidates.is_best
-        prompts = self._draft.prompts if gives_it_again else None
-        known = attributes(kept.answer, kept.score, prompts, self.crs, source_of(self.imagery), self.class_name)
+        is_first = self.target.layer is None
         try:
-            layer, features = self.target.put(pieces, self.crs, known, self._placing(kept.answer))
+            layer, features = self.acceptance.accept(self._draft, self.candidates)
         except RasterLassoError as error:
             self._tell(error)
             return
         if is_first:
             text = tr("Accepted into a new scratch layer. Save it as a GeoPackage before you close QGIS.")
             self.message.emit(text, Qgis.MessageLevel.Info)
-        if is_one:
-            self.candidates.remember(self.class_name)
-        self.pace.count()
-        if self.lens.learns and is_one:
-            self._learn(kept.answer, pieces[0])
         self.clear()
         self.accepted.emit(layer, [feature.id() for feature in features])
 
@@ -308,26 +285,12 @@ class Digitizer(QObject):
         except RasterLassoError as error:
             self._tell(error)
 
-    def new_scratch_target(self) -> None:
-        """Make a memory layer in the imagery's CRS and accept into it."""
-        self.target.new_scratch(self.crs)
-
     def detach(self) -> None:
         """Forget the draft and let project and engine go."""
         self.clear()
         self.lens.close()
         self._project.layersWillBeRemoved.disconnect(self._forget_layers)
         self._engine.restarted.disconnect(self._on_restarted)
-
-    def _kept(self, pieces: tuple[QgsGeometry, ...]) -> Kept | None:
-        """Pieces with the newest answer that they are made of; None where there are none."""
-        if not pieces:
-            return None
-        shown = self.candidates.as_now()
-        if self.answer is not None:
-            return Kept(pieces, self.answer, self.candidates.score, shown)
-        former = self._draft.kept
-        return None if former is None else Kept(pieces, former.answer, former.score, shown)
 
     def _split(self, stroke: list[QgsPointXY]) -> None:
         try:
@@ -337,20 +300,11 @@ class Digitizer(QObject):
             self._tell(error)
             return
         pieces = split(self.pieces, line)
-        kept = self._kept(tuple(pieces))
+        kept = kept_of(self._draft, self.candidates)
         if kept is None or len(pieces) == len(self.pieces):
             self.message.emit(tr("The line does not cross the polygon. Draw it from side to side."), Qgis.MessageLevel.Info)
             return
-        self._replace_draft(self._draft.keeping(kept, Combining.ADD))
-
-    def _placing(self, answer: SegmentResult) -> Placing:
-        assert self.imagery is not None
-        shared = SHARED_PX * (answer.gsd_m or self.lens.pixel) if self.share_borders else None
-        imagery = self.imagery
-        pixel = self.lens.pixel * max(1.0, 2.0**answer.level)
-        layer_id, feature_id = self._draft.reopened or ("", None)
-        is_same = self.target.layer is not None and self.target.layer.id() == layer_id
-        return Placing(shared, self.lens.has_data, pixel, feature_id if is_same else None, imagery.attribution())
+        self._replace_draft(self._draft.keeping(replace(kept, pieces=tuple(pieces)), Combining.ADD))
 
     def _is_elsewhere(self, place: QgsPointXY) -> bool:
         """Whether there is a whole answer, and a place in map coordinates is not in it."""
@@ -385,7 +339,7 @@ class Digitizer(QObject):
             self._inquiry.go_on_from(shown)
         else:
             self._ask()
-        self.changed.emit()
+        self.draft_changed.emit()
 
     def _ask(self) -> None:
         if not self._draft.prompts.has_foreground:
@@ -398,15 +352,11 @@ class Digitizer(QObject):
             self._tell(error)
             return
         is_new = len(self._draft.steps) == 1 and self._draft.reopened is None
-        self._inquiry.ask(params, self.class_name if is_new else None)
-
-    def _learn(self, answer: SegmentResult, accepted: QgsGeometry) -> None:
-        params = self.lens.learn(answer, to_hex(accepted))
-        self._engine.request("learn", params.to_wire(), Replies(result=lambda value: None, failure=self._tell))
+        self._inquiry.ask(params, self.acceptance.class_name if is_new else None)
 
     def _on_answer(self) -> None:
         self._unanswered = 0
-        self.changed.emit()
+        self.answered.emit()
         if self._pending.is_on:
             later = self._pending.end()
             self.accept()
@@ -423,7 +373,7 @@ class Digitizer(QObject):
         if isinstance(error, PromptError):  # it was meant for other imagery
             text = tr("The object under way stays for the imagery that it was begun on. Press Esc to begin another one.")
             self.message.emit(text, Qgis.MessageLevel.Info)
-        self.changed.emit()
+        self.draft_changed.emit()
 
     def _on_restarted(self) -> None:
         self.message.emit(tr("The engine stopped and was started again. Your clicks are kept."), Qgis.MessageLevel.Warning)

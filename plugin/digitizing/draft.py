@@ -147,6 +147,13 @@ class Draft:
         )
 
 
+def joined(pieces: tuple[QgsGeometry, ...]) -> QgsGeometry | None:
+    """All pieces as one geometry, if there are any."""
+    if len(pieces) < 2:
+        return pieces[0] if pieces else None
+    return QgsGeometry.collectGeometry([part for piece in pieces for part in piece.asGeometryCollection()])
+
+
 def point_at(place: QgsPointXY, foreground: bool) -> Point:
     """A click."""
     return Point(place.x(), place.y(), foreground)

@@ -35,7 +35,8 @@ class Prefetch(QObject):
         self._timer.setInterval(PAUSE_MS)
         self._timer.timeout.connect(self._ask)
         canvas.extentsChanged.connect(self._on_view)
-        digitizer.changed.connect(self._on_view)
+        digitizer.draft_changed.connect(self._on_view)
+        digitizer.answered.connect(self._on_view)
         engine.state_changed.connect(self._on_view)
 
     def start(self) -> None:
@@ -62,7 +63,8 @@ class Prefetch(QObject):
         """Let canvas, digitizer and engine go."""
         self.stop()
         self._canvas.extentsChanged.disconnect(self._on_view)
-        self._digitizer.changed.disconnect(self._on_view)
+        self._digitizer.draft_changed.disconnect(self._on_view)
+        self._digitizer.answered.disconnect(self._on_view)
         self._engine.state_changed.disconnect(self._on_view)
 
     def _on_view(self) -> None:

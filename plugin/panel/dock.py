@@ -29,6 +29,7 @@ from ...contract.requests import ModelInfo
 from ..digitizing.digitizer import Digitizer
 from ..digitizing.draft import Combining
 from ..digitizing.hover import Hover
+from ..digitizing.state import DraftState
 from ..imagery.lens import MOST_SIZE
 from ..runtime.engine_process import EngineProcess, EngineState
 from ..target.classes import classes_of
@@ -157,7 +158,7 @@ class LassoDock(QgsDockWidget):
         self.accept_button.setEnabled(bool(self._digitizer.pieces) or progress is not None)
         for button in (self.add_button, self.subtract_button, self.split_button):
             button.setEnabled(bool(self._digitizer.pieces) and progress is None)
-        self.split_button.setChecked(self._digitizer.is_splitting)
+        self.split_button.setChecked(self._digitizer.state is DraftState.SPLITTING)
         self.undo_button.setEnabled(not draft.is_empty)
         self.clear_button.setEnabled(not draft.is_empty)
         self.install_button.setVisible(
@@ -175,7 +176,7 @@ class LassoDock(QgsDockWidget):
         button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(button)
         menu.addAction(tr("GeoPackage layer…"), self._choose_geopackage)
-        menu.addAction(tr("Scratch layer"), self._digitizer.new_scratch_target)
+        menu.addAction(tr("Scratch layer"), lambda: self._digitizer.target.new_scratch(self._digitizer.crs))
         menu.addSeparator()
         menu.addAction(tr("Export the target…"), self._choose_export)
         menu.addAction(tr("Simplify the target, borders shared…"), self._choose_simplification)
@@ -235,7 +236,7 @@ class LassoDock(QgsDockWidget):
         self.size.valueChanged.connect(digitizer.lens.set_size)
         self.finish.changed.connect(digitizer.lens.set_finish)
         self.auto_accept.toggled.connect(lambda is_on: setattr(digitizer, "auto_accept", is_on))
-        self.share_borders.toggled.connect(lambda is_on: setattr(digitizer, "share_borders", is_on))
+        self.share_borders.toggled.connect(lambda is_on: setattr(digitizer.acceptance, "share_borders", is_on))
         self.radiometry.currentIndexChanged.connect(lambda index: digitizer.lens.set_as_shown(index == 1))
         self.models_button.clicked.connect(lambda: self.models_requested.emit())
         self.show_hover.toggled.connect(self._set_hover)
@@ -247,7 +248,8 @@ class LassoDock(QgsDockWidget):
         self.subtract_button.clicked.connect(lambda: digitizer.combine_next(Combining.SUBTRACT))
         self.split_button.clicked.connect(lambda: digitizer.split_next())
         self.install_button.clicked.connect(self._on_install_button)
-        digitizer.changed.connect(self.refresh)
+        for signal in (digitizer.draft_changed, digitizer.answered, digitizer.progressed):
+            signal.connect(self.refresh)
         digitizer.accepted.connect(lambda layer, ids: self._list_classes(layer, keep=True))
         digitizer.target.replaced.connect(lambda: self.target.setLayer(digitizer.target.layer))
         self._engine.state_changed.connect(self.refresh)
@@ -274,7 +276,7 @@ class LassoDock(QgsDockWidget):
 
     def _set_class(self, text: str) -> None:
         index = self.class_name.findText(text)
-        self._digitizer.class_name = self.class_name.itemData(index) if index >= 0 else text.strip()
+        self._digitizer.acceptance.class_name = self.class_name.itemData(index) if index >= 0 else text.strip()
 
     def _set_hover(self, is_on: bool) -> None:
         self._hover.enabled = is_on

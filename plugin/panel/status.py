@@ -6,6 +6,7 @@ from ...contract.protocol import Progress
 from ..digitizing.digitizer import Digitizer
 from ..digitizing.draft import Combining, Draft, Kept
 from ..digitizing.pace import Pace
+from ..digitizing.state import DraftState
 from ..runtime.engine_process import EngineProcess, EngineState
 from ..translation import tr
 
@@ -19,8 +20,8 @@ def status_text(engine: EngineProcess, digitizer: Digitizer) -> str:
     if engine.state is EngineState.STARTING:
         return tr("Engine: starting…")
     return _draft_text(digitizer) or (
-        _pace_text(digitizer.pace)
-        if digitizer.pace.total
+        _pace_text(digitizer.acceptance.pace)
+        if digitizer.acceptance.pace.total
         else tr("Engine: ready")
         if engine.state is EngineState.READY
         else tr("Engine: not started")
@@ -31,8 +32,8 @@ def _draft_text(digitizer: Digitizer) -> str | None:
     """None where nothing is under way."""
     draft, answer = digitizer.draft, digitizer.answer
     if digitizer.progress is not None:
-        return _progress_text(digitizer.progress, digitizer.is_growing)
-    if digitizer.is_splitting:
+        return _progress_text(digitizer.progress, digitizer.state is DraftState.GROWING)
+    if digitizer.state is DraftState.SPLITTING:
         return tr("Draw a line across the polygon. Esc leaves it whole.")
     if draft.kept is not None and not draft.steps:
         return _kept_text(draft, draft.kept)

@@ -167,3 +167,32 @@ def test_real_lakes_on_small_tiles(data):
     assert np.median(overlaps) > 0.98
     one.close()
     small.close()
+
+
+def test_answers_to_go_on_from_take_a_limited_memory(segmenter, make_raster, monkeypatch):
+    """They were limited by their number alone: those of 32 large lakes took gigabytes."""
+    river = river_px(2000)
+    path = str(make_raster(painted(river, (1400, 2000))))
+    for number in range(6):
+        segmenter.segment(path, Prompts((point(600 + 20 * number, middle_px(600 + 20 * number)),)), level=0)
+    weights = [found.nbytes for found, _ in segmenter._answered._kept.values()]
+    assert min(weights) > 100_000, "of each the tiles' answers are kept"
+    assert segmenter._answered.weight == sum(weights), "each weighs what it takes now"
+    monkeypatch.setattr(segmenter._answered, "_limit", 2 * max(weights))
+    segmenter.segment(path, Prompts((point(900, middle_px(900)),)), level=0)
+    assert segmenter._answered.weight <= 2 * max(weights)
+
+
+def test_hundreds_of_clicks_are_answered_afresh(make_raster):
+    """Each click's answer asked for the one before it, until Python's own limit."""
+    image = np.full((1, 200, 200), 60, np.uint8)
+    image[0, 40:160, 40:160] = 180
+    path = str(make_raster(image))
+    rng = np.random.default_rng(0)
+    points = tuple(point(float(x), float(y)) for x, y in rng.uniform(45, 155, (400, 2)))
+    segmenter = Segmenter(tile_px=256)
+    try:
+        found = segmenter.segment(path, Prompts(points), level=0)
+    finally:
+        segmenter.close()
+    assert iou(found.polygon, shapely.box(500_080, 4_499_680, 500_320, 4_499_920)) > 0.9

@@ -147,6 +147,36 @@ def test_bands_follow_their_meaning(make_raster, field_image):
         assert Radiometry.of(source).bands == (3, 2, 1)
 
 
+@pytest.mark.parametrize("dtype", ["int32", "int16"])
+def test_a_palette_of_a_wide_type_takes_no_memory_for_values_without_colours(tmp_path, dtype):
+    """A table for each value of 32 bits took 6 GiB, and negative values took colours from its end."""
+    path = tmp_path / "classes.vrt"
+    classes = np.full((1, 40, 40), 2, dtype)
+    classes[0, :10] = -1
+    classes[0, 10:20] = 7
+    with rasterio.open(
+        tmp_path / "classes.tif", "w", "GTiff", 40, 40, 1, "EPSG:32613", Affine(2, 0, 500_000, 0, -2, 4_500_000), dtype
+    ) as dataset:
+        dataset.write(classes)
+    kind = {"int32": "Int32", "int16": "Int16"}[dtype]
+    path.write_text(
+        f"""<VRTDataset rasterXSize="40" rasterYSize="40"><SRS>EPSG:32613</SRS>
+        <GeoTransform>500000, 2, 0, 4500000, 0, -2</GeoTransform>
+        <VRTRasterBand dataType="{kind}" band="1"><ColorInterp>Palette</ColorInterp>
+        <ColorTable><Entry c1="9" c2="9" c3="9" c4="255"/><Entry c1="250" c2="10" c3="20" c4="255"/>
+        <Entry c1="5" c2="6" c3="7" c4="255"/></ColorTable>
+        <SimpleSource><SourceFilename relativeToVRT="1">classes.tif</SourceFilename><SourceBand>1</SourceBand>
+        </SimpleSource></VRTRasterBand></VRTDataset>"""
+    )
+    with RasterSource(str(path)) as source:
+        assert source.palette().shape == (3, 3)
+        radiometry = Radiometry.of(source)
+        image, _ = radiometry.render(source, Window(0, 0, 40, 40, 40, 40))
+    assert image[30, 5].tolist() == [5, 6, 7]
+    assert image[5, 5].tolist() == [0, 0, 0]
+    assert image[15, 5].tolist() == [0, 0, 0]
+
+
 def test_a_palette_is_looked_up(make_raster):
     classes = np.repeat(np.array([[[1, 2]]], np.uint8), 8, axis=1).repeat(8, axis=2)
     path = make_raster(classes, photometric="palette")

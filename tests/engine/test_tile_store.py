@@ -21,11 +21,11 @@ from rasterlasso.contract.errors import CacheUnwritable
 from rasterlasso.contract.prompts import Point, Prompts
 from rasterlasso.engine import cli
 from rasterlasso.engine.rasters.fingerprint import SAMPLE_BYTES, SAMPLES
-from rasterlasso.engine.segmenting import session as segmenter
 from rasterlasso.engine.segmenting.session import Segmenter
 from rasterlasso.engine.tiles import disk_store as tile_store
 from rasterlasso.engine.tiles.disk_store import StoredTile, TileStore
 from rasterlasso.engine.tiles.grid import Tile
+from rasterlasso.models.builtin.model import BuiltinModel
 from rasterlasso.models.devices import Hardware
 from rasterlasso.models.library import weights
 from rasterlasso.models.sam import model as sam
@@ -108,8 +108,7 @@ def test_where_nothing_can_be_kept_the_user_is_told_once(folder, monkeypatch, ki
     assert str(folder) in str(error)
 
 
-def test_the_least_recently_used_tiles_make_room(folder, monkeypatch):
-    monkeypatch.setattr(tile_store, "CHECK_EVERY", 1)
+def test_the_least_recently_used_tiles_make_room(folder):
     store = TileStore(folder, 10**9)
     for row in range(6):
         store._put("g", Tile(0, row, 0), stored(row))
@@ -122,6 +121,33 @@ def test_the_least_recently_used_tiles_make_room(folder, monkeypatch):
     assert {"0_0_0", "0_9_0"} <= left
     assert "0_1_0" not in left
     assert len(left) <= 4
+
+
+def test_the_folder_is_looked_through_only_where_it_may_be_full(folder, monkeypatch):
+    looks = []
+    size = tile_store._size
+    monkeypatch.setattr(tile_store, "_size", lambda place: (looks.append(place.name), size(place))[1])
+    store = TileStore(folder, 10**9)
+    for row in range(40):
+        store._put("g", Tile(0, row, 0), stored(row))
+    of_others = [name for name in looks if not name.endswith(".part")]
+    assert of_others == [], "what it wrote itself it knows"
+    monkeypatch.setattr(tile_store, "COUNT_EVERY", 8)
+    for row in range(40, 50):
+        store._put("g", Tile(0, row, 0), stored(row))
+    assert len([name for name in looks if not name.endswith(".part")]) >= 40, "others may have written meanwhile"
+
+
+def test_what_others_wrote_is_seen_before_the_limit_is_passed_for_long(folder, monkeypatch):
+    monkeypatch.setattr(tile_store, "COUNT_EVERY", 4)
+    one = TileStore(folder, 10**9)
+    one._put("g", Tile(0, 0, 0), stored(0))
+    size = tile_store._size(folder / "g" / "0_0_0")
+    mine, other = TileStore(folder, 10 * size), TileStore(folder, 10**9)
+    for row in range(1, 30):
+        other._put("g", Tile(0, row, 0), stored(row))
+        mine._put("g", Tile(1, row, 0), stored(row))
+    assert len(list((folder / "g").glob("*_*_*"))) <= 10 + 2 * 4
 
 
 def _write_many(folder, start, count):
@@ -231,7 +257,7 @@ def test_radiometry_tile_size_and_model_have_tiles_of_their_own(folder, image, m
     encodes(small, image)
     small.close()
     assert groups() == 2
-    monkeypatch.setattr(segmenter, "version", lambda: "other")
+    monkeypatch.setattr(BuiltinModel, "encoding", "1 bfloat16")
     newer = Segmenter(store=TileStore(folder, 10**9))
     assert encodes(newer, image)[0] == 1
     newer.close()

@@ -152,9 +152,8 @@ def bench(qgis_canvas, engine, imagery, project):
     digitizer = Digitizer(qgis_canvas, engine, project, "builtin")
     digitizer.set_imagery(imagery)
     preview = Preview(qgis_canvas, project)
-    digitizer.changed.connect(
-        lambda: preview.show(digitizer.draft, digitizer.polygon, digitizer.crs, digitizer.candidates.others)
-    )
+    for signal in (digitizer.draft_changed, digitizer.answered, digitizer.progressed):
+        signal.connect(lambda: preview.show(digitizer.draft, digitizer.polygon, digitizer.crs, digitizer.candidates.others))
     hover = Hover(digitizer, engine)
     hover.changed.connect(lambda: preview.show_hint(hover.polygon, digitizer.crs))
     prefetch = Prefetch(qgis_canvas, digitizer, engine)

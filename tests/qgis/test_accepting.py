@@ -60,11 +60,11 @@ def test_a_click_elsewhere_accepts_where_the_user_wants_that(bench):
     bench.click(500_600, 4_499_500)
     assert bench.digitizer.target.layer.featureCount() == 1
     assert len(bench.digitizer.draft.points) == 1
-    assert bench.digitizer.pace.total == 1
-    assert bench.digitizer.pace.per_minute is None
+    assert bench.digitizer.acceptance.pace.total == 1
+    assert bench.digitizer.acceptance.pace.per_minute is None
     bench.answered()
     bench.digitizer.accept()
-    assert bench.digitizer.pace.per_minute > 0
+    assert bench.digitizer.acceptance.pace.per_minute > 0
 
 
 def test_classes_come_from_a_value_map_or_a_categorized_style(project):
@@ -261,7 +261,7 @@ def test_removing_the_imagery_of_a_draft_is_told(bench, project, imagery):
 def test_a_class_of_value_zero_is_one(bench, project):
     layer = polygon_layer(project, fields="&field=class:integer")
     bench.digitizer.set_target(layer)
-    bench.digitizer.class_name = 0
+    bench.digitizer.acceptance.class_name = 0
     accept_one(bench)
     [feature] = layer.getFeatures()
     assert feature["class"] == 0

@@ -151,7 +151,7 @@ def test_a_target_that_can_not_take_polygons_keeps_the_polygon(bench, project, k
 
 
 def test_removed_layers_are_forgotten(bench, project):
-    bench.digitizer.new_scratch_target()
+    bench.digitizer.target.new_scratch(bench.digitizer.crs)
     project.removeMapLayer(bench.digitizer.target.layer.id())
     assert bench.digitizer.target.layer is None
     project.removeMapLayer(bench.digitizer.imagery.id())

@@ -8,6 +8,7 @@ from helpers import FIELD, MIDDLE, iou, polygon_layer
 from rasterlasso.contract.looks import PRESETS
 from rasterlasso.contract.requests import SegmentResult
 from rasterlasso.plugin.digitizing.draft import Outline, Scribble
+from rasterlasso.plugin.digitizing.state import DraftState
 from rasterlasso.plugin.digitizing.strokes import enclosed, is_loop, places_along, split
 from rasterlasso.plugin.geo.wkb import to_hex
 
@@ -110,10 +111,10 @@ def test_a_line_through_the_field_makes_two_features_in_one_undo_step(bench):
     bench.click(*MIDDLE)
     whole = bench.answered()
     bench.key(Qt.Key.Key_X)
-    assert bench.digitizer.is_splitting
+    assert bench.digitizer.state is DraftState.SPLITTING
     middle_x = MIDDLE[0]
     bench.draw((middle_x, Y0 - 40), (middle_x, Y1 + 40), modifier=Qt.KeyboardModifier.NoModifier)
-    assert not bench.digitizer.is_splitting
+    assert bench.digitizer.state is not DraftState.SPLITTING
     assert len(bench.digitizer.pieces) == 2
     bench.key(Qt.Key.Key_Return)
     layer = bench.digitizer.target.layer
@@ -131,7 +132,7 @@ def test_a_line_beside_the_field_splits_nothing_and_says_so(bench):
     bench.draw((500_600, 4_499_500), (500_700, 4_499_500))
     assert "does not cross" in bench.messages[-1]
     bench.key(Qt.Key.Key_Escape)
-    assert not bench.digitizer.is_splitting
+    assert bench.digitizer.state is not DraftState.SPLITTING
     assert bench.digitizer.polygon is not None
 
 

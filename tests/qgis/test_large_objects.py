@@ -8,6 +8,7 @@ from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtTest import QTest
 
 from helpers import MIDDLE, wait_until
+from rasterlasso.plugin.digitizing.state import DraftState
 
 WIDTH, HEIGHT = 9000, 2400
 
@@ -46,10 +47,10 @@ def test_one_click_gives_the_whole_river_while_a_part_is_shown_first(bench, rive
     areas = []
 
     def note():
-        if bench.digitizer.is_growing:
+        if bench.digitizer.state is DraftState.GROWING:
             areas.append(bench.digitizer.polygon.area())
 
-    bench.digitizer.changed.connect(note)
+    bench.digitizer.progressed.connect(note)
     bench.click(*river(0.5))
     wait_until(lambda: bench.digitizer.progress is None, 120)
     polygon = bench.digitizer.polygon
@@ -62,7 +63,7 @@ def test_one_click_gives_the_whole_river_while_a_part_is_shown_first(bench, rive
 
 def test_escape_stops_and_keeps_what_is_found_then_clears(bench, river):
     bench.click(*river(0.5))
-    wait_until(lambda: bench.digitizer.is_growing, 60)
+    wait_until(lambda: bench.digitizer.state is DraftState.GROWING, 60)
     bench.key(Qt.Key.Key_Escape)
     assert bench.digitizer.progress is None
     part = bench.digitizer.polygon
@@ -76,7 +77,7 @@ def test_escape_stops_and_keeps_what_is_found_then_clears(bench, river):
 
 def test_after_enter_and_escape_clicks_correct_what_was_found(bench, river):
     bench.click(*river(0.5))
-    wait_until(lambda: bench.digitizer.is_growing, 60)
+    wait_until(lambda: bench.digitizer.state is DraftState.GROWING, 60)
     bench.key(Qt.Key.Key_Return)
     bench.key(Qt.Key.Key_Escape)
     bench.click(*river(0.5)[:1], river(0.5)[1] + 1, Qt.MouseButton.RightButton)

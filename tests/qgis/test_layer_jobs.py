@@ -26,7 +26,7 @@ def test_styles_of_other_layers_in_a_file_stay(bench, tmp_path):
     path = tmp_path / "two.gpkg"
     for name in ("lake", "field"):
         bench.digitizer.new_geopackage_target(path)
-        bench.digitizer.class_name = name
+        bench.digitizer.acceptance.class_name = name
         accept_one(bench)
         assert bench.digitizer.target.layer.commitChanges()
     for source, name in (("features", "lake"), ("features_2", "field")):
@@ -40,7 +40,7 @@ def test_exports_are_what_gdals_own_tools_read(bench, tmp_path, suffix, target):
     """Before the edits are saved, too."""
     if target == "geopackage":
         bench.digitizer.new_geopackage_target(tmp_path / "target.gpkg")
-    bench.digitizer.class_name = "Grünland"
+    bench.digitizer.acceptance.class_name = "Grünland"
     accept_one(bench)
     path = tmp_path / f"out.{suffix}"
     bench.jobs.export(bench.digitizer.target.layer, path)
@@ -107,7 +107,7 @@ def test_new_layers_show_each_class_in_a_colour_and_keep_that(bench, project, tm
     path = tmp_path / "styled.gpkg"
     bench.digitizer.new_geopackage_target(path)
     for name in ("lake", "field"):
-        bench.digitizer.class_name = name
+        bench.digitizer.acceptance.class_name = name
         accept_one(bench)
     layer = bench.digitizer.target.layer
     shown = [(each.value(), each.symbol().color().name()) for each in layer.renderer().categories()]
@@ -124,7 +124,7 @@ def test_a_style_of_the_users_own_is_left_alone(bench, project):
     layer = polygon_layer(project, fields="&field=class:string")
     before = type(layer.renderer())
     bench.digitizer.set_target(layer)
-    bench.digitizer.class_name = "lake"
+    bench.digitizer.acceptance.class_name = "lake"
     accept_one(bench)
     assert type(layer.renderer()) is before
 

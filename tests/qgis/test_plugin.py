@@ -177,7 +177,7 @@ def test_the_engine_is_installed_from_nothing(qgis_app, tmp_path, monkeypatch):
 
 
 def test_an_installation_that_fails_says_why_and_leaves_nothing(qgis_app, tmp_path, monkeypatch):
-    monkeypatch.setattr("rasterlasso.plugin.runtime.environment.RESOURCES", tmp_path / "nowhere")
+    monkeypatch.setattr("rasterlasso.plugin.runtime.installing.RESOURCES", tmp_path / "nowhere")
     error, lines = finish(EngineInstaller(tmp_path / "engine"))
     assert isinstance(error, EngineInstallFailed)
     assert "nowhere" in error_text(error)
@@ -368,11 +368,11 @@ def test_a_class_typed_with_enter_keeps_its_value(plugin):
         box.lineEdit().selectAll()
         QTest.keyClicks(box, name)
         QTest.keyClick(box, Qt.Key.Key_Return)
-        assert plugin.digitizer.class_name == name
+        assert plugin.digitizer.acceptance.class_name == name
 
 
 def test_an_environment_stays_where_another_one_can_not_be_made(qgis_app, tmp_path, monkeypatch):
-    monkeypatch.setattr("rasterlasso.plugin.runtime.environment.RESOURCES", tmp_path / "nowhere")
+    monkeypatch.setattr("rasterlasso.plugin.runtime.installing.RESOURCES", tmp_path / "nowhere")
     folder = tmp_path / "engine"
     folder.mkdir()
     (folder / COMPLETE).touch()

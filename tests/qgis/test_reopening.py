@@ -80,7 +80,7 @@ def test_a_reopened_polygon_that_went_meanwhile_is_added(bench):
     assert first.featureCount() == 1
     bench.click(*MIDDLE, modifier=ALT)
     bench.answered()
-    bench.digitizer.new_scratch_target()
+    bench.digitizer.target.new_scratch(bench.digitizer.crs)
     bench.key(Qt.Key.Key_Return)
     assert bench.digitizer.target.layer is not first
     assert bench.digitizer.target.layer.featureCount() == 1
@@ -106,7 +106,7 @@ def test_a_reopened_polygon_that_was_saved_meanwhile_is_not_added_twice(bench, t
 
 
 def test_reopening_does_not_drop_an_object_under_way_and_keeps_the_class(bench):
-    bench.digitizer.class_name = "river"
+    bench.digitizer.acceptance.class_name = "river"
     accept_one(bench)
     bench.click(500_600, 4_499_500)
     pending = bench.answered()
@@ -114,7 +114,7 @@ def test_reopening_does_not_drop_an_object_under_way_and_keeps_the_class(bench):
     assert "under way" in bench.messages[-1]
     assert bench.digitizer.polygon.equals(pending)
     bench.key(Qt.Key.Key_Escape)
-    bench.digitizer.class_name = "lake"
+    bench.digitizer.acceptance.class_name = "lake"
     bench.click(*MIDDLE, modifier=ALT)
     bench.answered()
     bench.key(Qt.Key.Key_Return)

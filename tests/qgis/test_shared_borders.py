@@ -75,7 +75,7 @@ def test_accepting_beside_a_neighbour_shares_its_border_in_one_undo_step(bench, 
     _x0, y0, x1, y1 = FIELD
     layer = polygon_layer(project, QgsGeometry.fromRect(QgsRectangle(x1 - 3, y0, x1 + 200, y1)).asWkt())
     bench.digitizer.set_target(layer)
-    bench.digitizer.share_borders = True
+    bench.digitizer.acceptance.share_borders = True
     accept_one(bench)
     assert bench.messages == []
     old, new = sorted(layer.getFeatures(), key=lambda feature: feature.geometry().boundingBox().xMinimum(), reverse=True)
@@ -129,7 +129,7 @@ def test_the_area_is_that_of_what_neighbours_leave(bench, project):
     island = QgsGeometry.fromRect(QgsRectangle(x0 + 80, y0 + 60, x0 + 120, y0 + 100))
     layer = polygon_layer(project, island.asWkt(), fields="&field=area_m2:double")
     bench.digitizer.set_target(layer)
-    bench.digitizer.share_borders = True
+    bench.digitizer.acceptance.share_borders = True
     accept_one(bench, (x0 + 30, y0 + 30))
     new = max(layer.getFeatures(), key=lambda feature: feature.geometry().area())
     assert new["area_m2"] == pytest.approx(new.geometry().area(), rel=2e-3)

@@ -1,0 +1,101 @@
+"""From a model's logits to the answer: valid polygons in the raster's CRS, with what is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import shapely
+from shapely import MultiPolygon, Polygon
+
+from ...contract.errors import NothingFound
+from ...contract.looks import Finish
+from ...models.base import Candidate
+from ..outlines.contours import outline, outline_of_mosaic, polygonal
+from ..outlines.finish import finished
+from ..rasters.ground import gsd_m
+from ..rasters.source import RasterSource
+from ..spreading.spread import Spread
+from .placement import to_map
+from .query import FirstLook, Query
+
+
+@dataclass(frozen=True)
+class PolygonCandidate:
+    """One of a model's answers, in the raster's CRS; `score` is the predicted IoU."""
+
+    polygon: Polygon | MultiPolygon
+    score: float
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """The answer to prompts.
+
+    polygon: valid, in the raster's CRS (`crs_wkt`, None where it has none). score: predicted IoU. candidates: all answers,
+    best first; of an object larger than a tile the others are as coarse as the first look. level: the level of the polygon;
+    gsd_m: ground size of its pixels, None without a CRS.
+    seconds: duration of the whole; stages: of its parts.
+    """
+
+    polygon: Polygon | MultiPolygon
+    score: float
+    candidates: tuple[PolygonCandidate, ...]
+    crs_wkt: str | None
+    model: str
+    level: int
+    seconds: float
+    stages: dict[str, float]
+    gsd_m: float | None = None
+
+
+def answer_of(query: Query, finish: Finish, polygons: list[PolygonCandidate], level: int) -> Segmentation:
+    """The answer of raw polygons (best first, at least one) of a level, each drawn as the finish says."""
+    source, crs = query.scene.source, query.scene.source.crs_wkt
+    shown = tuple(PolygonCandidate(finished(each.polygon, source, level, finish), each.score) for each in polygons)
+    middle = source.to_pixel(shapely.get_coordinates(shown[0].polygon.centroid))[0]
+    stages, ground = query.clock.stages(), gsd_m(source, middle, level)
+    return Segmentation(
+        shown[0].polygon, shown[0].score, shown, crs, query.network.name, level, sum(stages.values()), stages, ground
+    )
+
+
+def spread_answer(
+    query: Query,
+    state: Spread,
+    looked: list[PolygonCandidate],
+    to_answer: Callable[[list[PolygonCandidate], int], Segmentation],
+) -> Segmentation:
+    """The answer of an object larger than a tile, as far as its level was found.
+
+    looked: what its first tile showed. to_answer: `answer_of` for the query. Raises `NothingFound`.
+    """
+    source, placed, level = query.scene.source, query.placed, state.mosaic.level
+    native = 2.0**level
+    clicks, kinds = placed.points / native, placed.foreground
+    found = outline_of_mosaic(source.grid, state.mosaic, state.outlined, clicks[kinds], clicks[~kinds])
+    polygon = None if found is None else polygonal(shapely.transform(found, lambda xy: source.to_map(xy * native)))
+    if polygon is None:
+        raise NothingFound()
+    return to_answer([PolygonCandidate(polygon, looked[0].score), *looked[1:]], level)
+
+
+def polygons_of(query: Query, found: FirstLook) -> list[PolygonCandidate]:
+    """Raw outlines of what a tile showed, best first; raises `NothingFound`."""
+    polygons = [
+        PolygonCandidate(polygon, candidate.score)
+        for candidate in found.candidates
+        if (polygon := polygon_of(candidate, found, query.scene.source)) is not None
+    ]
+    if not polygons:
+        raise NothingFound()
+    return polygons
+
+
+def polygon_of(candidate: Candidate, found: FirstLook, source: RasterSource) -> Polygon | MultiPolygon | None:
+    """The raw outline of a candidate in the raster's CRS; None where nothing is inside."""
+    foreground = found.prompts.foreground
+    shape = outline(candidate.logits, found.prompts.points_xy[foreground], found.prompts.points_xy[~foreground])
+    if shape is None:
+        return None
+    return polygonal(shapely.transform(shape, lambda xy: to_map(source, found.window, xy)))

@@ -1,0 +1,88 @@
+"""From what is found to features of the target layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from qgis.core import QgsFeature, QgsGeometry, QgsRasterLayer, QgsVectorLayer
+
+from ...contract.client import Replies
+from ...contract.errors import RasterLassoError
+from ...contract.requests import SegmentResult
+from ..errors import NothingToAccept
+from ..geo.wkb import to_hex
+from ..imagery.lens import Lens
+from ..runtime.engine_process import EngineProcess
+from ..target.placing import Placing
+from ..target.provenance import attributes, source_of
+from ..target.target import Target
+from .candidates import Candidates
+from .draft import Draft, Kept
+from .pace import Pace
+
+SHARED_PX = 3.0
+"""Borders are shared with neighbours this near, in pixels of the level."""
+
+
+class Acceptance:
+    """Puts objects into the target layer, counts them, and lets the model learn from them.
+
+    class_name: of the next ones, as the target layer stores it. share_borders: whether they take borders over from neighbours.
+    """
+
+    def __init__(
+        self, lens: Lens, target: Target, engine: EngineProcess, on_failure: Callable[[RasterLassoError], None]
+    ) -> None:
+        """on_failure: told why the model could not learn."""
+        self._lens = lens
+        self._target = target
+        self._engine = engine
+        self._on_failure = on_failure
+        self.pace = Pace()
+        self.class_name: Any = ""
+        self.share_borders = False
+
+    def accept(self, draft: Draft, candidates: Candidates) -> tuple[QgsVectorLayer, list[QgsFeature]]:
+        """Make features of a draft and the answers to it; the layer that they are in, and they.
+
+        Raises `NothingToAccept`, and as `Target.put`: then nothing has changed.
+        """
+        kept, imagery = kept_of(draft, candidates), self._lens.imagery
+        if kept is None or imagery is None:
+            raise NothingToAccept()
+        is_one = draft.kept is None
+        gives_it_again = is_one and candidates.is_whole and candidates.is_best
+        prompts = draft.prompts if gives_it_again else None
+        known = attributes(kept.answer, kept.score, prompts, self._lens.crs, source_of(imagery), self.class_name)
+        placing = self._placing(draft, kept.answer, imagery)
+        layer, features = self._target.put(kept.pieces, self._lens.crs, known, placing)
+        if is_one:
+            candidates.remember(self.class_name)
+        self.pace.count()
+        if self._lens.learns and is_one:
+            self._learn(kept.answer, kept.pieces[0])
+        return layer, features
+
+    def _placing(self, draft: Draft, answer: SegmentResult, imagery: QgsRasterLayer) -> Placing:
+        shared = SHARED_PX * (answer.gsd_m or self._lens.pixel) if self.share_borders else None
+        pixel = self._lens.pixel * max(1.0, 2.0**answer.level)
+        layer_id, feature_id = draft.reopened or ("", None)
+        is_same = self._target.layer is not None and self._target.layer.id() == layer_id
+        return Placing(shared, self._lens.has_data, pixel, feature_id if is_same else None, imagery.attribution())
+
+    def _learn(self, answer: SegmentResult, accepted: QgsGeometry) -> None:
+        params = self._lens.learn(answer, to_hex(accepted))
+        self._engine.request("learn", params.to_wire(), Replies(result=lambda value: None, failure=self._on_failure))
+
+
+def kept_of(draft: Draft, candidates: Candidates) -> Kept | None:
+    """The pieces of a draft with the newest answer that they are made of; None where there are none."""
+    pieces = draft.pieces(candidates.polygon)
+    if not pieces:
+        return None
+    shown = candidates.as_now()
+    if candidates.answer is not None:
+        return Kept(pieces, candidates.answer, candidates.score, shown)
+    former = draft.kept
+    return None if former is None else Kept(pieces, former.answer, former.score, shown)
