@@ -14,7 +14,7 @@ from typing import Any
 from . import protocol
 from .errors import EngineCrashed, ProtocolError, RasterLassoError, error_from_wire
 from .lines import LineBuffer
-from .protocol import Cancel, Cancelled, Failure, Notice, Progress, Ready, Request, Result
+from .protocol import Cancel, Cancelled, Failure, Item, Notice, Progress, Ready, Request, Result
 
 MAX_ATTEMPTS = 3
 """An engine that ends so often on one request won't be given it again."""
@@ -28,6 +28,7 @@ class Replies:
     failure: Callable[[RasterLassoError], None]
     progress: Callable[[Progress], None] | None = None
     cancelled: Callable[[], None] | None = None
+    item: Callable[[dict[str, Any]], None] | None = None
 
 
 @dataclass
@@ -130,7 +131,7 @@ class EngineClient:
                 self._send(pending)
         elif isinstance(message, Notice):
             self._on_notice(error_from_wire(message.code, message.params))
-        elif isinstance(message, (Progress, Result, Failure, Cancelled)):
+        elif isinstance(message, (Progress, Item, Result, Failure, Cancelled)):
             self._dispatch(message)
         else:
             raise ProtocolError(reason=f"a client got {message!r}")
@@ -143,6 +144,10 @@ class EngineClient:
         if isinstance(message, Progress):
             if replies.progress:
                 replies.progress(message)
+            return
+        if isinstance(message, Item):
+            if replies.item:
+                replies.item(message.value)
             return
         if isinstance(message, Cancelled):
             self._drop(message.id)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from .errors import ProtocolError
-from .prompts import finite
+from .wire import Wire
 
 
 @dataclass(frozen=True)
-class Stretch:
+class Stretch(Wire):
     """How a raster's values become 8 bits: one or three bands (from 1), what becomes 0 and 255 in each, and the gamma."""
 
     bands: tuple[int, ...]
@@ -18,24 +16,15 @@ class Stretch:
     high: tuple[float, ...]
     gamma: float = 1.0
 
-    @classmethod
-    def from_wire(cls, value: Any) -> Stretch | None:
-        """Of its JSON form, None of none; raises `ProtocolError`."""
-        if value is None:
-            return None
-        try:
-            bands = tuple(int(each) for each in value["bands"])
-            low, high = (tuple(finite(each) for each in value[name]) for name in ("low", "high"))
-            found = cls(bands, low, high, finite(value.get("gamma", 1.0)))
-            if len(bands) not in (1, 3) or not len(bands) == len(low) == len(high) or found.gamma <= 0:
-                raise ValueError("one or three bands, a low and a high value for each")
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ProtocolError(reason=f"bad stretch, {error!r}") from error
-        return found
+    def __post_init__(self) -> None:
+        if len(self.bands) not in (1, 3) or not len(self.bands) == len(self.low) == len(self.high):
+            raise ValueError("one or three bands, a low and a high value for each")
+        if self.gamma <= 0:
+            raise ValueError("a gamma above 0")
 
 
 @dataclass(frozen=True)
-class Finish:
+class Finish(Wire):
     """What is done to an outline.
 
     tolerance_px, tolerance_m: simplification, in pixels of the level or metres; the larger counts. min_area_m2: of holes and
@@ -48,22 +37,6 @@ class Finish:
     min_area_m2: float = 0.0
     grow_m: float = 0.0
     tolerance_m: float = 0.0
-
-    @classmethod
-    def from_wire(cls, value: Any) -> Finish:
-        """Of its JSON form, raw of none; raises `ProtocolError`."""
-        try:
-            given = dict(value or {})
-            return cls(
-                finite(given.get("tolerance_px", 0.0)),
-                bool(given.get("smooth", False)),
-                bool(given.get("right_angles", False)),
-                finite(given.get("min_area_m2", 0.0)),
-                finite(given.get("grow_m", 0.0)),
-                finite(given.get("tolerance_m", 0.0)),
-            )
-        except (TypeError, ValueError) as error:
-            raise ProtocolError(reason=f"bad finish, {error!r}") from error
 
 
 PRESETS = {

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from .errors import ProtocolError
+from .wire import finite
 
 
 @dataclass(frozen=True)
@@ -90,11 +90,3 @@ def prompts_of_text(text: str) -> tuple[Prompts, str | None]:
 def _four(corners: Any) -> tuple[float, float, float, float]:
     x0, y0, x1, y1 = (finite(corner) for corner in corners)
     return x0, y0, x1, y1
-
-
-def finite(value: Any) -> float:
-    """A number of the pipe; raises `ValueError` and `TypeError`."""
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError("a coordinate is not finite")
-    return number

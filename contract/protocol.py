@@ -1,7 +1,7 @@
 """What crosses the pipe: JSON lines, one message a line, UTF-8.
 
-Client to engine: `Request`, `Cancel`. Engine to client: `Ready`, `Progress`, `Result`, `Failure`, `Cancelled`, `Notice`.
-Geometry crosses as hexadecimal WKB in the raster's CRS; pixels never cross.
+Client to engine: `Request`, `Cancel`. Engine to client: `Ready`, `Progress`, `Item`, `Result`, `Failure`, `Cancelled` and
+`Notice`. Geometry crosses as hexadecimal WKB in the raster's CRS; pixels never cross.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Union
 
 from .errors import ProtocolError
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,14 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Item:
+    """One of many things that a request gives, as soon as it is there; the answer follows the last."""
+
+    id: int
+    value: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Result:
     """The answer to a request."""
 
@@ -89,10 +97,10 @@ class Cancelled:
     id: int
 
 
-Message = Union[Request, Cancel, Ready, Progress, Result, Failure, Cancelled, Notice]
+Message = Union[Request, Cancel, Ready, Progress, Item, Result, Failure, Cancelled, Notice]
 
 _TYPES: dict[str, type[Any]] = {
-    kind.__name__.lower(): kind for kind in (Request, Cancel, Ready, Progress, Result, Failure, Cancelled, Notice)
+    kind.__name__.lower(): kind for kind in (Request, Cancel, Ready, Progress, Item, Result, Failure, Cancelled, Notice)
 }
 
 

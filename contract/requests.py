@@ -1,81 +1,50 @@
-"""What the ops take and answer: the `params` of a `Request` and the `value` of a `Result`."""
+"""What is asked and answered, on the pipe, on the command line and in Processing.
+
+`Optional` and not `| None`: the types are read when a message arrives, and Python 3.9 knows no other form then.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Optional
 
-from .errors import ProtocolError
 from .looks import PRESETS, Finish, Stretch
-from .prompts import Prompts, finite
+from .prompts import Prompts
+from .wire import Wire
 
 
 @dataclass(frozen=True)
-class SegmentParams:
-    """Parameters of the op `segment`."""
+class SegmentParams(Wire):
+    """One object, prompts in the raster's CRS. Answered with a `SegmentResult`."""
 
     image: str
     prompts: Prompts
     model: str
-    level: int | None = None
+    level: Optional[int] = None
     learned: bool = False
     """Ask the copy of the model that has learnt from the objects accepted on this raster."""
 
-    stretch: Stretch | None = None
+    stretch: Optional[Stretch] = None
     """None for the engine's own choice."""
 
     finish: Finish = PRESETS["raw"]
 
-    def to_wire(self) -> dict[str, Any]:
-        """JSON form."""
-        return {**asdict(self), "prompts": self.prompts.to_wire()}
-
-    @classmethod
-    def from_wire(cls, value: Mapping[str, Any]) -> SegmentParams:
-        """Inverse of `to_wire`; raises `ProtocolError`."""
-        try:
-            level = value.get("level")
-            return cls(
-                str(value["image"]),
-                Prompts.from_wire(value["prompts"]),
-                str(value["model"]),
-                None if level is None else int(level),
-                bool(value.get("learned", False)),
-                Stretch.from_wire(value.get("stretch")),
-                Finish.from_wire(value.get("finish")),
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise ProtocolError(reason=f"bad segment parameters, {error!r}") from error
-
 
 @dataclass(frozen=True)
-class LearnParams:
-    """Parameters of the op `learn`: an accepted polygon in the raster's CRS, and the level that it was segmented at."""
+class LearnParams(Wire):
+    """An accepted polygon in the raster's CRS, and the level that it was segmented at."""
 
     image: str
     wkb_hex: str
     model: str
     level: int
-    stretch: Stretch | None = None
-
-    def to_wire(self) -> dict[str, Any]:
-        """JSON form."""
-        return asdict(self)
-
-    @classmethod
-    def from_wire(cls, value: Mapping[str, Any]) -> LearnParams:
-        """Inverse of `to_wire`; raises `ProtocolError`."""
-        try:
-            stretch = Stretch.from_wire(value.get("stretch"))
-            return cls(str(value["image"]), str(value["wkb_hex"]), str(value["model"]), int(value["level"]), stretch)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ProtocolError(reason=f"bad learn parameters, {error!r}") from error
+    stretch: Optional[Stretch] = None
 
 
 @dataclass(frozen=True)
-class PrefetchParams:
-    """Parameters of the op `prefetch`: a view and the cursor in the raster's CRS.
+class PrefetchParams(Wire):
+    """A view and the cursor in the raster's CRS.
 
     Its tiles are encoded while nothing else is asked. A new one takes the place of the one before; without an image nothing is
     prefetched any more.
@@ -86,27 +55,12 @@ class PrefetchParams:
     level: int = 0
     center_xy: tuple[float, float] = (0.0, 0.0)
     view: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
-    stretch: Stretch | None = None
-
-    def to_wire(self) -> dict[str, Any]:
-        """JSON form."""
-        return asdict(self)
-
-    @classmethod
-    def from_wire(cls, value: Mapping[str, Any]) -> PrefetchParams:
-        """Inverse of `to_wire`; raises `ProtocolError`."""
-        try:
-            x, y = (finite(each) for each in value["center_xy"])
-            x0, y0, x1, y1 = (finite(each) for each in value["view"])
-            image, stretch = str(value["image"]), Stretch.from_wire(value.get("stretch"))
-            return cls(image, str(value["model"]), int(value["level"]), (x, y), (x0, y0, x1, y1), stretch)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ProtocolError(reason=f"bad prefetch parameters, {error!r}") from error
+    stretch: Optional[Stretch] = None
 
 
 @dataclass(frozen=True)
-class ModelInfo:
-    """A model in the answer to the op `models`. state: `built-in`, `added`, or `published` where it can be downloaded."""
+class ModelInfo(Wire):
+    """A model. state: `built-in`, `added`, or `published` where it can be downloaded."""
 
     name: str
     title: str
@@ -114,25 +68,13 @@ class ModelInfo:
     licence: str
     parameters: int
     state: str
-    tile_seconds: float | None
+    tile_seconds: Optional[float]
     """How long a new tile takes, roughly; None on a GPU, for which nothing was measured."""
-
-    def to_wire(self) -> dict[str, Any]:
-        """JSON form."""
-        return asdict(self)
-
-    @classmethod
-    def from_wire(cls, value: Mapping[str, Any]) -> ModelInfo:
-        """Inverse of `to_wire`; raises `ProtocolError`."""
-        try:
-            return cls(**value)
-        except TypeError as error:
-            raise ProtocolError(reason=f"bad model, {error}") from error
 
 
 @dataclass(frozen=True)
-class SegmentResult:
-    """Answer to the op `segment`: a valid polygon or multipolygon in the raster's CRS.
+class SegmentResult(Wire):
+    """A valid polygon or multipolygon in the raster's CRS.
 
     others: (polygon, score) of the model's other answers, best first. gsd_m: ground size of a pixel of the level.
     """
@@ -143,17 +85,63 @@ class SegmentResult:
     level: int
     seconds: float
     others: tuple[tuple[str, float], ...] = ()
-    gsd_m: float | None = None
+    gsd_m: Optional[float] = None
 
-    def to_wire(self) -> dict[str, Any]:
-        """JSON form."""
-        return asdict(self)
 
-    @classmethod
-    def from_wire(cls, value: Mapping[str, Any]) -> SegmentResult:
-        """Inverse of `to_wire`; raises `ProtocolError`."""
-        try:
-            others = tuple((str(wkb_hex), float(score)) for wkb_hex, score in value.get("others", ()))
-            return cls(**{**value, "others": others})
-        except (TypeError, ValueError) as error:
-            raise ProtocolError(reason=f"bad segment result, {error}") from error
+@dataclass(frozen=True)
+class Shape(Wire):
+    """A geometry of the caller's, known by a number of the caller's. wkb_hex: in the CRS that the parameters name."""
+
+    id: int
+    wkb_hex: str
+
+
+@dataclass(frozen=True)
+class ObjectPrompts(Wire):
+    """What is said of one object, known by a number of the caller's."""
+
+    id: int
+    prompts: Prompts
+
+
+@dataclass(frozen=True)
+class SegmentObjectsParams(Wire):
+    """Many objects, one after the other; what can't be found is told and the others are done.
+
+    crs: of the prompts, None for the raster's. level: 0 is native resolution, each next one half of it.
+    """
+
+    image: str
+    objects: tuple[ObjectPrompts, ...]
+    crs: Optional[str] = None
+    model: str = "builtin"
+    level: Optional[int] = None
+    stretch: Optional[Stretch] = None
+    finish: Finish = PRESETS["raw"]
+
+
+@dataclass(frozen=True)
+class ShapesParams(Wire):
+    """As `SegmentObjectsParams`, an object for each of some geometries: of the boxes around them, or of rough outlines."""
+
+    image: str
+    shapes: tuple[Shape, ...]
+    crs: Optional[str] = None
+    model: str = "builtin"
+    level: Optional[int] = None
+    stretch: Optional[Stretch] = None
+    finish: Finish = PRESETS["raw"]
+
+
+@dataclass(frozen=True)
+class SegmentedObject(Wire):
+    """One of many: what was found, in the raster's CRS, or the error that says why nothing was.
+
+    error_code, error_params: of an error of `errors`. area_m2: on the ellipsoid, None without a CRS.
+    """
+
+    id: int
+    found: Optional[SegmentResult] = None
+    area_m2: Optional[float] = None
+    error_code: str = ""
+    error_params: Mapping[str, Any] = field(default_factory=dict)

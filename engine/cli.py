@@ -9,12 +9,20 @@ from importlib.metadata import entry_points
 
 from ..contract.errors import RasterLassoError
 from ..contract.version import version
-from .commands import doctor, encode, models, replay, segment
+from .commands import boxes, doctor, encode, models, refine, replay, segment
 from .commands.terminal import EXIT_FAILED, join_coordinates
 
 EXIT_INTERRUPTED = 130
 
-VERBS = {"segment": segment, "encode": encode, "replay": replay, "models": models, "doctor": doctor}
+VERBS = {
+    "segment": segment,
+    "boxes": boxes,
+    "refine": refine,
+    "encode": encode,
+    "replay": replay,
+    "models": models,
+    "doctor": doctor,
+}
 
 ENTRY_POINTS = "rasterlasso.commands"
 """Each names a module with `HELP` and `add`, as those of `commands` have."""

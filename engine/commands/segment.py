@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from ...contract.errors import NothingFound, PromptError, PromptMissing
+from ...contract.errors import PromptMissing
 from ...contract.looks import PRESETS
 from ...contract.prompts import Box, Point, Prompts
-from ...models import registry
-from .. import api
-from ..files.export import Record, check_output, write
+from ...contract.requests import ObjectPrompts, SegmentObjectsParams
 from ..files.prompts_file import PromptedObject, read_prompts_file
-from .terminal import EXIT_FAILED, Progress, numbers
+from .objects import add_common, segment_and_write
+from .terminal import numbers
 
 HELP = "clicks or boxes on a raster to polygons in a file"
 
@@ -36,47 +34,21 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("--box", metavar="X0,Y0,X1,Y1", type=numbers(4), help="a box around the object")
     command.add_argument("--prompts", metavar="FILE", type=Path, help="prompts of many objects, see below")
     command.add_argument("--crs", metavar="EPSG:n", help="CRS of the coordinates (default: the raster's)")
-    command.add_argument("--model", default=registry.DEFAULT_MODEL, help="see `rasterlasso models` (default: %(default)s)")
-    command.add_argument("--finish", choices=list(PRESETS), default="raw", help="how outlines are drawn (default: %(default)s)")
-    command.add_argument("--level", type=int, help="0 is native resolution, each next one half of it; negative ones oversample")
-    command.add_argument(
-        "-o", "--output", metavar="OUT", type=Path, required=True, help=".gpkg, .shp, .geojson, .fgb or .parquet"
-    )
+    add_common(command)
     command.set_defaults(run=_segment)
 
 
 def _segment(arguments: argparse.Namespace) -> int:
-    check_output(arguments.output)
     crs, objects = _objects(arguments)
-    with api.open(arguments.image, arguments.model, arguments.level) as scene:
-        if scene.crs_wkt is None:
-            print(f"rasterlasso: {arguments.image} has no CRS; the polygons are in its own coordinates", file=sys.stderr)
-        records = []
-        for number, each in enumerate(objects, 1):
-            try:
-                shown = Progress(sys.stderr, number, len(objects))
-                found = _segment_object(scene, each, arguments.crs or crs, arguments.finish, shown)
-            except (PromptError, NothingFound) as error:
-                if len(objects) == 1:
-                    raise
-                print(f"rasterlasso: object {number}: {error}", file=sys.stderr)
-                continue
-            records.append(Record.of(found, str(arguments.image), each.properties, each.prompts, arguments.crs or crs))
-            area = "" if records[-1].area_m2 is None else f", {records[-1].area_m2:,.1f} m²"
-            print(f"{number}: score {found.score:.2f}, level {found.level}{area}, {found.seconds:.2f} s")
-        if records:
-            write(records, scene.crs_wkt, arguments.output)
-            print(f"{arguments.output}: {len(records)} polygon{'s' if len(records) > 1 else ''}")
-    return 0 if len(records) == len(objects) else EXIT_FAILED
-
-
-def _segment_object(
-    scene: api.Scene, each: PromptedObject, crs: str | None, finish: str, progress: Progress
-) -> api.Segmentation:
-    try:
-        return scene.ask(each.prompts, crs, PRESETS[finish], progress)
-    finally:
-        progress.clear()
+    params = SegmentObjectsParams(
+        arguments.image,
+        tuple(ObjectPrompts(number, each.prompts) for number, each in enumerate(objects)),
+        arguments.crs or crs,
+        arguments.model,
+        arguments.level,
+        finish=PRESETS[arguments.finish],
+    )
+    return segment_and_write("segment_objects", params, [each.properties for each in objects], arguments.output)
 
 
 def _objects(arguments: argparse.Namespace) -> tuple[str | None, list[PromptedObject]]:

@@ -10,8 +10,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ...contract.errors import EngineBroken, NothingFound, PromptError, ProtocolError, RasterLassoError, first_line
-from ...contract.protocol import Message, Notice, Progress, Request
-from ...contract.requests import LearnParams, PrefetchParams, SegmentParams, SegmentResult
+from ...contract.protocol import Item, Message, Notice, Progress, Request
+from ...contract.requests import LearnParams, PrefetchParams, SegmentParams
+from ..tasks.table import TASKS, Task
 from .inbox import Inbox, RequestCancelled
 
 if TYPE_CHECKING:
@@ -53,10 +54,20 @@ class Ops:
 
     def run(self, request: Request) -> dict[str, Any]:
         """The value that answers a request; raises `RasterLassoError`s and `RequestCancelled`."""
+        if request.op in TASKS:
+            return self._run_task(request, TASKS[request.op])
         op = self._by_name.get(request.op)
         if op is None:
             raise ProtocolError(reason=f"unknown op {request.op!r}")
         return op(request)
+
+    def _run_task(self, request: Request, task: Task) -> dict[str, Any]:
+        """Send each item as it comes; the answer says how many there were."""
+        params, count = task.params.from_wire(request.params), 0
+        for item in task.run(self.segmenter(), params, self._checkpoint(request)):
+            self._send(Item(request.id, item.to_wire()))
+            count += 1
+        return {"count": count}
 
     def warm_up(self) -> None:
         """Load what the first request will need; an engine that can't work says so at once."""
@@ -104,7 +115,7 @@ class Ops:
             checkpoint=self._checkpoint(request),
             on_part=self._part_sender(request),
         )
-        return _to_wire(found)
+        return _result(found)
 
     def _part_sender(self, request: Request) -> Callable[[Callable[[], Segmentation]], None]:
         """Sends what is found so far, as often as that takes a small share of the time."""
@@ -116,7 +127,7 @@ class Ops:
             if start < due:
                 return
             with suppress(NothingFound):  # the next tiles may find it again
-                self._send(Progress(request.id, "refine", 0.0, _to_wire(offer())))
+                self._send(Progress(request.id, "refine", 0.0, _result(offer())))
             end = time.monotonic()
             due = end + max(MIN_PART_SECONDS, PART_PAUSE * (end - start))
 
@@ -223,12 +234,10 @@ class Ops:
         return checkpoint
 
 
-def _to_wire(found: Segmentation) -> dict[str, Any]:
-    import shapely
+def _result(found: Segmentation) -> dict[str, Any]:
+    from ..tasks.segment_objects import result_of
 
-    (wkb_hex, score), *others = ((shapely.to_wkb(each.polygon, hex=True), each.score) for each in found.candidates)
-    seconds, gsd_m = found.seconds, found.gsd_m
-    return SegmentResult(wkb_hex, score, found.model, found.level, seconds, tuple(others), gsd_m).to_wire()
+    return result_of(found).to_wire()
 
 
 def model_requests() -> ModuleType:

@@ -231,11 +231,12 @@ def test_the_algorithm_segments_at_points(plugin, imagery, project, has_project)
     found = context.takeResultLayer(outputs["OUTPUT"])
     [polygon] = found.getFeatures()
     assert polygon.geometry().area() == pytest.approx(240 * 160, rel=0.05)
-    assert "object 2" in feedback.textLog()
+    assert "feature 2" in feedback.textLog()
+    assert (outputs["FOUND"], outputs["SKIPPED"]) == (1, 1)
 
 
 def test_the_algorithm_without_an_engine_says_so(plugin, imagery, monkeypatch):
-    monkeypatch.setattr("rasterlasso.plugin.processing.provider.engine_python", lambda settings: None)
+    monkeypatch.setattr("rasterlasso.plugin.processing.engine_algorithm.engine_python", lambda settings: None)
     points = QgsVectorLayer("Point?crs=EPSG:32613", "points", "memory")
     algorithm = QgsApplication.processingRegistry().algorithmById("rasterlasso:segmentatpoints").create()
     feedback = QgsProcessingFeedback()

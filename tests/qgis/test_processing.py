@@ -1,0 +1,103 @@
+"""The algorithms, run as the toolbox runs them, with an engine of their own."""
+
+import pytest
+from qgis.core import (
+    QgsApplication,
+    QgsCoordinateReferenceSystem,
+    QgsFeature,
+    QgsGeometry,
+    QgsPointXY,
+    QgsProcessingContext,
+    QgsProcessingFeedback,
+    QgsRectangle,
+    QgsSettings,
+    QgsVectorLayer,
+)
+
+import rasterlasso
+from helpers import FIELD, MIDDLE
+from rasterlasso.plugin.processing.provider import ALGORITHMS
+from rasterlasso.plugin.target.provenance import prompts_of
+
+
+@pytest.fixture
+def provider(qgis_app, engine_python, project):
+    QgsSettings().setValue("rasterlasso/engine_python", str(engine_python))
+    made = rasterlasso.classFactory(None)  # as qgis_process has no window
+    made.initProcessing()
+    yield
+    made.unload()
+    QgsSettings().remove("rasterlasso")
+
+
+def layer_of(kind, geometries, crs="EPSG:32613"):
+    layer = QgsVectorLayer(f"{kind}?crs={crs}", "given", "memory")
+    features = []
+    for geometry in geometries:
+        feature = QgsFeature()
+        feature.setGeometry(geometry)
+        features.append(feature)
+    layer.dataProvider().addFeatures(features)
+    return layer
+
+
+def run(name, project, parameters, feedback=None):
+    context, feedback = QgsProcessingContext(), feedback or QgsProcessingFeedback()
+    context.setProject(project)
+    algorithm = QgsApplication.processingRegistry().algorithmById(f"rasterlasso:{name}").create()
+    outputs, ok = algorithm.run({**parameters, "OUTPUT": "memory:"}, context, feedback)
+    return context.takeResultLayer(outputs["OUTPUT"]) if ok else None, outputs, feedback
+
+
+@pytest.mark.parametrize("name", ["segmentinboxes", "refinepolygons"])
+def test_each_shape_becomes_an_exact_outline(provider, imagery, project, name):
+    field = QgsGeometry.fromRect(QgsRectangle(*FIELD))
+    there = QgsGeometry(field.buffer(10, 4))
+    found, outputs, feedback = run(name, project, {"IMAGE": imagery, "INPUT": layer_of("Polygon", [there])})
+    [polygon] = found.getFeatures()
+    both = polygon.geometry().intersection(field).area() / polygon.geometry().combine(field).area()
+    assert both > 0.9, feedback.textLog()
+    assert polygon["source_id"] == 1
+    assert polygon["area_m2"] == pytest.approx(field.area(), rel=0.06)
+    prompts, crs = prompts_of(polygon, found.crs())
+    assert (prompts.box is not None) is (name == "segmentinboxes")
+    assert crs == found.crs()
+    assert outputs["FOUND"] == 1
+
+
+def test_a_point_that_can_not_be_placed_is_reported_and_the_others_are_done(provider, imagery, project):
+    to_degrees = rasterlasso.plugin.geo.transforms.transform_between(
+        imagery.crs(), QgsCoordinateReferenceSystem("EPSG:4326"), project.transformContext()
+    )
+    good = to_degrees.transform(QgsPointXY(*MIDDLE))
+    points = layer_of("Point", [QgsGeometry.fromPointXY(each) for each in (good, QgsPointXY(0, 95))], "EPSG:4326")
+    found, outputs, feedback = run("segmentatpoints", project, {"IMAGE": imagery, "POINTS": points})
+    assert found.featureCount() == 1
+    assert (outputs["FOUND"], outputs["SKIPPED"]) == (1, 1)
+    assert "feature 2" in feedback.textLog()
+
+
+def test_a_model_that_is_not_there_is_called_that(provider, imagery, project):
+    points = layer_of("Point", [QgsGeometry.fromPointXY(QgsPointXY(*MIDDLE))])
+    found, _, feedback = run("segmentatpoints", project, {"IMAGE": imagery, "POINTS": points, "MODEL": "nonesuch"})
+    assert found is None
+    assert "nonesuch" in feedback.textLog()
+
+
+def test_a_cancelled_run_ends_at_once_and_keeps_what_was_found(provider, imagery, project):
+    class Cancelling(QgsProcessingFeedback):
+        def pushInfo(self, text):
+            self.cancel()
+
+    points = layer_of("Point", [QgsGeometry.fromPointXY(QgsPointXY(*MIDDLE))] * 50)
+    found, outputs, _ = run("segmentatpoints", project, {"IMAGE": imagery, "POINTS": points}, Cancelling())
+    assert 1 <= outputs["FOUND"] < 50
+    assert found.featureCount() == outputs["FOUND"]
+
+
+def test_every_algorithm_has_help_and_an_id_of_its_own(provider):
+    made = [kind() for kind in ALGORITHMS]
+    assert len({each.name() for each in made}) == len(made)
+    for each in made:
+        assert each.shortHelpString().endswith(".")
+        assert each.displayName()
