@@ -36,6 +36,7 @@ from ...contract.looks import PRESETS, Finish
 from ...contract.prompts import Prompts
 from ...contract.requests import SegmentedObject
 from ...contract.wire import Wire
+from ..errors import EngineMissing
 from ..geo.transforms import transform_between, transformed_shape
 from ..geo.wkb import from_hex, to_hex
 from ..imagery.source import raster_path
@@ -160,13 +161,15 @@ class _Run:
 
     def carry_out(self, model: str, level: int, finish: Finish) -> None:
         """Raises `RasterLassoError`s, `RunCancelled`, and `QgsProcessingException` where there is nothing to do."""
+        python = engine_python(Settings.load())
+        if python is None or not python.exists():
+            raise EngineMissing()
         image = raster_path(self._layer)
         self._objects = self._placed()
         if not self._objects:
             raise QgsProcessingException(tr("The input has no feature that can be used; the messages above say why."))
         common = {"image": image, "model": model, "level": level, "finish": finish}
         params = self._algorithm.task_params([(number, shape) for number, (_, shape) in enumerate(self._objects)], common)
-        python = engine_python(Settings.load())
         progress, cancelled = (lambda fraction: self._feedback.setProgress(100 * fraction)), self._feedback.isCanceled
         run_request(python, self._algorithm.TASK, params, self._take, progress, cancelled)
 

@@ -15,7 +15,7 @@ from ...contract.client import EngineClient, Replies
 from ...contract.errors import ProtocolError, RasterLassoError
 from ...contract.protocol import Progress
 from ...contract.wire import Wire
-from ..errors import EngineMissing, EngineStartFailed
+from ..errors import EngineStartFailed
 from .engine_process import LAUNCHER, LOG_TAIL_CHARS, engine_environment
 
 LOOK_S = 0.2
@@ -30,7 +30,7 @@ class RunCancelled(Exception):
 
 
 def run_request(
-    python: Path | None,
+    python: Path,
     op: str,
     params: Wire,
     on_item: Callable[[dict[str, Any]], None],
@@ -39,10 +39,8 @@ def run_request(
 ) -> dict[str, Any]:
     """The answer to a request; `on_item` and `on_progress` (0 to 1) are called in this thread meanwhile.
 
-    Raises what the engine answers, `EngineMissing`, `EngineStartFailed` where it ends before its answer, and `RunCancelled`.
+    Raises what the engine answers, `EngineStartFailed` where it ends before its answer, and `RunCancelled`.
     """
-    if python is None or not python.exists():
-        raise EngineMissing()
     environment = engine_environment()
     variables = {name: environment.value(name) for name in environment.keys()}  # noqa: SIM118 - no dict
     flags = CREATE_NO_WINDOW if os.name == "nt" else 0
