@@ -20,6 +20,17 @@ import numpy as np
 import shapely
 from shapely import MultiPolygon, Polygon
 
+from ..contract.errors import (
+    CrsMissing,
+    CrsUnknown,
+    ModelFailed,
+    ModelUnknown,
+    NothingFound,
+    NothingKept,
+    PromptError,
+    RasterError,
+    RasterLassoError,
+)
 from ..contract.looks import PRESETS, Finish
 from ..contract.prompts import Box, Point, Prompts
 from ..models.registry import DEFAULT_MODEL
@@ -30,7 +41,21 @@ from .segmenting.reproject import reprojected
 from .segmenting.session import Segmenter
 from .tiles.disk_store import TileStore, default_folder, default_limit_bytes
 
-__all__ = ["Scene", "Segmentation", "open"]
+__all__ = [
+    "CrsMissing",
+    "CrsUnknown",
+    "ModelFailed",
+    "ModelUnknown",
+    "NothingFound",
+    "NothingKept",
+    "PromptError",
+    "RasterError",
+    "RasterLassoError",
+    "Scene",
+    "Segmentation",
+    "open",
+    "segmenter",
+]
 
 
 class Scene:
