@@ -44,6 +44,8 @@ class Lens(QObject):
         """Levels coarser than the map's scale."""
         self.finish = PRESETS["raw"]
         self.learns = False
+        self._known: tuple[object, str] | None = None
+        """The layer as it was when its source was worked out last, and that source."""
 
     def set_model(self, name: str) -> None:
         """Ask another model from now on."""
@@ -110,9 +112,14 @@ class Lens(QObject):
         return self.imagery
 
     def _source(self) -> str:
-        """What GDAL opens for the imagery; raises as `checked`."""
+        """What GDAL opens for the imagery, worked out once; raises as `checked`."""
+        now = None if self.imagery is None else (self.imagery.id(), self.imagery.source(), self.imagery.isValid())
+        if self._known is not None and self._known[0] == now:
+            return self._known[1]
         try:
-            return raster_path(self.imagery)
+            found = raster_path(self.imagery)
+            self._known = now, found
+            return found
         except ImageryUnsupported:
             assert self.imagery is not None
             return self._drawn.source(self.imagery)

@@ -16,6 +16,8 @@ from qgis.core import (
     QgsWkbTypes,
 )
 
+from ..geo.wkb import rings_of
+
 WELD = 1e-3
 """Of the tolerance: what is nearer than this is the same place."""
 
@@ -43,25 +45,34 @@ def with_shared_borders(
     others = [*valid.values(), *(shape for shape in repaired if not shape.isEmpty())]
     if not others:
         return polygon, {}
-    mine = _moved_onto(polygon, others, tolerance)
+    mine = _moved_onto(polygon, others, tolerance, near)
     if mine.isEmpty():
         return mine, {}
     fitted = {each: _with_vertices_of(other, [mine], tolerance * WELD) for each, other in valid.items()}
     around = [*fitted.values(), *others[len(valid) :]]
-    mine = _with_slivers_between(mine, QgsGeometry.unaryUnion(around), tolerance, near)
+    mine = _with_slivers_between(mine, _union_near(around, near), tolerance, near)
     mine = _welded(mine, around, tolerance * WELD)
     counts = {each: other.constGet().nCoordinates() for each, other in valid.items()}
     return mine, {each: shape for each, shape in fitted.items() if shape.constGet().nCoordinates() != counts[each]}
 
 
-def _moved_onto(polygon: QgsGeometry, others: list[QgsGeometry], tolerance: float) -> QgsGeometry:
+def _moved_onto(polygon: QgsGeometry, others: list[QgsGeometry], tolerance: float, near: QgsRectangle) -> QgsGeometry:
     """Without what is taken, its border snapped to the others', and with all their vertices on it."""
-    taken = QgsGeometry.unaryUnion(others)
+    taken = _union_near(others, near)
     snapped = QgsGeometrySnapper.snapGeometry(_polygons(polygon.makeValid().difference(taken)), tolerance, others)
     mine = _without_slivers(_polygons(snapped.makeValid().difference(taken)), tolerance)
     mine = _welded(mine, others, tolerance * WELD)
     mine = _with_vertices_of(mine, [*others, mine], tolerance * WELD)
     return mine if mine.isGeosValid() else _without_slivers(_polygons(mine.makeValid()), tolerance)  # it may touch itself now
+
+
+def _union_near(shapes: list[QgsGeometry], near: QgsRectangle) -> QgsGeometry:
+    """What shapes cover of a box: overlaying all of a large neighbour takes seconds."""
+    parts = []
+    for shape in shapes:
+        part = shape if near.contains(shape.boundingBox()) else shape.clipped(near)
+        parts.append(part if part.isGeosValid() else _polygons(part.makeValid()))
+    return QgsGeometry.unaryUnion([part for part in parts if not part.isEmpty()])
 
 
 def _with_slivers_between(mine: QgsGeometry, taken: QgsGeometry, width: float, near: QgsRectangle) -> QgsGeometry:
@@ -93,28 +104,31 @@ def _without_slivers(polygons: QgsGeometry, width: float) -> QgsGeometry:
 def _welded(geometry: QgsGeometry, others: list[QgsGeometry], near_enough: float) -> QgsGeometry:
     """With every vertex that is nearly one of the others', or one of its own before, moved onto it."""
     found = QgsGeometry(geometry)
-    known = [QgsPointXY(vertex) for other in others for vertex in other.vertices()]
+    known = _places_near(geometry, others, near_enough)
     index = _index_of(known)
-    for number, vertex in enumerate(geometry.vertices()):
-        point = QgsPointXY(vertex)
-        box = QgsRectangle(point, point)
-        box.grow(near_enough)
-        near = min((known[each] for each in index.intersects(box)), key=point.sqrDist, default=None)
-        if near is None:
-            index.addFeature(len(known), QgsRectangle(point, point))
-            known.append(point)
-        elif point != near:
-            found.moveVertex(near.x(), near.y(), number)
+    number = -1
+    for ring in rings_of(geometry):
+        for x, y in ring:
+            number += 1
+            point = QgsPointXY(x, y)
+            box = QgsRectangle(point, point)
+            box.grow(near_enough)
+            near = min((known[each] for each in index.intersects(box)), key=point.sqrDist, default=None)
+            if near is None:
+                index.addFeature(len(known), QgsRectangle(point, point))
+                known.append(point)
+            elif point != near:
+                found.moveVertex(near.x(), near.y(), number)
     found.removeDuplicateNodes(0)
     return found
 
 
 def _with_vertices_of(geometry: QgsGeometry, others: list[QgsGeometry], near_enough: float) -> QgsGeometry:
     """With a vertex on every edge that another geometry has one on, so that both share every edge."""
-    places = [QgsPointXY(vertex) for other in others for vertex in other.vertices()]
+    places = _places_near(geometry, others, near_enough)
     index = _index_of(places)
     missing = []
-    for before, start, end in _edges(geometry):
+    for before, start, end in _edges_near(geometry, places, near_enough):
         box = QgsRectangle(start, end)
         box.normalize()
         box.grow(near_enough)
@@ -131,22 +145,40 @@ def _with_vertices_of(geometry: QgsGeometry, others: list[QgsGeometry], near_eno
     return found
 
 
+def _places_near(geometry: QgsGeometry, others: list[QgsGeometry], near_enough: float) -> list[QgsPointXY]:
+    """The vertices of other geometries that lie in the box of this one: of a large neighbour few do."""
+    box = geometry.boundingBox()
+    box.grow(2 * near_enough)
+    left, bottom, right, top = box.xMinimum(), box.yMinimum(), box.xMaximum(), box.yMaximum()
+    rings = (ring for other in others for ring in rings_of(other))
+    return [QgsPointXY(x, y) for ring in rings for x, y in ring if left <= x <= right and bottom <= y <= top]
+
+
+def _edges_near(
+    geometry: QgsGeometry, places: list[QgsPointXY], near_enough: float
+) -> Iterator[tuple[int, QgsPointXY, QgsPointXY]]:
+    """Each edge that reaches into the box of the places, with the number of the vertex at its end."""
+    if not places:
+        return
+    xs, ys = [place.x() for place in places], [place.y() for place in places]
+    left, right = min(xs) - 2 * near_enough, max(xs) + 2 * near_enough
+    bottom, top = min(ys) - 2 * near_enough, max(ys) + 2 * near_enough
+    number = 0
+    for ring in rings_of(geometry):
+        for (x0, y0), (x1, y1) in zip(ring, ring[1:]):
+            number += 1
+            if (x0 < left and x1 < left) or (x0 > right and x1 > right):
+                continue
+            if not ((y0 < bottom and y1 < bottom) or (y0 > top and y1 > top)):
+                yield number, QgsPointXY(x0, y0), QgsPointXY(x1, y1)
+        number += 1
+
+
 def _index_of(places: list[QgsPointXY]) -> QgsSpatialIndex:
     index = QgsSpatialIndex()
     for number, place in enumerate(places):
         index.addFeature(number, QgsRectangle(place, place))
     return index
-
-
-def _edges(geometry: QgsGeometry) -> Iterator[tuple[int, QgsPointXY, QgsPointXY]]:
-    """Each edge with the number of the vertex at its end."""
-    number = 0
-    for rings in geometry.asMultiPolygon() if geometry.isMultipart() else [geometry.asPolygon()]:
-        for ring in rings:
-            for start, end in zip(ring, ring[1:]):
-                number += 1
-                yield number, start, end
-            number += 1
 
 
 def _distance_to_segment(place: QgsPointXY, start: QgsPointXY, end: QgsPointXY) -> float:

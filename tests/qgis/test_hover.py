@@ -1,11 +1,13 @@
 """What a click would give, before it is made."""
 
-from qgis.core import QgsGeometry, QgsPointXY, QgsRectangle
+from qgis.core import QgsGeometry, QgsPointXY, QgsRasterLayer, QgsRectangle
 from qgis.PyQt.QtCore import QEvent, Qt
 from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QApplication
 
 from helpers import BESIDE, FIELD, MIDDLE, wait_until
+from rasterlasso.plugin.imagery import lens
+from rasterlasso.plugin.imagery.source import raster_path
 
 
 def encode(bench):
@@ -64,3 +66,19 @@ def test_with_a_draft_or_switched_off_nothing_is_asked(bench):
     bench.move(*MIDDLE)
     QTest.qWait(300)
     assert [polygon for polygon in shown if polygon is not None] == []
+
+
+def test_the_layers_source_is_worked_out_once(bench, imagery, monkeypatch):
+    """It was worked out five times for each move of the mouse, for some servers with a request to them."""
+    asked = []
+    monkeypatch.setattr(lens, "raster_path", lambda layer: (asked.append(layer), raster_path(layer))[1])
+    encode(bench)
+    for _ in range(3):
+        bench.move(*BESIDE)
+        bench.move(*MIDDLE)
+    wait_until(lambda: bench.hover.polygon is not None)
+    assert len(asked) <= 1
+    other = QgsRasterLayer(imagery.source(), "the same file")
+    bench.digitizer.set_imagery(other)
+    bench.digitizer.lens.checked()
+    assert len(asked) <= 2
