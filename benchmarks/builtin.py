@@ -45,7 +45,7 @@ def main() -> None:
         rows_cols = places[rng.integers(0, len(places), CLICKS)]
         foreground = np.array([True, *rng.integers(0, 2, CLICKS - 1)], np.bool_)
         for count in range(1, CLICKS + 1):
-            xy = rows_cols[:count, ::-1] + 0.5
+            xy = (rows_cols[:count, ::-1] + 0.5).astype(np.float64)
             start = time.perf_counter()
             best = model.decode(embedding, PixelPrompts(xy, foreground[:count]))[0]
             decoded = time.perf_counter()

@@ -180,7 +180,7 @@ def _write_river(path: Path, width_px: int) -> shapely.Polygon:
     with rasterio.open(path, "w", **_profile(width_px, 6000, 1), transform=Affine(1, 0, 500_000, 0, -1, 4_500_000)) as dataset:
         for left in range(0, width_px, 1024):
             count = min(1024, width_px - left)
-            x = np.arange(left, left + count) + 0.5
+            x = np.arange(left, left + count, dtype=np.float64) + 0.5
             inside = (np.abs(rows - _middle(x)) < 350) & (x > 300) & (x < width_px - 300)
             dataset.write(np.where(inside, water[:, :count], land[:, :count])[None], window=Window(left, 0, count, 6000))
         dataset.build_overviews([2, 4, 8, 16, 32], Resampling.average)
@@ -215,6 +215,8 @@ def bytes_of_a_tile(scenes: Path, scratch: Path) -> None:
         store._put(kind, tile, StoredTile(features, valid))
         start = time.perf_counter()
         kept = store.get(kind, tile)
+        if kept is None:
+            raise RuntimeError(f"the tile of {kind} was not kept")
         restored = model.restored(kept.features, kept.valid)
         seconds = time.perf_counter() - start
         place = scratch / "tiles" / kind / f"{tile.level}_{tile.row}_{tile.col}"
@@ -252,7 +254,8 @@ def latency(scenes: Path, scratch: Path) -> None:
     model = registry.entry("builtin")
     columns = []
     for way in ("cold", "prefetched", "on disk"):
-        first, warm = [], []
+        first: list[float] = []
+        warm: list[float] = []
         for level, inside, outside in clicks:
             segmenter = Segmenter(store=TileStore(scratch / f"latency-{'disk' if way == 'on disk' else way}", 10**10))
             segmenter.model(model.name)
@@ -306,7 +309,7 @@ def scale(scenes: Path, scratch: Path) -> None:
     for number in range(RANDOM_CLICKS):
         corner = corners[rng.integers(len(corners))]
         field = 250 + 500 * rng.integers(0, 8, 2) + rng.integers(-80, 80, 2)
-        segmenter.segment(str(big), _click(corner, *field, True), level=int(rng.integers(-1, 2)))
+        segmenter.segment(str(big), _click(corner, float(field[0]), float(field[1]), True), level=int(rng.integers(-1, 2)))
         if number % 50 == 49:
             used.append(_resident_mb())
     print(f"| memory after 50, 100, … {RANDOM_CLICKS} clicks | | {', '.join(f'{each:.0f}' for each in used)} MB | |")

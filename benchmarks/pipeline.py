@@ -60,7 +60,8 @@ def clicks(segmenter: Segmenter, image: str, model: str) -> tuple[list[float], l
         middle = rng.uniform(0.2, 0.8, 2) * (source.width_px, source.height_px)
         places = middle + rng.uniform(-60, 60, (CLICKS, 2)) * (np.arange(CLICKS) > 0)[:, None]
         points = [
-            Point(*map(float, xy), bool(index == 0 or rng.random() < 0.5)) for index, xy in enumerate(source.to_map(places))
+            Point(float(x), float(y), bool(index == 0 or rng.random() < 0.5))
+            for index, (x, y) in enumerate(source.to_map(places))
         ]
         for count in range(1, CLICKS + 1):
             with timed(segmenter.model(model), "decode") as decoding:

@@ -56,7 +56,7 @@ def measured(segmenter: Segmenter, path: str, target: Target, dice: np.random.Ge
     frame = shapely.box(0, 0, *encoded.valid.shape[::-1])
 
     def on_tile(xy: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        return (xy - np.array((window.x0, window.y0))) / window.scale_xy
+        return np.asarray((xy - np.array((window.x0, window.y0))) / window.scale_xy, np.float64)
 
     rough = shapely.transform(roughened(target.polygon_px, dice), on_tile).intersection(frame)
     meant, drawn = (burnt(each, encoded.valid.shape) for each in (shapely.transform(target.polygon_px, on_tile), rough))

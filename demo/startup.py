@@ -2,11 +2,12 @@
 
 import sys
 import traceback
+from typing import Any
 
 import qgis.utils
 
 
-def show_exception(kind, value, trace, message, *more, **named):  # noqa: ANN001, ANN002, ANN003, ANN201
+def show_exception(kind: Any, value: Any, trace: Any, message: str, *more: object, **named: object) -> None:
     """Print it."""
     sys.stderr.write(f"{message}\n{''.join(traceback.format_exception(kind, value, trace))}")
 

@@ -4,4 +4,4 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p build/mypy
 ln -sfn "$PWD" build/mypy/rasterlasso
-MYPYPATH=build/mypy build/venv-engine/bin/mypy -p rasterlasso.contract -p rasterlasso.engine -p rasterlasso.models -p rasterlasso.plugin
+MYPYPATH=build/mypy build/venv-engine/bin/mypy -p rasterlasso.contract -p rasterlasso.engine -p rasterlasso.models -p rasterlasso.plugin -p rasterlasso.benchmarks -p rasterlasso.demo

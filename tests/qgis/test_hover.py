@@ -68,7 +68,7 @@ def test_with_a_draft_or_switched_off_nothing_is_asked(bench):
     assert [polygon for polygon in shown if polygon is not None] == []
 
 
-def test_the_layers_source_is_worked_out_once(bench, imagery, monkeypatch):
+def test_the_layers_source_is_worked_out_once(bench, imagery, project, monkeypatch):
     """It was worked out five times for each move of the mouse, for some servers with a request to them."""
     asked = []
     monkeypatch.setattr(lens, "raster_path", lambda layer: (asked.append(layer), raster_path(layer))[1])
@@ -79,6 +79,8 @@ def test_the_layers_source_is_worked_out_once(bench, imagery, monkeypatch):
     wait_until(lambda: bench.hover.polygon is not None)
     assert len(asked) <= 1
     other = QgsRasterLayer(imagery.source(), "the same file")
+    project.addMapLayer(other)
     bench.digitizer.set_imagery(other)
     bench.digitizer.lens.checked()
     assert len(asked) <= 2
+    project.removeMapLayer(other.id())
