@@ -1,4 +1,7 @@
-"""Fetching a large file: goes on where it was cut off, tries again, tells how far it is; through the environment's proxies."""
+"""Fetching a large file: goes on where it was cut off, tries again, tells how far it is; through the environment's proxies.
+
+The hub's own library signs in for us but does not fetch: it begins a file anew each time that it was stopped.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+
+from huggingface_hub import get_token
 
 from ...contract.errors import DownloadFailed
 
@@ -59,6 +64,8 @@ def _fetch_rest(url: str, part: Path, progress: Progress) -> bool:
         raise DownloadFailed(url=url, reason="an address begins with https://; HF_ENDPOINT may lack it")
     done = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={done}-"} if done else {})
+    if token := get_token():
+        request.add_unredirected_header("Authorization", f"Bearer {token}")  # for the hub, not for where it sends us
     with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
         if response.status != 206:
             done = 0  # the server sends all of it, whatever was asked
@@ -74,5 +81,6 @@ def _fetch_rest(url: str, part: Path, progress: Progress) -> bool:
 
 def _http_reason(code: int) -> str:
     if code in (401, 403):
-        return f"the server answers {code}: its licence must be accepted there first; then add your own copy"
+        cure = "accept its licence there, then sign in with `hf auth login`, or add your own copy"
+        return f"the server answers {code}; {cure}"
     return f"the server answers {code}"

@@ -20,10 +20,12 @@ class Published:
     licence: str
     parameters: int
     sha256: str | None = None
+    revision: str = "main"
+    """Branch, tag or commit of the repository."""
 
     def url(self, file: str) -> str:
         """Of one of its files, on the hub or the mirror that HF_ENDPOINT names."""
-        return f"{os.environ.get('HF_ENDPOINT', HUB).rstrip('/')}/{self.repository}/resolve/main/{file}"
+        return f"{os.environ.get('HF_ENDPOINT', HUB).rstrip('/')}/{self.repository}/resolve/{self.revision}/{file}"
 
 
 PUBLISHED = (

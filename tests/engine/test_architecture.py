@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 ENGINE_LIBRARIES = {"numpy", "zarr", "rasterio", "affine", "shapely", "geopandas", "pandas", "pyogrio", "pyproj", "contourpy"}
-MODEL_LIBRARIES = {"numpy", "torch", "safetensors", "transformers", "timm"}
+MODEL_LIBRARIES = {"numpy", "torch", "safetensors", "transformers", "timm", "huggingface_hub"}
 TRAINING_LIBRARIES = MODEL_LIBRARIES | {"cv2", "scipy", "skimage", "rasterio", "geopandas", "pandas", "matplotlib"}
 
 LAYERS = {

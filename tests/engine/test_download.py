@@ -16,7 +16,8 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.files, self.behaviour, self.times, self.ranges = {}, None, 0, []
+        self.files, self.behaviour, self.times, self.ranges, self.tokens = {}, None, 0, [], []
+        self.moved = {}
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def url(self, path):
@@ -31,6 +32,12 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         server = self.server
         server.ranges.append(self.headers.get("Range"))
+        server.tokens.append(self.headers.get("Authorization"))
+        if self.path in server.moved:
+            self.send_response(302)
+            self.send_header("Location", server.moved[self.path])
+            self.end_headers()
+            return
         wrong = server.misbehave()
         if wrong is not None and isinstance(wrong, int):
             self.send_error(wrong)
@@ -124,6 +131,20 @@ def test_stopping_keeps_what_is_there(server, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         fetch(server.url("file"), tmp_path / "file", stop)
     assert 0 < (tmp_path / "file.part").stat().st_size < len(BODY)
+
+
+def test_the_users_sign_in_goes_to_the_hub_and_not_to_where_it_sends_us(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    server.files["elsewhere"] = BODY
+    server.moved["/file"] = server.url("elsewhere")
+    get(server, tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == BODY
+    assert server.tokens == ["Bearer hf_secret", None]
+
+
+def test_another_revision_may_be_named():
+    address = Published("mine", "org/mine", "sam", "Apache-2.0", 1, revision="v2").url("config.json")
+    assert address.endswith("/org/mine/resolve/v2/config.json")
 
 
 @pytest.fixture
