@@ -293,7 +293,7 @@ class OutputUnwritable(RasterLassoError):
 
     template = QT_TRANSLATE_NOOP(
         "RasterLasso",
-        "{path}: can't be written ({reason}). Check the folder, the free space, and that no other program holds the file.",
+        "{path}: can't be written: {reason}. What was there is as it was.",
     )
 
 

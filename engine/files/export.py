@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import geopandas
+import numpy as np
 import pandas
 import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
+from pyproj.exceptions import ProjError
 from shapely import MultiPolygon, Polygon
 
 from ...contract.errors import OutputUnsupported, OutputUnwritable
 from ...contract.prompts import Prompts, prompts_text
+from ...contract.replacing import put_file, put_layer, put_shapefile
 from ..rasters.ground import area_m2, crs_code
 from ..segmenting.answer import Segmentation
 
@@ -90,30 +93,55 @@ def write(records: Sequence[Record], crs_wkt: str | None, path: Path) -> None:
 
 
 def write_frame(frame: geopandas.GeoDataFrame, path: Path) -> None:
-    """As `write`, of a table with geometry."""
+    """As `write`, of a table with geometry. What fails leaves the former file as it was."""
     check_output(path)
     suffix = path.suffix.lower()
+    put = {".gpkg": put_layer, ".shp": put_shapefile}.get(suffix, put_file)
     try:
-        if suffix == ".parquet":
-            frame.to_parquet(path)
-            return
         if suffix == ".shp":
             frame = _shorten_fields(_without_long_texts(frame))
-        elif suffix == ".geojson" and frame.crs is not None:
-            frame = frame.to_crs("EPSG:4326")
-        options = CREATION_OPTIONS.get(suffix, {})
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "'crs' was not provided")
-            pyogrio.write_dataframe(
-                frame,
-                path,
-                layer=LAYER if suffix == ".gpkg" else None,
-                driver=DRIVERS[suffix],
-                promote_to_multi=True,
-                **options,
-            )
+        elif suffix == ".geojson":
+            frame = _in_wgs84(frame, path)
+        put(path, lambda made: _write_new(frame, made, path.stem))
     except (*REFUSALS, OSError, ValueError, OverflowError) as error:  # Arrow's are plain ValueErrors
         raise OutputUnwritable(path=str(path), reason=str(error).strip().rstrip(".")) from error
+
+
+def _in_wgs84(frame: geopandas.GeoDataFrame, path: Path) -> geopandas.GeoDataFrame:
+    """As GeoJSON has it (RFC 7946); raises `OutputUnwritable` where no way leads there."""
+    if frame.crs is None:
+        return frame
+    try:
+        found = frame.to_crs("EPSG:4326")
+    except ProjError as error:
+        reason = "GeoJSON is in WGS 84, and there is no way from the raster's CRS to it; choose .gpkg"
+        raise OutputUnwritable(path=str(path), reason=reason) from error
+    if not np.isfinite(found.total_bounds).all() and np.isfinite(frame.total_bounds).all():
+        reason = "GeoJSON is in WGS 84, and not all of the polygons can be placed there; choose .gpkg"
+        raise OutputUnwritable(path=str(path), reason=reason)
+    return found
+
+
+def _write_new(frame: geopandas.GeoDataFrame, path: Path, name: str) -> None:
+    """Write a new file, or our layer of a GeoPackage that is there; raises `OSError` where it does not hold all of it then.
+
+    name: of the layer, where the format has one.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        frame.to_parquet(path)
+        written = geopandas.read_parquet(path, columns=[frame.geometry.name]).shape[0]
+    else:
+        layer = LAYER if suffix == ".gpkg" else None if suffix == ".shp" else name
+        options = CREATION_OPTIONS.get(suffix, {})
+        if suffix == ".gpkg" and path.exists():
+            options = {}
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "'crs' was not provided")
+            pyogrio.write_dataframe(frame, path, layer=layer, driver=DRIVERS[suffix], promote_to_multi=True, **options)
+        written = pyogrio.read_info(path, layer=layer if suffix == ".gpkg" else None, force_feature_count=True)["features"]
+    if written != len(frame):
+        raise OSError(f"{written} of {len(frame)} features were written; the disk may be full")
 
 
 def _frame(records: Sequence[Record], crs_wkt: str | None) -> geopandas.GeoDataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from qgis.core import QgsPointXY, QgsRectangle
+from qgis.core import QgsGeometry, QgsPointXY, QgsRectangle
 from qgis.gui import QgsMapCanvas, QgsMapMouseEvent, QgsMapTool
 from qgis.PyQt.QtCore import QEvent, QObject, QPoint, Qt, pyqtSignal
 from qgis.PyQt.QtGui import QKeyEvent, QKeySequence
@@ -17,6 +17,9 @@ from ..digitizing.hover import Hover
 from ..digitizing.prefetch import Prefetch
 from ..digitizing.state import DraftState
 from .preview import Preview
+
+ASLANT_DEG = 1.0
+"""A map turned by more than that has boxes that are none in its coordinates."""
 
 SIZE_KEYS = {"+": 1, "-": -1}
 CLASS_KEYS = frozenset("123456789")
@@ -44,6 +47,7 @@ class LassoTool(QgsMapTool):
         self._prefetch = prefetch
         self._pressed_at: QPoint | None = None
         self._stroke: list[QgsPointXY] | None = None
+        self._drawn_px: list[QPoint] = []
         self.setCursor(Qt.CursorShape.CrossCursor)
 
     def activate(self) -> None:
@@ -67,15 +71,16 @@ class LassoTool(QgsMapTool):
         if event.button() == Qt.MouseButton.LeftButton:
             self._pressed_at = event.pos()
             if event.modifiers() & Qt.KeyboardModifier.ControlModifier or self._digitizer.state is DraftState.SPLITTING:
-                self._stroke = [self.toMapCoordinates(event.pos())]
+                self._stroke, self._drawn_px = [self.toMapCoordinates(event.pos())], [event.pos()]
 
     def canvasMoveEvent(self, event: QgsMapMouseEvent) -> None:
         """A drag grows, or the mouse looks for the next object."""
         if self._stroke is not None:
             self._stroke.append(self.toMapCoordinates(event.pos()))
+            self._drawn_px.append(event.pos())
             self._preview.draw_stroke(self._stroke, not _is_shifted(event))
         elif self._is_drag_to(event.pos()):
-            self._preview.drag_box(self._rectangle_to(event.pos()))
+            self._show_rectangle(event.pos())
         elif event.buttons() == Qt.MouseButton.NoButton:
             self._hover.move(self.toMapCoordinates(event.pos()))
             self._prefetch.move(self.toMapCoordinates(event.pos()))
@@ -87,11 +92,11 @@ class LassoTool(QgsMapTool):
             self._digitizer.click(self.toMapCoordinates(place), foreground=False)
         elif event.button() == Qt.MouseButton.LeftButton and self._pressed_at is not None:
             stroke, self._stroke = self._stroke, None
-            if self._is_drag_to(place) and stroke is not None:
+            if stroke is not None and self._is_drawn_to(place):
                 self._preview.draw_stroke([], True)
                 self._digitizer.draw([*stroke, self.toMapCoordinates(place)], not _is_shifted(event))
-            elif self._is_drag_to(place):
-                self._digitizer.box(self._rectangle_to(place))
+            elif stroke is None and self._is_drag_to(place):
+                self._take_rectangle(place)
             elif event.modifiers() & Qt.KeyboardModifier.AltModifier:
                 self._digitizer.reopen(self.toMapCoordinates(place))
             else:
@@ -159,9 +164,43 @@ class LassoTool(QgsMapTool):
         pressed_at = self._pressed_at
         return pressed_at is not None and (place - pressed_at).manhattanLength() >= QApplication.startDragDistance()
 
+    def _is_drawn_to(self, place: QPoint) -> bool:
+        """Whether the line that ends here is long enough to be meant; one around an object ends where it began."""
+        places = [*self._drawn_px, place]
+        length = sum((end - start).manhattanLength() for start, end in zip(places, places[1:]))
+        return length >= QApplication.startDragDistance()
+
+    def _show_rectangle(self, place: QPoint) -> None:
+        """Of a drag that has come here."""
+        if self._is_aslant:
+            self._preview.draw_stroke(self._ring_to(place), True)
+        else:
+            self._preview.drag_box(self._rectangle_to(place))
+
+    def _take_rectangle(self, place: QPoint) -> None:
+        """A drag ends here: a box, or on a map that is turned aslant an outline, since a box would hold much more."""
+        if self._is_aslant:
+            self._preview.draw_stroke([], True)
+            self._digitizer.draw(self._ring_to(place))
+        else:
+            self._digitizer.box(self._rectangle_to(place))
+
+    @property
+    def _is_aslant(self) -> bool:
+        return abs((self.canvas().rotation() + 45) % 90 - 45) > ASLANT_DEG
+
     def _rectangle_to(self, place: QPoint) -> QgsRectangle:
-        assert self._pressed_at is not None
-        return QgsRectangle(self.toMapCoordinates(self._pressed_at), self.toMapCoordinates(place))
+        return QgsGeometry.fromMultiPointXY(self._corners_to(place)).boundingBox()
+
+    def _ring_to(self, place: QPoint) -> list[QgsPointXY]:
+        corners = self._corners_to(place)
+        return [*corners, corners[0]]
+
+    def _corners_to(self, place: QPoint) -> list[QgsPointXY]:
+        """In map coordinates, of the rectangle on the screen between where the button went down and a place."""
+        pressed_at = self._pressed_at or place
+        corners = (pressed_at, QPoint(place.x(), pressed_at.y()), place, QPoint(pressed_at.x(), place.y()))
+        return [self.toMapCoordinates(each) for each in corners]
 
 
 def _is_shifted(event: QgsMapMouseEvent) -> bool:

@@ -18,6 +18,7 @@ from ...contract.protocol import Ready
 from ..errors import EngineMissing, EngineStartFailed
 from ..settings import Settings
 from ..translation import tr
+from .proxy import proxies
 
 LAUNCHER = Path(__file__).resolve().parents[2] / "engine" / "launch.py"
 
@@ -56,6 +57,9 @@ def engine_environment() -> QProcessEnvironment:
         environment.remove(name)
     environment.insert("OMP_WAIT_POLICY", "PASSIVE")  # idle threads must not hold QGIS's cores
     environment.insert("PYTHONUTF8", "1")
+    for name, address in proxies().items():
+        if not environment.contains(name) and not environment.contains(name.upper()):
+            environment.insert(name, address)
     direct = environment.value("no_proxy") or environment.value("NO_PROXY")
     environment.insert("no_proxy", f"{direct},127.0.0.1" if direct else "127.0.0.1")  # what QGIS draws comes from there
     settings = Settings.load()

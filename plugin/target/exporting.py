@@ -12,9 +12,11 @@ from qgis.core import (
     QgsVectorLayer,
 )
 
+from ...contract.replacing import put_file, put_layer, put_shapefile
 from ..errors import LayerNotCreated
 from ..geo.transforms import transform_between
 from ..translation import tr
+from .new_layers import free_layer_name
 
 
 def can_write(path: Path) -> bool:
@@ -38,19 +40,30 @@ def _exported_fields(layer: QgsVectorLayer) -> list[int]:
 
 
 def export_layer(layer: QgsVectorLayer, path: Path, project: QgsProject) -> None:
-    """Write a layer, edits included, in the format of the suffix and the layer's own CRS; raises `LayerNotCreated`."""
+    """Write a layer, edits included, in the format of the suffix and the layer's own CRS.
+
+    In a GeoPackage that is there it becomes a new layer; another file is replaced once the new one is whole. Raises
+    `LayerNotCreated` and `OutputUnwritable`, and leaves what is there as it was.
+    """
     _refuse_open_file(path, project)
     options = QgsVectorFileWriter.SaveVectorOptions()
     options.driverName = QgsVectorFileWriter.driverForExtension(path.suffix.lstrip("."))
     options.fileEncoding = "UTF-8"
-    options.layerName = path.stem
     options.attributes = _exported_fields(layer)
     options.skipAttributeCreation = not options.attributes
     if not options.driverName:
         raise LayerNotCreated(path=str(path), reason=tr("no format has this suffix"))
+    options.layerName = free_layer_name(path, path.stem) if options.driverName == "GPKG" else path.stem
     if options.driverName == "GeoJSON":  # RFC 7946: longitude and latitude
         options.ct = transform_between(layer.crs(), QgsCoordinateReferenceSystem("EPSG:4326"), project.transformContext())
         options.layerOptions = ["RFC7946=YES"]
-    error, reason, *_ = QgsVectorFileWriter.writeAsVectorFormatV3(layer, str(path), project.transformContext(), options)
-    if error != QgsVectorFileWriter.WriterError.NoError:
-        raise LayerNotCreated(path=str(path), reason=reason)
+
+    def write(made: Path) -> None:
+        if made.exists():
+            options.actionOnExistingFile = QgsVectorFileWriter.ActionOnExistingFile.CreateOrOverwriteLayer
+        error, reason, *_ = QgsVectorFileWriter.writeAsVectorFormatV3(layer, str(made), project.transformContext(), options)
+        if error != QgsVectorFileWriter.WriterError.NoError:
+            raise LayerNotCreated(path=str(path), reason=reason)
+
+    put = {".gpkg": put_layer, ".shp": put_shapefile}.get(path.suffix.lower(), put_file)
+    put(path, write)

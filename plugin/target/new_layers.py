@@ -35,7 +35,7 @@ def new_geopackage_layer(path: Path, crs: QgsCoordinateReferenceSystem, project:
     """A layer in a new GeoPackage, or a new layer in an existing one, not yet in the project; raises `LayerNotCreated`."""
     options = QgsVectorFileWriter.SaveVectorOptions()
     options.driverName = "GPKG"
-    options.layerName = _free_layer_name(path)
+    options.layerName = free_layer_name(path)
     options.fileEncoding = "UTF-8"
     if path.exists():
         options.actionOnExistingFile = QgsVectorFileWriter.ActionOnExistingFile.CreateOrOverwriteLayer
@@ -49,20 +49,20 @@ def new_geopackage_layer(path: Path, crs: QgsCoordinateReferenceSystem, project:
     return layer
 
 
-def _free_layer_name(path: Path) -> str:
-    """The usual name, with a number where the file has such a table, in any case: existing ones are never overwritten.
+def free_layer_name(path: Path, wanted: str = GEOPACKAGE_LAYER) -> str:
+    """A name for a new layer, with a number where the file has such a table, in any case: existing ones are never overwritten.
 
     Raises `LayerNotCreated` where the tables can't be told.
     """
     if not path.exists():
-        return GEOPACKAGE_LAYER
+        return wanted
     try:
         with closing(sqlite3.connect(f"file:{quote(path.absolute().as_posix())}?mode=ro", uri=True)) as database:
             taken = {name.casefold() for (name,) in database.execute("SELECT name FROM sqlite_master")}
     except sqlite3.Error as error:
         raise LayerNotCreated(path=str(path), reason=str(error)) from error
-    name, number = GEOPACKAGE_LAYER, 1
-    while name in taken:
+    name, number = wanted, 1
+    while name.casefold() in taken:
         number += 1
-        name = f"{GEOPACKAGE_LAYER}_{number}"
+        name = f"{wanted}_{number}"
     return name

@@ -4,12 +4,13 @@ import math
 import subprocess
 
 import pytest
-from qgis.core import (
-    QgsVectorLayer,
-)
+from qgis.core import QgsProviderRegistry, QgsVectorFileWriter, QgsVectorLayer
 
 from helpers import accept_one, polygon_layer, wait_until
+from rasterlasso.contract.errors import RasterLassoError
+from rasterlasso.plugin.errors import LayerNotCreated
 from rasterlasso.plugin.target.classes import classes_of
+from rasterlasso.plugin.target.exporting import export_layer
 
 
 def test_a_file_that_is_open_is_not_overwritten(bench, project, tmp_path):
@@ -132,3 +133,34 @@ def test_a_style_of_the_users_own_is_left_alone(bench, project):
 def test_nothing_to_export_is_said(bench, tmp_path):
     bench.jobs.export(bench.digitizer.target.layer, tmp_path / "x.gpkg")
     assert "nothing to export" in bench.messages[-1]
+
+
+def test_an_export_into_a_geopackage_leaves_its_other_layers(bench, project, tmp_path):
+    """They were gone after the file dialog's ordinary question."""
+    layer = polygon_layer(project, "POLYGON((0 0, 1 0, 1 1, 0 0))")
+    path = tmp_path / "town.gpkg"
+    export_layer(layer, path, project)
+    export_layer(layer, path, project)
+    names = {each.name() for each in QgsProviderRegistry.instance().querySublayers(str(path))}
+    assert names == {"town", "town_2"}
+
+
+@pytest.mark.parametrize("suffix", [".gpkg", ".shp", ".geojson", ".fgb"])
+def test_an_export_that_fails_leaves_the_former_file(bench, project, tmp_path, monkeypatch, suffix):
+    layer = polygon_layer(project, "POLYGON((0 0, 1 0, 1 1, 0 0))")
+    path = tmp_path / f"out{suffix}"
+    export_layer(layer, path, project)
+    before = {each.name: each.read_bytes() for each in tmp_path.iterdir()}
+    failed = (QgsVectorFileWriter.WriterError.ErrCreateLayer, "no space left", "", "")
+    monkeypatch.setattr(QgsVectorFileWriter, "writeAsVectorFormatV3", lambda *given: failed)
+    with pytest.raises(LayerNotCreated, match="no space"):
+        export_layer(layer, path, project)
+    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == before
+
+
+def test_a_file_of_another_kind_is_not_exported_over(bench, project, tmp_path):
+    path = tmp_path / "notes.gpkg"
+    path.write_text("my only copy")
+    with pytest.raises(RasterLassoError):
+        export_layer(polygon_layer(project, "POLYGON((0 0, 1 0, 1 1, 0 0))"), path, project)
+    assert path.read_text() == "my only copy"

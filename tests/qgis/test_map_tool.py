@@ -2,12 +2,15 @@
 
 import pytest
 from qgis.core import QgsGeometry, QgsPointXY, QgsRectangle
-from qgis.PyQt.QtCore import QEvent, Qt
+from qgis.PyQt.QtCore import QEvent, QPoint, Qt
 from qgis.PyQt.QtGui import QKeyEvent
+from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QApplication
 
 from helpers import BESIDE, FIELD, MIDDLE, iou
-from rasterlasso.contract.prompts import Box
+from rasterlasso.contract.prompts import Box, Point
+from rasterlasso.plugin.digitizing.draft import Outline
+from rasterlasso.plugin.geo.wkb import from_hex
 
 SHIFT, CTRL = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlModifier
 FIELD_GEOMETRY = QgsGeometry.fromRect(QgsRectangle(*FIELD))
@@ -141,3 +144,43 @@ def test_the_level_follows_the_maps_scale_and_stays_for_the_draft(bench):
     bench.click(*BESIDE, Qt.MouseButton.RightButton)
     bench.answered()
     assert bench.digitizer.answer.level == -2
+
+
+@pytest.mark.parametrize("gap_m", [0, 4, 8, 12])
+def test_a_line_around_the_field_that_ends_where_it_began_is_an_outline(bench, gap_m):
+    """Whoever closes a loop lets the button go near to where it went down."""
+    left, bottom, right, top = FIELD
+    corners = [(left - 3, top + 3), (right + 3, top + 3), (right + 3, bottom - 3), (left - 3, bottom - 3)]
+    bench.draw(*corners, (left - 3, top + 3 - gap_m))
+    [step] = bench.digitizer.draft.steps
+    assert isinstance(step, Outline)
+    assert iou(bench.answered(), FIELD_GEOMETRY) > 0.9
+
+
+def test_a_hand_that_trembles_with_ctrl_down_clicks(bench):
+    bench.draw(MIDDLE, (MIDDLE[0] + bench.canvas.mapUnitsPerPixel(), MIDDLE[1]))
+    [step] = bench.digitizer.draft.steps
+    assert isinstance(step, Point)
+
+
+@pytest.mark.parametrize("angle", [30, 45, 90, 135])
+def test_a_box_on_a_turned_map_holds_all_that_the_screens_rectangle_did(bench, angle):
+    bench.canvas.setRotation(angle)
+    bench.look_at(500_000, 4_499_400, 500_800, 4_500_000)
+    middle = bench.screen(*MIDDLE)
+    start, end = QPoint(middle.x() - 140, middle.y() - 140), QPoint(middle.x() + 140, middle.y() + 140)
+    screen = (start, QPoint(end.x(), start.y()), end, QPoint(start.x(), end.y()))
+    corners = [bench.tool.toMapCoordinates(each) for each in screen]
+    viewport, left = bench.canvas.viewport(), Qt.MouseButton.LeftButton
+    QTest.mousePress(viewport, left, Qt.KeyboardModifier.NoModifier, start)
+    QTest.mouseMove(viewport, end)
+    QTest.qWait(10)
+    QTest.mouseRelease(viewport, left, Qt.KeyboardModifier.NoModifier, end)
+    found = bench.answered()
+    bench.canvas.setRotation(0)
+    [step] = bench.digitizer.draft.steps
+    assert isinstance(step, Box if angle == 90 else Outline)
+    told = QgsGeometry.fromRect(QgsRectangle(step.x0, step.y0, step.x1, step.y1)) if angle == 90 else from_hex(step.wkb_hex)
+    assert iou(told, QgsGeometry.fromPolygonXY([corners])) > 0.95
+    assert iou(found, FIELD_GEOMETRY) > 0.9
+    assert bench.messages == []

@@ -256,6 +256,35 @@ def test_the_cache_is_where_the_settings_say_unless_the_environment_does(configu
     assert environment.value("RASTERLASSO_CACHE_GB") == "7"
 
 
+@pytest.mark.parametrize("kind", ["HttpProxy", "Socks5Proxy", "DefaultProxy"])
+def test_the_proxy_of_qgis_options_is_the_engines(configured, monkeypatch, kind):
+    for name in ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    given = {"proxyEnabled": True, "proxyType": kind, "proxyHost": "proxy.example", "proxyPort": "3128", "proxyUser": "me@home"}
+    for name, value in {**given, "proxyPassword": "a b", "noProxyUrls": ["http://own.example/x", "other.example"]}.items():
+        QgsSettings().setValue(f"proxy/{name}", value)
+    environment = engine_environment()
+    QgsSettings().remove("proxy")
+    address = {
+        "HttpProxy": "http://me%40home:a%20b@proxy.example:3128",
+        "Socks5Proxy": "socks5h://me%40home:a%20b@proxy.example:3128",
+    }
+    assert environment.value("https_proxy") == environment.value("http_proxy") == address.get(kind, "")
+    if kind in address:
+        assert environment.value("no_proxy") == "own.example,other.example,127.0.0.1"
+    assert engine_environment().value("https_proxy") == ""
+
+
+def test_what_the_environment_says_of_proxies_counts_more(configured, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://mine.example:1")
+    for name, value in {"proxyEnabled": True, "proxyType": "HttpProxy", "proxyHost": "proxy.example"}.items():
+        QgsSettings().setValue(f"proxy/{name}", value)
+    environment = engine_environment()
+    QgsSettings().remove("proxy")
+    assert environment.value("https_proxy") == ""
+    assert environment.value("HTTPS_PROXY") == "http://mine.example:1"
+
+
 def test_the_steps_of_an_outline_follow_the_preset_and_the_other_way_round(plugin):
     panel, told = plugin.dock.finish, []
     panel.changed.connect(told.append)
