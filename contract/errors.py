@@ -161,6 +161,12 @@ class CrsMissing(RasterLassoError):
     )
 
 
+class SettingUnusable(RasterLassoError):
+    """A variable of the environment, or a setting, has a value that is none of its kind."""
+
+    template = QT_TRANSLATE_NOOP("RasterLasso", "{name} is {value!r}, and {expected} belongs there. Correct it, or remove it.")
+
+
 class CacheUnwritable(RasterLassoError):
     """Encoded tiles can't be kept on disk."""
 

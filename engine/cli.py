@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import sys
 import warnings
 from importlib.metadata import entry_points
@@ -13,6 +15,8 @@ from .commands import boxes, doctor, encode, models, refine, replay, segment
 from .commands.terminal import EXIT_FAILED, join_coordinates
 
 EXIT_INTERRUPTED = 130
+EXIT_PIPE_CLOSED = 141
+"""As the shell has it for programs that a closed pipe ends."""
 
 VERBS = {
     "segment": segment,
@@ -30,10 +34,18 @@ ENTRY_POINTS = "rasterlasso.commands"
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, 2 on an error (one line on standard error), 130 on Ctrl+C."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files need be no UTF-8
     arguments = _parser().parse_args(join_coordinates(sys.argv[1:] if argv is None else argv))
     warnings.showwarning = _show_warning
     try:
-        return int(arguments.run(arguments))
+        code = int(arguments.run(arguments))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # nobody reads any more: nothing is left to say, at the end of the interpreter either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_PIPE_CLOSED
     except RasterLassoError as error:
         print(f"rasterlasso: {error}", file=sys.stderr)
         return EXIT_FAILED

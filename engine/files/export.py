@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -55,7 +56,8 @@ class Record:
         area = area_m2(found.polygon, found.crs_wkt)
         text = prompts_text(prompts, prompts_crs or crs_code(found.crs_wkt))
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        return cls(found.polygon, found.score, found.model, found.level, area, source, properties, found.gsd_m, text, now)
+        name = os.fsencode(source).decode(errors="replace")  # names of files need be no UTF-8
+        return cls(found.polygon, found.score, found.model, found.level, area, name, properties, found.gsd_m, text, now)
 
 
 DRIVERS = {

@@ -30,6 +30,9 @@ from rasterio.windows import Window as RasterioWindow
 from ...contract.errors import RasterError, RasterNotFound, RasterServerFailed, RasterUnreadable, RasterUnsupported
 from ..tiles.grid import TILE_PX, TileGrid, Window
 
+ANY_CRS = "EPSG:3857"
+"""Stands for an unknown CRS while pixels are warped into it from itself."""
+
 GDAL_CACHE_BYTES = 256 << 20
 """Decoded blocks that GDAL keeps; its own default is a share of the machine's memory."""
 
@@ -70,8 +73,10 @@ class RasterSource:
         except BaseException:
             self._base.close()
             raise
-        self.transform: Affine = self._dataset.transform if has_georeference else Affine.scale(1.0, -1.0)
-        self.crs_wkt: str | None = self._dataset.crs.to_wkt() if self._dataset.crs else None
+        is_warped = self._dataset is not self._base
+        self.transform: Affine = self._dataset.transform if has_georeference or is_warped else Affine.scale(1.0, -1.0)
+        has_crs = bool(self._base.gcps[1] if is_warped else self._dataset.crs)
+        self.crs_wkt: str | None = self._dataset.crs.to_wkt() if has_crs else None
         self.width_px: int = self._dataset.width
         self.height_px: int = self._dataset.height
         self.has_failed = False
@@ -149,14 +154,21 @@ class RasterSource:
         if resampling is None:
             resampling = Resampling.bilinear if window.width_px > window.x1 - window.x0 else Resampling.average
         with self._reading():
-            data = self._dataset.read(
-                list(bands), window=_rasterio_window(window), out_shape=(len(bands), *window.shape), resampling=resampling
-            )
+            data = self._values(bands, window, resampling)
         is_declared = self._dataset.nodata is not None and np.isnan(self._dataset.nodata)
         is_mixed = resampling is not Resampling.nearest and np.issubdtype(data.dtype, np.floating) and not is_declared
         if is_mixed and np.isnan(data).any():  # one NaN that is not declared makes NaN of all that it is averaged with
             data = np.where(np.isnan(data), self.read(bands, window, resampling=Resampling.nearest), data)
         return np.asarray(data)
+
+    def _values(self, bands: tuple[int, ...], window: Window, resampling: Resampling) -> npt.NDArray[Any]:
+        """(bands, rows, columns); bands of several types, as a VRT may have, one by one in their common type."""
+        given = {"window": _rasterio_window(window), "resampling": resampling}
+        kinds = {np.dtype(self._dataset.dtypes[band - 1]) for band in bands}
+        if len(kinds) == 1:
+            return np.asarray(self._dataset.read(list(bands), out_shape=(len(bands), *window.shape), **given))
+        each = [self._dataset.read(band, out_shape=window.shape, **given) for band in bands]
+        return np.stack(each).astype(np.result_type(*kinds), copy=False)
 
     def read_valid(self, bands: tuple[int, ...], window: Window) -> npt.NDArray[np.bool_]:
         """(rows, columns), true where the raster has data: no nodata, transparent, masked, NaN or infinite pixel."""
@@ -219,6 +231,8 @@ def _shown(path: str) -> str:
 
 def _open(path: str) -> tuple[Any, bool]:
     """The dataset, and whether anything says where it lies."""
+    if any("\ud800" <= each <= "\udfff" for each in path):
+        raise RasterUnsupported(path=path, reason="has a name that is not UTF-8; rename it")
     is_local = "://" not in path and not path.startswith("/vsi") and ":" not in path[2:] and not path.lstrip().startswith("<")
     if is_local and not Path(path).exists():
         raise RasterNotFound(path=path)
@@ -235,18 +249,18 @@ def _gdal(path: str) -> Iterator[None]:
     try:
         with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES, **HTTP):
             yield
-    except (RasterioError, CPLE_BaseError, UnicodeDecodeError) as error:
+    except (RasterioError, CPLE_BaseError, UnicodeError) as error:
         kind = RasterServerFailed if path.startswith(SERVERS) else RasterUnreadable
         raise kind(path=path, reason=_reason(error)) from error
 
 
 def _placed(dataset: Any) -> Any:
+    """Warped where ground control points alone say where it lies, as QGIS shows it; they need not say in which CRS."""
     gcps, gcp_crs = dataset.gcps
-    if gcps and gcp_crs and dataset.transform.is_identity:
-        return WarpedVRT(
-            dataset, src_crs=gcp_crs, crs=gcp_crs, resampling=Resampling.bilinear, add_alpha=dataset.nodata is None
-        )
-    return dataset
+    if not gcps or not dataset.transform.is_identity:
+        return dataset
+    crs = gcp_crs or ANY_CRS
+    return WarpedVRT(dataset, src_crs=crs, crs=crs, resampling=Resampling.bilinear, add_alpha=dataset.nodata is None)
 
 
 def _rasterio_window(window: Window) -> RasterioWindow:

@@ -9,7 +9,15 @@ from contextlib import suppress
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ...contract.errors import EngineBroken, NothingFound, PromptError, ProtocolError, RasterLassoError, first_line
+from ...contract.errors import (
+    EngineBroken,
+    NothingFound,
+    PromptError,
+    ProtocolError,
+    RasterLassoError,
+    SettingUnusable,
+    first_line,
+)
 from ...contract.protocol import Item, Message, Notice, Progress, Request
 from ...contract.requests import LearnParams, PrefetchParams, SegmentParams
 from ..tasks.table import TASKS, Task
@@ -211,7 +219,12 @@ class Ops:
         from ..segmenting.session import Segmenter
         from ..tiles.disk_store import TileStore, default_folder, default_limit_bytes
 
-        segmenter = Segmenter(store=TileStore(default_folder(), default_limit_bytes(), self._notify))
+        try:
+            folder, limit_bytes = default_folder(), default_limit_bytes()
+        except SettingUnusable as error:  # clicks work without; the user is told once
+            self._notify(error)
+            folder, limit_bytes = None, 0
+        segmenter = Segmenter(store=TileStore(folder, limit_bytes, self._notify))
         segmenter.model(DEFAULT_MODEL)
         return segmenter
 

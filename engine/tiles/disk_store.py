@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...contract.errors import CacheUnwritable, RasterLassoError, first_line
+from ...contract.errors import CacheUnwritable, RasterLassoError, SettingUnusable, first_line
 from ...models.base import FloatArray, Mask
 from .grid import Tile
 
@@ -50,6 +50,8 @@ ABANDONED_SECONDS = 3600
 
 MOST_WAITING = 4
 """Tiles waiting to be written; encoding waits for the disk when there are more."""
+
+LIMIT_VARIABLE = "RASTERLASSO_CACHE_GB"
 
 Notify = Callable[[RasterLassoError], None]
 
@@ -197,8 +199,15 @@ def default_folder() -> Path | None:
 
 
 def default_limit_bytes() -> int:
-    """`RASTERLASSO_CACHE_GB`, else 10 GB."""
-    return int(float(os.environ.get("RASTERLASSO_CACHE_GB", "10")) * 1e9)
+    """`RASTERLASSO_CACHE_GB`, else 10 GB; raises `SettingUnusable`."""
+    given = os.environ.get(LIMIT_VARIABLE, "10")
+    try:
+        limit = float(given.replace(",", "."))
+    except ValueError:
+        limit = math.nan
+    if not 0 <= limit < math.inf:
+        raise SettingUnusable(name=LIMIT_VARIABLE, value=given, expected="a number of gigabytes")
+    return int(limit * 1e9)
 
 
 def group_name(*identity: str) -> str:

@@ -1,4 +1,6 @@
 import json
+import os
+import shutil
 import subprocess
 import sys
 import warnings
@@ -213,3 +215,41 @@ def test_values_that_a_format_can_not_hold_are_told_in_one_line(capsys, image, t
     code, _, [line] = run(capsys, "segment", image, "--prompts", prompts, "-o", tmp_path / "out.parquet")
     assert code == 2
     assert "out.parquet" in line
+
+
+def launched(*arguments, **environment):
+    """The command line in a process of its own, as the plugin's folder starts it."""
+    launcher = Path(__file__).resolve().parents[2] / "engine" / "launch.py"
+    command = [sys.executable, "-I", "-B", str(launcher), *arguments]
+    return command, {**os.environ, **environment}
+
+
+@pytest.mark.parametrize("value", ["ten", "-1", "nan", "inf", ""])
+def test_a_setting_of_no_sense_is_one_line(image, tmp_path, value):
+    command, environment = launched(
+        "segment", image, "--point", CLICK, "-o", str(tmp_path / "o.gpkg"), RASTERLASSO_CACHE_GB=value
+    )
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 2
+    [line] = run.stderr.splitlines()
+    assert "RASTERLASSO_CACHE_GB" in line
+
+
+def test_a_pipe_that_nobody_reads_is_silence():
+    command, environment = launched("models", "list")
+    reader = subprocess.Popen(["true"], stdin=subprocess.PIPE)
+    reader.wait()
+    run = subprocess.run(command, env=environment, stdout=reader.stdin, stderr=subprocess.PIPE, text=True, timeout=60)
+    reader.stdin.close()
+    assert run.stderr == ""
+    assert run.returncode == cli.EXIT_PIPE_CLOSED
+
+
+def test_a_raster_whose_name_is_no_utf_8_is_one_line(image, tmp_path):
+    odd = os.fsencode(tmp_path) + b"/gr\xfcn.tif"
+    shutil.copy(image, odd)
+    command, environment = launched("segment", odd, "--point", CLICK, "-o", str(tmp_path / "o.gpkg"))
+    run = subprocess.run(command, env=environment, capture_output=True, timeout=60)
+    assert run.returncode == 2
+    assert len(run.stderr.splitlines()) == 1
+    assert b"rename it" in run.stderr

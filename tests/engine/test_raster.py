@@ -6,7 +6,6 @@ import rasterio
 from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
-from rasterio.control import GroundControlPoint
 
 from rasterlasso.contract.errors import RasterError, RasterNotFound, RasterUnreadable, RasterUnsupported
 from rasterlasso.contract.looks import Stretch
@@ -286,3 +285,53 @@ def test_ground_control_points_that_place_nothing_are_refused(tmp_path, field_im
         dataset.write(field_image)
     with pytest.raises(RasterUnreadable, match=r"gcps\.tif"):
         RasterSource(path)
+
+
+def test_bands_of_different_types_are_read_in_their_common_type(make_raster, field_image, tmp_path):
+    """As gdalbuildvrt -separate puts them together."""
+    make_raster(field_image[:1], "1.tif")
+    make_raster(field_image[1:2].astype(np.float32) / 255, "2.tif")
+    make_raster(field_image[2:].astype(np.uint16) * 10, "3.tif")
+    bands = "".join(
+        f'<VRTRasterBand dataType="{kind}" band="{number}"><SimpleSource><SourceFilename relativeToVRT="1">{number}.tif'
+        "</SourceFilename><SourceBand>1</SourceBand></SimpleSource></VRTRasterBand>"
+        for number, kind in ((1, "Byte"), (2, "Float32"), (3, "UInt16"))
+    )
+    path = tmp_path / "mixed.vrt"
+    path.write_text(
+        '<VRTDataset rasterXSize="400" rasterYSize="300"><SRS>EPSG:32613</SRS>'
+        f"<GeoTransform>500000, 2, 0, 4500000, 0, -2</GeoTransform>{bands}</VRTDataset>"
+    )
+    with RasterSource(str(path)) as source:
+        assert source.read((1, 2, 3), whole(source)).dtype == np.float32
+        image, valid = Radiometry.of(source).render(source, whole(source))
+    assert valid.all()
+    inside, outside = image[120:160, 80:160].mean(axis=(0, 1)), image[200:, 200:].mean(axis=(0, 1))
+    assert (inside - outside > 60).all()
+
+
+def test_ground_control_points_need_no_crs(make_raster, field_image, tmp_path):
+    """QGIS places a raster by them all the same."""
+    make_raster(field_image, "plain.tif")
+    points = "".join(
+        f'<GCP Id="" Pixel="{col}" Line="{row}" X="{500_000 + 2 * col}" Y="{4_500_000 - 2 * row}"/>'
+        for col, row in ((0, 0), (400, 0), (0, 300), (400, 300))
+    )
+    bands = "".join(
+        f'<VRTRasterBand dataType="Byte" band="{band}"><SimpleSource><SourceFilename relativeToVRT="1">plain.tif'
+        f"</SourceFilename><SourceBand>{band}</SourceBand></SimpleSource></VRTRasterBand>"
+        for band in (1, 2, 3)
+    )
+    path = tmp_path / "gcps.vrt"
+    path.write_text(f'<VRTDataset rasterXSize="400" rasterYSize="300"><GCPList>{points}</GCPList>{bands}</VRTDataset>')
+    with RasterSource(str(path)) as source:
+        assert source.crs_wkt is None
+        middle = source.to_map(np.array([[source.width_px / 2, source.height_px / 2]]))[0]
+        image, _ = Radiometry.of(source).render(source, whole(source))
+    assert middle == pytest.approx((500_400, 4_499_700), abs=2)
+    assert image[140, 120].astype(int).mean() > image[250, 300].astype(int).mean() + 60
+
+
+def test_a_name_that_is_no_utf_8_is_refused_in_words(make_raster, field_image):
+    with pytest.raises(RasterUnsupported, match="rename it"):
+        RasterSource("/somewhere/gr\udcfcn.tif")
