@@ -6,6 +6,7 @@ import rasterio
 from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
+from rasterio.control import GroundControlPoint
 
 from rasterlasso.contract.errors import RasterError, RasterNotFound, RasterUnreadable, RasterUnsupported
 from rasterlasso.contract.looks import Stretch
