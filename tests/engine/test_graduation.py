@@ -40,13 +40,22 @@ def test_weights_ship_only_if_better_and_worse_in_no_class(gains, reason):
         assert any(reason in each for each in verdict.reasons)
 
 
+def test_a_first_click_that_gives_less_is_no_gain():
+    ious = (0.59, 0.9, 0.95)
+    later = [
+        Pair(each.shipped, trial(each.new.scene, "field", number, ious)) for number, each in enumerate(pairs([("field", 0.0)]))
+    ]
+    [reason] = graduation.judge(later).reasons
+    assert "IoU@1 falls" in reason
+
+
 def test_a_gain_that_may_be_chance_is_none():
     mixed = [*pairs([("field", 0.2)])[:5], *pairs([("water", -0.05)])[:5], *pairs([("tree", 0.0)])]
     assert any("chance" in each for each in graduation.judge(mixed).reasons)
 
 
 def test_the_interval_comes_from_scenes_not_objects():
-    low, high = graduation.interval(pairs([("field", 0.1), ("tree", 0.0)]), 1)
+    low, high = graduation.interval(pairs([("field", 0.1), ("tree", 0.0)]), lambda pair: pair.gain(1))
     assert low < 0.05 < high
 
 
