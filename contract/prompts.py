@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -67,24 +66,9 @@ class Prompts:
             box = None if corners is None else Box(*_four(corners))
             if polygon is not None:
                 bytes.fromhex(polygon)
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ProtocolError(reason=f"bad prompts, {error}") from error
         return cls(points, box, polygon)
-
-
-def prompts_text(prompts: Prompts, crs: str | None) -> str:
-    """What a field of a layer keeps: the prompts, and their CRS as an authority's code or WKT."""
-    return json.dumps({"crs": crs, **prompts.to_wire()})
-
-
-def prompts_of_text(text: str) -> tuple[Prompts, str | None]:
-    """Inverse of `prompts_text`; raises `ProtocolError`."""
-    try:
-        body = json.loads(text)
-        prompts, crs = Prompts.from_wire(body), body.get("crs")
-    except ValueError as error:
-        raise ProtocolError(reason=f"bad prompts, {error}") from error
-    return prompts, None if crs is None else str(crs)
 
 
 def _four(corners: Any) -> tuple[float, float, float, float]:

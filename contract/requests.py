@@ -30,6 +30,9 @@ class SegmentParams(Wire):
 
     finish: Finish = PRESETS["raw"]
 
+    with_others: bool = True
+    """Whether the model's other answers are wanted, too."""
+
 
 @dataclass(frozen=True)
 class LearnParams(Wire):

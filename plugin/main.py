@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qgis.core import Qgis, QgsApplication, QgsEditFormConfig, QgsProject, QgsRasterLayer, QgsVectorLayer
+from qgis.core import Qgis, QgsApplication, QgsProject, QgsRasterLayer, QgsVectorLayer
 from qgis.gui import QgisInterface
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtGui import QIcon
@@ -27,6 +27,7 @@ from .runtime.environment import engine_python, managed_folder
 from .runtime.installing import EngineInstaller
 from .settings import Settings
 from .target.layer_jobs import LayerJobs
+from .target.placing import opens_form
 from .translation import error_text, tr
 
 try:
@@ -234,9 +235,8 @@ class RasterLassoPlugin:
         self.dock.show_install_progress(None)
 
     def _open_form(self, layer: QgsVectorLayer, feature_ids: list[int]) -> None:
-        """Where the layer asks for its form after each new feature; QGIS's own default would stop the hand each time."""
         assert self._iface is not None
-        if layer.editFormConfig().suppress() == QgsEditFormConfig.FeatureFormSuppress.SuppressOff:
+        if opens_form(layer):
             for feature_id in feature_ids:
                 self._iface.openFeatureForm(layer, layer.getFeature(feature_id), False, False)
 

@@ -8,17 +8,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import geopandas
-import pyogrio
-from pyogrio.errors import DataLayerError, DataSourceError
 from shapely import to_wkb
 
 from ...contract.errors import LayerUnreadable
 from ...contract.looks import PRESETS
+from ...contract.recipe import Recipe
 from ...contract.requests import SegmentObjectsParams, Shape, ShapesParams
 from ...models import registry
 from .. import api
 from ..files.export import Record, check_output, write
+from ..files.reading import read_layer
 from ..tasks.segment_objects import Segmented
 from ..tasks.table import TASKS
 from .terminal import EXIT_FAILED, Progress
@@ -68,7 +67,8 @@ def _record(
         print(f"rasterlasso: object {number}: {item.error}", file=sys.stderr)
     if item.found is None:
         return None
-    record = Record.of(item.found, params.image, properties[item.id], item.prompts, params.crs)
+    recipe = Recipe(item.prompts, params.crs, params.finish, params.stretch)
+    record = Record.of(item.found, params.image, properties[item.id], recipe)
     area = "" if record.area_m2 is None else f", {record.area_m2:,.1f} m²"
     print(f"{number}: score {item.found.score:.2f}, level {item.found.level}{area}, {item.found.seconds:.2f} s")
     return record
@@ -79,12 +79,7 @@ def read_shapes(path: Path, layer: str | None) -> tuple[tuple[Shape, ...], str |
 
     Features without a geometry are left out. Raises `LayerUnreadable`.
     """
-    try:
-        frame: geopandas.GeoDataFrame = pyogrio.read_dataframe(path, layer=layer)
-    except (DataSourceError, DataLayerError, ValueError) as error:
-        raise LayerUnreadable(path=str(path), reason=str(error)) from error
-    if not isinstance(frame, geopandas.GeoDataFrame):
-        raise LayerUnreadable(path=str(path), reason="it has no geometries")
+    frame = read_layer(path, layer)
     frame = frame[~(frame.geometry.isna() | frame.geometry.is_empty)]
     if frame.empty:
         raise LayerUnreadable(path=str(path), reason="no feature of it has a geometry")
@@ -97,7 +92,7 @@ def add_of_layer(command: argparse.ArgumentParser, task: str, what: str) -> None
     """A verb that runs a task on the geometries of a file."""
     command.add_argument("image", metavar="IMAGE", help="a raster that GDAL opens")
     command.add_argument("layer", metavar="LAYER", type=Path, help=what)
-    command.add_argument("--layer-name", metavar="NAME", help="the layer within the file (default: its first)")
+    command.add_argument("--layer-name", metavar="NAME", help="the layer within the file (default: the only one)")
     add_common(command)
     command.set_defaults(run=lambda arguments: _run_of_layer(task, arguments))
 

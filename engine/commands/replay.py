@@ -25,7 +25,9 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("--image", metavar="IMAGE", required=True, help="the raster to look at now")
     command.add_argument("--layer-name", metavar="NAME", help="the layer within the file (default: the only one)")
     command.add_argument("--model", help="see `rasterlasso models` (default: the one that each feature was made with)")
-    command.add_argument("--finish", choices=list(PRESETS), default="raw", help="how outlines are drawn (default: %(default)s)")
+    command.add_argument(
+        "--finish", choices=list(PRESETS), help="outline style (default: the one that each feature was made with)"
+    )
     command.add_argument("-o", "--output", metavar="OUT", type=Path, help="default: beside LAYER, its name with -replayed")
     command.set_defaults(run=_replay)
 
@@ -38,7 +40,8 @@ def _replay(arguments: argparse.Namespace) -> int:
     shown = Progress(sys.stderr)
     rows = []
     with api.segmenter() as segmenter:
-        for row in replay.replayed(segmenter, features, arguments.image, arguments.model, PRESETS[arguments.finish]):
+        finish = None if arguments.finish is None else PRESETS[arguments.finish]
+        for row in replay.replayed(segmenter, features, arguments.image, arguments.model, finish):
             rows.append(row)
             shown(f"feature {len(rows)} of {len(features)}", len(rows) / len(features))
     shown.clear()

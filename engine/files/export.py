@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,11 @@ from pyproj.exceptions import ProjError
 from shapely import MultiPolygon, Polygon
 
 from ...contract.errors import OutputUnsupported, OutputUnwritable
-from ...contract.prompts import Prompts, prompts_text
+from ...contract.recipe import Recipe
 from ...contract.replacing import put_file, put_layer, put_shapefile
 from ..rasters.ground import area_m2, crs_code
 from ..segmenting.answer import Segmentation
+from .globe import on_globe
 
 LAYER = "polygons"
 
@@ -43,18 +44,16 @@ class Record:
     properties: Mapping[str, Any] = field(default_factory=dict)
     gsd_m: float | None = None
     prompts: str | None = None
-    """See `prompts.prompts_text`."""
+    """See `Recipe.to_text`."""
 
     created: str | None = None
     """Time in UTC, ISO 8601."""
 
     @classmethod
-    def of(
-        cls, found: Segmentation, source: str, properties: Mapping[str, Any], prompts: Prompts, prompts_crs: str | None
-    ) -> Record:
-        """The record of an answer, with the caller's own properties of the object. prompts_crs: None for the raster's."""
+    def of(cls, found: Segmentation, source: str, properties: Mapping[str, Any], recipe: Recipe) -> Record:
+        """The record of an answer, with the caller's own properties of the object. recipe: without a CRS in the raster's."""
         area = area_m2(found.polygon, found.crs_wkt)
-        text = prompts_text(prompts, prompts_crs or crs_code(found.crs_wkt))
+        text = replace(recipe, crs=recipe.crs or crs_code(found.crs_wkt)).to_text()
         now = datetime.now(UTC).isoformat(timespec="seconds")
         name = os.fsencode(source).decode(errors="replace")  # names of files need be no UTF-8
         return cls(found.polygon, found.score, found.model, found.level, area, name, properties, found.gsd_m, text, now)
@@ -121,7 +120,7 @@ def _in_wgs84(frame: geopandas.GeoDataFrame, path: Path) -> geopandas.GeoDataFra
     if not np.isfinite(found.total_bounds).all() and np.isfinite(frame.total_bounds).all():
         reason = "GeoJSON is in WGS 84, and not all of the polygons can be placed there; choose .gpkg"
         raise OutputUnwritable(path=str(path), reason=reason)
-    return found
+    return found.set_geometry(found.geometry.map(on_globe, na_action="ignore"))
 
 
 def _write_new(frame: geopandas.GeoDataFrame, path: Path, name: str) -> None:

@@ -81,10 +81,15 @@ def spread_answer(
 
 
 def polygons_of(query: Query, found: FirstLook) -> list[PolygonCandidate]:
-    """Raw outlines of what a tile showed, best first; raises `NothingFound`."""
+    """Raw outlines of what a tile showed, best first; raises `NothingFound`.
+
+    Of the others those that the tile cuts off are left out: nobody finds out how they go on.
+    """
+    first, *others = found.candidates
+    whole = (each for each in others if not query.goes_on_beyond(found, each.logits))
     polygons = [
         PolygonCandidate(polygon, candidate.score)
-        for candidate in found.candidates
+        for candidate in (first, *whole)
         if (polygon := polygon_of(candidate, found, query.scene.source)) is not None
     ]
     if not polygons:

@@ -11,6 +11,7 @@ from shapely import MultiPolygon, Polygon
 
 from ...contract.errors import PolygonUnusable, PromptMissing, PromptNotANumber, PromptOnNodata, PromptOutsideRaster
 from ...contract.prompts import Prompts
+from ...contract.wkb import checked_wkb
 from ...models.base import FloatImage, Mask, PixelPrompts
 from ..outlines.contours import burnt, polygonal
 from ..rasters.source import RasterSource
@@ -82,7 +83,7 @@ def _place_box(source: RasterSource, box: tuple[float, float, float, float]) -> 
 def from_hex(wkb_hex: str) -> shapely.Geometry:
     """The shape of a polygon prompt; raises `PolygonUnusable`."""
     try:
-        return shapely.from_wkb(bytes.fromhex(wkb_hex))
+        return shapely.from_wkb(checked_wkb(wkb_hex))
     except (ValueError, shapely.GEOSException) as error:
         raise PolygonUnusable(reason=str(error)) from error
 

@@ -20,13 +20,12 @@ from ..encoding.ahead import encode_ahead
 from ..encoding.clock import Checkpoint, Clock
 from ..encoding.encodings import Encodings
 from ..outlines.contours import burnt
-from ..outlines.finish import finished
 from ..rasters.scene import Scene, Scenes
 from ..rasters.source import RasterSource
 from ..tiles.disk_store import TileStore, group_name
 from ..tiles.grid import TILE_PX, PixelBox, Tile
 from ..tiles.memory_cache import TileCache
-from .answer import Segmentation, answer_of, polygon_of, polygons_of, spread_answer
+from .answer import Segmentation, answer_of, polygons_of, spread_answer
 from .placement import NativePrompts, place, to_tile
 from .query import Found, Query
 
@@ -206,19 +205,25 @@ class Segmenter:
         learned: bool = False,
         stretch: Stretch | None = None,
         finish: Finish = PRESETS["raw"],
-    ) -> Polygon | MultiPolygon | None:
-        """The best answer where the tile is encoded already, else None: no tile is read, no coarser level is tried.
+        most: int = 1,
+    ) -> Segmentation | None:
+        """What `segment` would answer, with at most so many candidates, where that costs nothing; else None.
 
-        Raises `RasterError`s, `PromptError`s, `ModelUnknown`, `ModelFailed`.
+        No tile is read, and of what is larger than its tile nothing is told, since that is found out in several. Raises
+        `RasterError`s, `PromptError`s, `ModelUnknown`, `ModelFailed`.
         """
         query = self._query(_Ask(path, model, learned, level, stretch), prompts)
         tile = query.tile(query.level_holding(level))
         encoded = query.encodings.kept(tile)
         if encoded is None:
             return None
-        found = query.look(tile, encoded, most=1)
-        polygon = polygon_of(found.candidates[0], found, query.scene.source) if found.candidates else None
-        return None if polygon is None else finished(polygon, query.scene.source, tile.level, finish)
+        found = query.look(tile, encoded, most=most)
+        if not found.candidates or query.goes_on_beyond(found, found.candidates[0].logits):
+            return None
+        try:
+            return answer_of(query, finish, polygons_of(query, found), tile.level)
+        except NothingFound:
+            return None
 
     def prefetch(
         self,

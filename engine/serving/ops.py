@@ -20,6 +20,7 @@ from ...contract.errors import (
 )
 from ...contract.protocol import Item, Message, Notice, Progress, Request
 from ...contract.requests import LearnParams, PrefetchParams, SegmentParams
+from ...contract.wkb import checked_wkb
 from ..tasks.table import TASKS, Task
 from .inbox import Inbox, RequestCancelled
 
@@ -142,12 +143,12 @@ class Ops:
         return send
 
     def _glance(self, request: Request) -> dict[str, Any]:
-        """What a click would give, where that costs nothing; no polygon elsewhere."""
-        import shapely
+        """What a click would give, where that costs nothing; nothing elsewhere."""
+        from ...models.base import MOST_CANDIDATES
 
         params = SegmentParams.from_wire(request.params)
         try:
-            polygon = self.segmenter().glance(
+            found = self.segmenter().glance(
                 params.image,
                 params.prompts,
                 model=params.model,
@@ -155,10 +156,11 @@ class Ops:
                 learned=params.learned,
                 stretch=params.stretch,
                 finish=params.finish,
+                most=MOST_CANDIDATES if params.with_others else 1,
             )
         except PromptError:
-            polygon = None
-        return {"wkb_hex": None if polygon is None else shapely.to_wkb(polygon, hex=True)}
+            found = None
+        return {"found": None if found is None else _result(found)}
 
     def _prefetch(self, request: Request) -> dict[str, Any]:
         params = PrefetchParams.from_wire(request.params)
@@ -192,8 +194,8 @@ class Ops:
 
         params = LearnParams.from_wire(request.params)
         try:
-            polygon = shapely.from_wkb(params.wkb_hex)
-        except shapely.GEOSException as error:
+            polygon = shapely.from_wkb(checked_wkb(params.wkb_hex))
+        except (ValueError, shapely.GEOSException) as error:
             raise ProtocolError(reason=f"bad learn parameters, {error}") from error
 
         def checkpoint(stage: str, fraction: float) -> None:

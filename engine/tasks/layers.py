@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyogrio
 import shapely
-from pyogrio.errors import DataLayerError, DataSourceError
 
-from ...contract.errors import BordersNotShared, LayerUnreadable, ProtocolError
+from ...contract.errors import BordersNotShared, ProtocolError
+from ...contract.wkb import checked_wkb
 from ..files.export import write_frame
+from ..files.reading import read_layer
 from ..outlines.contours import polygonal
 
 Params = dict[str, Any]
@@ -25,7 +25,7 @@ def simplify(params: Params) -> Params:
     the polygons there are; else their outer borders stay.
     """
     try:
-        shapes = shapely.from_wkb([bytes.fromhex(each) for each in params["wkb_hex"]])
+        shapes = shapely.from_wkb([checked_wkb(each) for each in params["wkb_hex"]])
         tolerance, is_whole = float(params["tolerance"]), bool(params.get("is_whole", True))
     except (KeyError, TypeError, ValueError, shapely.GEOSException) as error:
         raise ProtocolError(reason=f"bad shapes, {error!r}") from error
@@ -40,11 +40,8 @@ def simplify(params: Params) -> Params:
 def convert(params: Params) -> Params:
     """A layer from one file to another, in the format of its suffix; raises `LayerUnreadable` and as `export.write`."""
     try:
-        source, target = str(params["source"]), Path(str(params["target"]))
-        frame = pyogrio.read_dataframe(source)
+        source, target = Path(str(params["source"])), Path(str(params["target"]))
     except KeyError as error:
         raise ProtocolError(reason=f"bad conversion, {error!r}") from error
-    except (DataSourceError, DataLayerError) as error:
-        raise LayerUnreadable(path=source, reason=str(error)) from error
-    write_frame(frame, target)
+    write_frame(read_layer(source), target)
     return {}

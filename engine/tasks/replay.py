@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import geopandas
 import numpy as np
 import pandas
-import pyogrio
-from pyogrio.errors import DataLayerError, DataSourceError
+from pyproj import CRS
 from pyproj.exceptions import ProjError
 from shapely import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
-from ...contract.errors import CrsUnknown, LayerUnreadable, NothingFound, PromptError, ProtocolError, ProvenanceMissing
+from ...contract.errors import CrsUnknown, NothingFound, PromptError, ProtocolError, ProvenanceMissing
 from ...contract.looks import Finish
-from ...contract.prompts import Prompts, prompts_of_text
+from ...contract.recipe import Recipe, chosen
 from ...models.registry import DEFAULT_MODEL
 from ..files.export import write_frame
+from ..files.globe import on_globe
+from ..files.reading import read_layer
 from ..rasters.ground import area_m2, gsd_m
 from ..segmenting.answer import Segmentation
 from ..segmenting.reproject import reprojected
@@ -43,27 +44,18 @@ class Replayed:
 
 def read(path: Path, layer: str | None = None) -> geopandas.GeoDataFrame:
     """A layer with prompts; raises `LayerUnreadable` and `ProvenanceMissing`."""
-    try:
-        features = pyogrio.read_dataframe(path, layer=layer or _only_layer(path))
-    except (DataSourceError, DataLayerError) as error:
-        raise LayerUnreadable(path=str(path), reason=str(error)) from error
+    features = read_layer(path, layer)
     if PROMPTS not in features.columns or features[PROMPTS].isna().all():
         raise ProvenanceMissing(path=str(path))
     return features
 
 
-def _only_layer(path: Path) -> str:
-    """Raises `LayerUnreadable` where a file has several layers, but for the one that QGIS keeps styles in."""
-    names = [name for name, geometry_type in pyogrio.list_layers(path) if geometry_type is not None]
-    if len(names) != 1:
-        raise LayerUnreadable(path=str(path), reason=f"it has the layers {', '.join(names)}; --layer-name tells which")
-    return str(names[0])
-
-
 def replayed(
-    segmenter: Segmenter, features: geopandas.GeoDataFrame, image: str, model: str | None, finish: Finish
+    segmenter: Segmenter, features: geopandas.GeoDataFrame, image: str, model: str | None = None, finish: Finish | None = None
 ) -> Iterator[Replayed]:
-    """Each feature, asked again in turn at the ground size of pixels that it had. model: None for each feature's own.
+    """Each feature, asked again in turn at the ground size of pixels that it had, and drawn as it was.
+
+    model, finish: None for each feature's own. A stretch that was the user's is taken for imagery of the same name only.
 
     Raises `RasterError`s, `ModelUnknown`, `ModelFailed`, `CrsMissing` and `CrsUnknown`.
     """
@@ -72,9 +64,17 @@ def replayed(
     for _, feature in features.iterrows():
         asked = model or _text(feature, "model") or DEFAULT_MODEL
 
-        def ask(prompts: Prompts, crs: str | None, model: str = asked, level: int = _level(feature, native_m)) -> Segmentation:
+        def ask(
+            recipe: Recipe,
+            model: str = asked,
+            level: int = _level(feature, native_m),
+            is_same: bool = _name(_text(feature, "source")) == _name(image),
+        ) -> Segmentation:
+            crs, prompts = recipe.crs, recipe.prompts
             own = prompts if crs is None else reprojected(prompts, crs, source.crs_wkt, image)
-            return segmenter.segment(image, own, model=model, level=level, finish=finish)
+            stretch = recipe.stretch if is_same else None
+            drawn = finish or recipe.finish or Finish()
+            return segmenter.segment(image, own, model=model, level=level, finish=drawn, stretch=stretch)
 
         yield _asked_again(feature, ask, features.crs)
 
@@ -96,17 +96,23 @@ def write(features: geopandas.GeoDataFrame, rows: list[Replayed], path: Path) ->
     write_frame(now, path)
 
 
-def _asked_again(feature: pandas.Series, ask: Callable[[Prompts, str | None], Segmentation], crs: object) -> Replayed:
-    text = _text(feature, PROMPTS)
+def _asked_again(feature: pandas.Series, ask: Callable[[Recipe], Segmentation], crs: CRS | None) -> Replayed:
+    kept = feature.get(PROMPTS)
     if not isinstance(feature.geometry, BaseGeometry) or feature.geometry.is_empty:
         return Replayed(None, None, None, "no geometry")
-    if text is None:
+    if not isinstance(kept, (str, dict)) or not kept:
         return Replayed(None, None, None, "no prompts")
     try:
-        prompts, prompts_crs = prompts_of_text(text)
-        found = ask(prompts, prompts_crs)
+        recipe = Recipe.of(kept)
+        found = ask(recipe)
+        areas = [each.polygon.area for each in found.candidates]
+        picked = found.candidates[chosen(areas, recipe.choice)]
+        found = replace(found, polygon=picked.polygon, score=picked.score)
         new = geopandas.GeoSeries([found.polygon], crs=found.crs_wkt)
-        shape = new.iloc[0] if crs is None or new.crs is None else new.to_crs(crs).iloc[0]
+        shape = new.iloc[0]
+        if crs is not None and new.crs is not None and new.crs != crs:
+            shape = new.to_crs(crs).iloc[0]
+            shape = on_globe(shape) if crs.is_geographic else shape
     except (ProtocolError, PromptError, NothingFound, CrsUnknown, ProjError) as error:
         return Replayed(None, None, None, str(error))
     old = feature.geometry.buffer(0)
@@ -120,6 +126,11 @@ def _level(feature: pandas.Series, native_m: float | None) -> int:
     if native_m and pandas.notna(gsd_m) and gsd_m > 0:
         return round(math.log2(gsd_m / native_m))
     return int(level) if pandas.notna(level) else 0
+
+
+def _name(path: str | None) -> str | None:
+    """Of a file, wherever it lies."""
+    return None if path is None else path.replace("\\", "/").rsplit("/", 1)[-1]
 
 
 def _text(feature: pandas.Series, name: str) -> str | None:

@@ -23,6 +23,7 @@ ASLANT_DEG = 1.0
 
 SIZE_KEYS = {"+": 1, "-": -1}
 CLASS_KEYS = frozenset("123456789")
+UNDO_KEYS = (Qt.Key.Key_Backspace, Qt.Key.Key_Delete)
 COMMAND_MODIFIERS = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.MetaModifier
 
 
@@ -33,7 +34,8 @@ class LassoTool(QgsMapTool):
 
     + and - turn the size dial, 1 to 9 choose the class (`class_chosen`). While there is a draft, Tab shows the model's next
     candidate, A adds what is clicked next, S subtracts it, X cuts along the next line, Backspace or Ctrl+Z takes the last
-    prompt back, Enter accepts, Esc clears, or stops what is under way. Without one these keys are QGIS's.
+    prompt back, Enter accepts, Esc clears, or stops what is under way. Without one these keys are QGIS's, but for Backspace and
+    Delete, which would delete the selected features of the active layer.
     """
 
     class_chosen = pyqtSignal(int)
@@ -135,6 +137,8 @@ class LassoTool(QgsMapTool):
             return partial(self._digitizer.lens.set_size, self._digitizer.lens.size + SIZE_KEYS[event.text()])
         if event.text() in CLASS_KEYS and not event.modifiers() & COMMAND_MODIFIERS:
             return partial(self.class_chosen.emit, int(event.text()))
+        if event.key() in UNDO_KEYS:
+            return self._digitizer.undo
         if self._digitizer.draft.is_empty:
             return None
         if event.matches(QKeySequence.StandardKey.Undo):
@@ -142,7 +146,6 @@ class LassoTool(QgsMapTool):
         if event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
             return None
         actions: dict[int, Callable[[], None]] = {
-            Qt.Key.Key_Backspace: self._digitizer.undo,
             Qt.Key.Key_Return: self._digitizer.accept,
             Qt.Key.Key_Enter: self._digitizer.accept,
             Qt.Key.Key_Escape: self._escape,

@@ -9,10 +9,13 @@ from qgis.core import QgsFeature, QgsGeometry, QgsRasterLayer, QgsVectorLayer
 
 from ...contract.client import Replies
 from ...contract.errors import RasterLassoError
+from ...contract.recipe import Recipe
 from ...contract.requests import SegmentResult
 from ..errors import NothingToAccept
+from ..geo.crs import crs_code
 from ..geo.wkb import to_hex
 from ..imagery.lens import Lens
+from ..imagery.stretch import stretch_of
 from ..runtime.engine_process import EngineProcess
 from ..target.placing import Placing
 from ..target.provenance import attributes, source_of
@@ -20,6 +23,7 @@ from ..target.target import Target
 from .candidates import Candidates
 from .draft import Draft, Kept
 from .pace import Pace
+from .preferred_sizes import PreferredSizes
 
 SHARED_PX = 3.0
 """Borders are shared with neighbours this near, in pixels of the level."""
@@ -40,8 +44,15 @@ class Acceptance:
         self._engine = engine
         self._on_failure = on_failure
         self.pace = Pace()
+        self.preferred = PreferredSizes()
         self.class_name: Any = ""
         self.share_borders = False
+
+    @property
+    def preference_key(self) -> tuple[Any, str]:
+        """Class and imagery of the next object."""
+        imagery = self._lens.imagery
+        return self.class_name, "" if imagery is None else imagery.id()
 
     def accept(self, draft: Draft, candidates: Candidates) -> tuple[QgsVectorLayer, list[QgsFeature]]:
         """Make features of a draft and the answers to it; the layer that they are in, and they.
@@ -52,13 +63,12 @@ class Acceptance:
         if kept is None or imagery is None:
             raise NothingToAccept()
         is_one = draft.kept is None
-        gives_it_again = is_one and candidates.is_whole and candidates.is_best
-        prompts = draft.prompts if gives_it_again else None
-        known = attributes(kept.answer, kept.score, prompts, self._lens.crs, source_of(imagery), self.class_name)
+        recipe = self._recipe(draft, candidates, imagery) if is_one and candidates.is_whole else None
+        known = attributes(kept.answer, kept.score, recipe, source_of(imagery), self.class_name)
         placing = self._placing(draft, kept.answer, imagery)
         layer, features = self._target.put(kept.pieces, self._lens.crs, known, placing)
-        if is_one:
-            candidates.remember(self.class_name)
+        if is_one and draft.unchanged is None:
+            self.preferred.note(self.preference_key, candidates)
         self.pace.count()
         if self._lens.learns and is_one:
             self._learn(kept.answer, kept.pieces[0])
@@ -69,7 +79,14 @@ class Acceptance:
         pixel = self._lens.pixel * max(1.0, 2.0**answer.level)
         layer_id, feature_id = draft.reopened or ("", None)
         is_same = self._target.layer is not None and self._target.layer.id() == layer_id
-        return Placing(shared, self._lens.has_data, pixel, feature_id if is_same else None, imagery.attribution())
+        replaces = feature_id if is_same else None
+        is_unchanged = draft.unchanged is not None
+        return Placing(shared, self._lens.has_data, pixel, replaces, imagery.attribution(), is_unchanged)
+
+    def _recipe(self, draft: Draft, candidates: Candidates, imagery: QgsRasterLayer) -> Recipe:
+        """What gives the object again."""
+        finish, crs = draft.finish(self._lens.finish), crs_code(self._lens.crs) or None
+        return Recipe(draft.prompts, crs, finish, stretch_of(imagery), candidates.choice)
 
     def _learn(self, answer: SegmentResult, accepted: QgsGeometry) -> None:
         params = self._lens.learn(answer, to_hex(accepted))

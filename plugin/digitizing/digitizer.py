@@ -6,14 +6,12 @@ What these need beside each other is in modules of its own.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from qgis.core import (
     Qgis,
     QgsCoordinateReferenceSystem,
-    QgsCoordinateTransform,
     QgsGeometry,
     QgsPointXY,
     QgsProject,
@@ -29,22 +27,20 @@ from ...contract.errors import PromptError, RasterLassoError
 from ...contract.protocol import Progress
 from ...contract.requests import SegmentResult
 from ..errors import DraftUnderWay, NothingToAccept
-from ..geo.transforms import transform_between, transformed, transformed_box, transformed_shape
+from ..geo.transforms import transform_between, transformed
 from ..imagery.lens import Lens
 from ..runtime.engine_process import EngineProcess, EngineState
 from ..target.target import Target
 from ..translation import error_text, tr
 from .acceptance import Acceptance, kept_of
 from .candidates import Candidates
-from .draft import Combining, Draft, Scribble, Step, box_of, joined, outline_of, point_at
+from .draft import Combining, Draft, Step, joined
+from .gestures import Gesture, boxed, clicked, drawn
 from .inquiry import Inquiry
 from .pending import PendingAcceptance
 from .reopening import reopened
 from .state import DraftState
-from .strokes import enclosed, is_loop, places_along, split
-
-SCRIBBLE_PX = 40
-"""Clicks along a scribble are so far apart, in pixels of the map."""
+from .strokes import split
 
 
 class Digitizer(QObject):
@@ -104,6 +100,11 @@ class Digitizer(QObject):
     def polygon(self) -> QgsGeometry | None:
         """All pieces as one geometry."""
         return joined(self.pieces)
+
+    @property
+    def preferred_choice(self) -> int | None:
+        """Of a first click, as `Candidates.take` has it: what the user chose by hand for this class on this imagery."""
+        return self.acceptance.preferred.of(self.acceptance.preference_key)
 
     @property
     def answer(self) -> SegmentResult | None:
@@ -182,11 +183,11 @@ class Digitizer(QObject):
             self.accept()
             if not self._draft.is_empty:
                 return
-        self._extend(lambda to_imagery: point_at(transformed(place, to_imagery), foreground), place)
+        self._extend(clicked(place, foreground))
 
     def box(self, rectangle: QgsRectangle) -> None:
         """A box in map coordinates."""
-        self._extend(lambda to_imagery: box_of(transformed_box(rectangle, to_imagery)), rectangle.center())
+        self._extend(boxed(rectangle))
 
     def draw(self, stroke: list[QgsPointXY], foreground: bool = True) -> None:
         """A line in map coordinates: it cuts the polygon where that was asked for, else tells roughly what is meant.
@@ -195,15 +196,8 @@ class Digitizer(QObject):
         """
         if self._is_splitting:
             self._split(stroke)
-        elif foreground and is_loop(stroke):
-            shape = enclosed(stroke)
-            self._extend(lambda to_imagery: outline_of(transformed_shape(shape, to_imagery)), shape.centroid().asPoint())
         else:
-            places = places_along(stroke, SCRIBBLE_PX * self._canvas.mapUnitsPerPixel())
-            self._extend(
-                lambda to_imagery: Scribble(tuple(point_at(transformed(place, to_imagery), foreground) for place in places)),
-                places[0],
-            )
+            self._extend(drawn(stroke, foreground, self._canvas.mapUnitsPerPixel()))
 
     def reopen(self, place: QgsPointXY) -> None:
         """Take up the accepted polygon at a place in map coordinates again: accepting replaces its shape."""
@@ -215,7 +209,7 @@ class Digitizer(QObject):
         except RasterLassoError as error:
             self._tell(error)
             return
-        self._replace_draft(draft)
+        self._replace_draft(draft, draft.unchanged)
 
     def combine_next(self, combining: Combining) -> None:
         """Keep what is found; what is found next is added to it or subtracted from it."""
@@ -242,7 +236,8 @@ class Digitizer(QObject):
         """Take the newest prompt back; of what was done since Enter, while its answer is under way, the newest."""
         if not self._pending.take_back() and not self._draft.is_empty:
             kept = None if self._draft.steps else self._draft.kept
-            self._replace_draft(self._draft.without_last(), None if kept is None else kept.shown)
+            draft = self._draft.without_last()
+            self._replace_draft(draft, draft.unchanged if kept is None else kept.shown)
 
     def stop(self) -> bool:
         """Let what is found so far be the polygon; returns whether the rest was still being found."""
@@ -315,20 +310,25 @@ class Digitizer(QObject):
         except RasterLassoError:  # the click will say so
             return False
 
-    def _extend(self, make_step: Callable[[QgsCoordinateTransform], Step], place: QgsPointXY) -> None:
-        """Add the step that `make_step` gives for the transform from map to imagery; after an acceptance that waits."""
-        if self._pending.is_on:
-            self._pending.after(lambda: self._extend(make_step, place))
-            return
+    def _extend(self, gesture: Gesture) -> None:
+        """Add what a gesture says, placed as map and imagery are now."""
         try:
             imagery = self.lens.checked()
-            step = make_step(self.lens.to_imagery())
-            if self._draft.is_empty:  # a draft keeps its level, so that zooming in to correct it does not change it
-                self._view_level = self.lens.level_at(place)
+            step = gesture.step(self.lens.to_imagery())
+            view_level = self.lens.level_at(gesture.place)
         except RasterLassoError as error:
             self._tell(error)
             return
         self._tell_without_crs(imagery)
+        self._add(step, view_level)
+
+    def _add(self, step: Step, view_level: int) -> None:
+        """After an acceptance that waits."""
+        if self._pending.is_on:
+            self._pending.after(lambda: self._add(step, view_level))
+            return
+        if self._draft.is_empty:  # a draft keeps its level, so that zooming in to correct it does not change it
+            self._view_level = view_level
         self._replace_draft(self._draft.with_step(step), unanswered=self._unanswered + 1)
 
     def _replace_draft(self, draft: Draft, shown: Candidates | None = None, unanswered: int = 0) -> None:
@@ -346,13 +346,14 @@ class Digitizer(QObject):
             self._inquiry.drop()
             return
         try:
-            params = self.lens.segment(self._draft.prompts, self._view_level)
+            finish = self._draft.finish(self.lens.finish)
+            params = self.lens.segment(self._draft.prompts, self._view_level, finish)
         except RasterLassoError as error:
             self._inquiry.drop()
             self._tell(error)
             return
         is_new = len(self._draft.steps) == 1 and self._draft.reopened is None
-        self._inquiry.ask(params, self.acceptance.class_name if is_new else None)
+        self._inquiry.ask(params, self.preferred_choice if is_new else self._draft.choice)
 
     def _on_answer(self) -> None:
         self._unanswered = 0
@@ -389,12 +390,8 @@ class Digitizer(QObject):
     def _tell_without_crs(self, layer: QgsRasterLayer) -> None:
         if not layer.crs().isValid() and layer.id() not in self._told_without_crs:
             self._told_without_crs.add(layer.id())
-            self.message.emit(
-                tr(
-                    "The imagery has no CRS: polygons are in its own coordinates. If you know it, assign one in its properties."
-                ),
-                Qgis.MessageLevel.Info,
-            )
+            text = tr("The imagery has no CRS: polygons are in its coordinates. If you know it, assign one in its properties.")
+            self.message.emit(text, Qgis.MessageLevel.Info)
 
     def _tell(self, error: RasterLassoError) -> None:
         self.message.emit(error_text(error), Qgis.MessageLevel.Warning)

@@ -8,6 +8,7 @@ from typing import Union
 
 from qgis.core import QgsCoordinateTransform, QgsGeometry, QgsPointXY, QgsRectangle
 
+from ...contract.looks import Finish
 from ...contract.prompts import Box, Point, Prompts
 from ...contract.requests import SegmentResult
 from ..geo.transforms import transformed, transformed_box, transformed_shape
@@ -54,15 +55,31 @@ class Kept:
 
 
 @dataclass(frozen=True)
+class AsReopened:
+    """What a feature kept of how it was made: it gives its shape again as long as nothing else is said.
+
+    shown: its very shape; None once it would be drawn otherwise. choice: as `Recipe` has it. finish: the feature's own, None
+    where that is not known; it holds until the panel's (panel_finish, when it was reopened) is changed.
+    """
+
+    steps: tuple[Step, ...]
+    shown: Candidates | None
+    choice: int | None
+    finish: Finish | None
+    panel_finish: Finish
+
+
+@dataclass(frozen=True)
 class Draft:
     """What the user has said so far, oldest first; each change gives a new draft.
 
-    reopened: layer and feature whose shape it changes, by their ids. kept: what the prompts add to or subtract from. before:
-    the draft that was kept.
+    reopened: layer and feature whose shape it changes, by their ids; as_reopened: as that was. kept: what the prompts add to or
+    subtract from. before: the draft that was kept.
     """
 
     steps: tuple[Step, ...] = ()
     reopened: tuple[str, int] | None = None
+    as_reopened: AsReopened | None = None
     kept: Kept | None = None
     combining: Combining = Combining.ADD
     before: Draft | None = None
@@ -71,6 +88,23 @@ class Draft:
     def is_empty(self) -> bool:
         """Whether nothing was said yet."""
         return not self.steps and self.kept is None
+
+    @property
+    def unchanged(self) -> Candidates | None:
+        """The very shape of the feature that was reopened, while nothing is changed."""
+        was = self.as_reopened
+        return None if was is None or self.kept is not None or self.steps != was.steps else was.shown
+
+    @property
+    def choice(self) -> int | None:
+        """Of a feature that was reopened, as `Recipe` has it, while no more is said of it."""
+        was = self.as_reopened
+        return None if was is None or self.kept is not None or self.steps != was.steps else was.choice
+
+    def finish(self, of_panel: Finish) -> Finish:
+        """How its outline is drawn."""
+        was = self.as_reopened
+        return was.finish if was is not None and was.finish is not None and was.panel_finish == of_panel else of_panel
 
     @property
     def points(self) -> tuple[Point, ...]:
@@ -110,13 +144,14 @@ class Draft:
 
     def keeping(self, kept: Kept, combining: Combining) -> Draft:
         """Begun anew, with what is found now kept."""
-        return Draft((), self.reopened, kept, combining, self)
+        return Draft((), self.reopened, self.as_reopened, kept, combining, self)
 
     def without_shown(self) -> Draft:
         """With nothing to show again where keeping is undone: it would be answered otherwise now."""
-        kept, before = self.kept, self.before
+        kept, before, was = self.kept, self.before, self.as_reopened
         return replace(
             self,
+            as_reopened=None if was is None else replace(was, shown=None),
             kept=None if kept is None else replace(kept, shown=None),
             before=None if before is None else before.without_shown(),
         )
@@ -136,10 +171,13 @@ class Draft:
 
     def transformed(self, transform: QgsCoordinateTransform) -> Draft:
         """In another CRS; raises `CoordinatesUntransformable`."""
-        kept, before = self.kept, self.before
+        kept, before, was = self.kept, self.before, self.as_reopened
         return replace(
             self,
             steps=tuple(moved(step, transform) for step in self.steps),
+            as_reopened=None
+            if was is None
+            else replace(was, steps=tuple(moved(step, transform) for step in was.steps), shown=None),
             kept=None
             if kept is None
             else replace(kept, pieces=tuple(transformed_shape(piece, transform) for piece in kept.pieces), shown=None),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from qgis.core import QgsGeometry, QgsPointXY
@@ -9,8 +10,9 @@ from qgis.PyQt.QtCore import QObject, pyqtSignal
 
 from ...contract.client import Replies
 from ...contract.errors import RasterLassoError
-from ..geo.wkb import from_hex
+from ...contract.requests import SegmentResult
 from ..runtime.engine_process import EngineProcess, EngineState
+from .candidates import Candidates
 from .digitizer import Digitizer
 
 CHANNEL = "hover"
@@ -48,16 +50,20 @@ class Hover(QObject):
 
     def _ask(self) -> None:
         place, self._next = self._next, None
-        params = None if place is None else self._digitizer.lens.first_click(place)
+        choice = self._digitizer.preferred_choice
+        params = None if place is None else self._digitizer.lens.first_click(place, with_others=choice is not None)
         if params is None:
             self._show(None)
             return
         self._is_waiting = True
-        self._engine.request("glance", params.to_wire(), Replies(result=self._on_result, failure=self._on_failure), CHANNEL)
+        self._engine.request("glance", params.to_wire(), Replies(partial(self._on_result, choice), self._on_failure), CHANNEL)
 
-    def _on_result(self, value: dict[str, Any]) -> None:
+    def _on_result(self, choice: int | None, value: dict[str, Any]) -> None:
+        found = Candidates()
+        if value.get("found") is not None:
+            found.take(SegmentResult.from_wire(value["found"]), choice)
         self._is_waiting = False
-        self._show(None if value["wkb_hex"] is None else from_hex(value["wkb_hex"]))
+        self._show(found.polygon)
         if self._next is not None:
             self._ask()
 

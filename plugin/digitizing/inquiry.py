@@ -37,10 +37,10 @@ class Inquiry(QObject):
         self.is_growing = False
         """Whether the answer is part of one that is still being found."""
 
-    def ask(self, params: SegmentParams, class_name: str | None) -> None:
-        """class_name: of a new object, whose preferred size is chosen; None for the model's best."""
+    def ask(self, params: SegmentParams, choice: int | None) -> None:
+        """choice: of the candidate that is wanted, as `Candidates.take` has it."""
         self.progress, self.is_growing, self.candidates.is_whole = Progress(0, "read", 0.0), False, False
-        replies = Replies(result=partial(self._on_result, class_name), failure=self._on_failure, progress=self._on_progress)
+        replies = Replies(result=partial(self._on_result, choice), failure=self._on_failure, progress=self._on_progress)
         self._engine.request("segment", params.to_wire(), replies, CHANNEL)
 
     def stop(self) -> bool:
@@ -62,8 +62,8 @@ class Inquiry(QObject):
         self.drop()
         self.candidates = candidates.as_now()
 
-    def _on_result(self, class_name: str | None, value: dict[str, Any]) -> None:
-        self.candidates.take(SegmentResult.from_wire(value), class_name, is_whole=True)
+    def _on_result(self, choice: int | None, value: dict[str, Any]) -> None:
+        self.candidates.take(SegmentResult.from_wire(value), choice, is_whole=True)
         self.progress, self.is_growing = None, False
         self.answered.emit()
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from qgis.core import QgsCoordinateTransformContext, QgsPointXY
+from qgis.core import QgsCoordinateReferenceSystem, QgsCoordinateTransformContext, QgsGeometry, QgsPointXY
 
-from ..geo.transforms import transform_between
+from ..geo.transforms import transform_between, transformed_shape
 from ..imagery.lens import Lens
-from ..target.provenance import level_of, prompts_of, source_of
+from ..target.provenance import answer_of, level_of, recipe_of, source_of
 from ..target.target import Target
-from .draft import Draft, steps_of
+from .candidates import Candidates
+from .draft import AsReopened, Draft, moved, steps_of
 
 
 def reopened(place: QgsPointXY, lens: Lens, target: Target, context: QgsCoordinateTransformContext) -> tuple[Draft, int]:
@@ -19,9 +20,16 @@ def reopened(place: QgsPointXY, lens: Lens, target: Target, context: QgsCoordina
     """
     imagery = lens.checked()
     layer, feature = target.feature_at(place)
-    prompts, crs = prompts_of(feature, layer.crs())
-    draft = Draft(steps_of(prompts), (layer.id(), feature.id()))
+    recipe = recipe_of(feature, layer.crs())
     view_level = lens.level_at(place)
+    to_imagery = transform_between(QgsCoordinateReferenceSystem(recipe.crs or ""), imagery.crs(), context)
+    steps = tuple(moved(step, to_imagery) for step in steps_of(recipe.prompts))
+    shown = Candidates()
+    shape = transformed_shape(QgsGeometry(feature.geometry()), transform_between(layer.crs(), imagery.crs(), context))
+    if shape.constGet().partCount() == 1:
+        shape.convertToSingleType()
+    shown.take(answer_of(feature, shape))
     kept_level = level_of(feature, source_of(imagery))
-    moved = draft.transformed(transform_between(crs, imagery.crs(), context))
-    return moved, view_level if kept_level is None else kept_level - lens.size
+    was = AsReopened(steps, shown, recipe.choice, recipe.finish, lens.finish)
+    draft = Draft(steps, (layer.id(), feature.id()), was)
+    return draft, view_level if kept_level is None else kept_level - lens.size

@@ -6,6 +6,9 @@ import struct
 
 from qgis.core import QgsGeometry, QgsWkbTypes
 
+from ...contract.errors import ProtocolError
+from ...contract.wkb import checked_wkb
+
 
 def to_hex(geometry: QgsGeometry) -> str:
     """Of a geometry that is not null."""
@@ -16,6 +19,20 @@ def from_hex(wkb_hex: str) -> QgsGeometry:
     """Inverse of `to_hex`."""
     geometry = QgsGeometry()
     geometry.fromWkb(bytes.fromhex(wkb_hex))
+    return geometry
+
+
+def polygon_from_hex(wkb_hex: str) -> QgsGeometry:
+    """A polygon or multipolygon that encloses something; raises `ProtocolError` for anything else."""
+    geometry = QgsGeometry()
+    try:
+        geometry.fromWkb(checked_wkb(wkb_hex))
+    except ValueError as error:
+        raise ProtocolError(reason=str(error)) from error
+    box = geometry.boundingBox()
+    is_polygon = not geometry.isNull() and geometry.type() == QgsWkbTypes.GeometryType.PolygonGeometry
+    if not is_polygon or geometry.isEmpty() or not box.isFinite():
+        raise ProtocolError(reason="a shape that is no polygon")
     return geometry
 
 

@@ -136,18 +136,21 @@ class Lens(QObject):
         """Of the map's scale at a place in map coordinates; raises as `checked`, and `CoordinatesUntransformable`."""
         return level_at(self.checked(), self._source(), place, self._canvas.mapUnitsPerPixel(), self.to_imagery())
 
-    def segment(self, prompts: Prompts, view_level: int) -> SegmentParams:
-        """Raises as `checked`."""
+    def segment(
+        self, prompts: Prompts, view_level: int, finish: Finish | None = None, with_others: bool = True
+    ) -> SegmentParams:
+        """finish: None for the user's. Raises as `checked`."""
         layer = self.checked()
-        level, finish = view_level + self.size, self.finish
-        return SegmentParams(self._source(), prompts, self.model, level, self.learns, stretch_of(layer), finish)
+        level, stretch = view_level + self.size, stretch_of(layer)
+        drawn = finish or self.finish
+        return SegmentParams(self._source(), prompts, self.model, level, self.learns, stretch, drawn, with_others)
 
-    def first_click(self, place: QgsPointXY) -> SegmentParams | None:
+    def first_click(self, place: QgsPointXY, with_others: bool) -> SegmentParams | None:
         """What a click at a place in map coordinates would ask for; None where it can't be asked: the click will say why."""
         try:
             self.checked()
             at = transformed(place, self.to_imagery())
-            return self.segment(Prompts((Point(at.x(), at.y()),)), self.level_at(place))
+            return self.segment(Prompts((Point(at.x(), at.y()),)), self.level_at(place), with_others=with_others)
         except RasterLassoError:
             return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...contract.protocol import Progress
+from ..digitizing.candidates import Candidates
 from ..digitizing.digitizer import Digitizer
 from ..digitizing.draft import Combining, Draft, Kept
 from ..digitizing.pace import Pace
@@ -40,8 +41,20 @@ def _draft_text(digitizer: Digitizer) -> str | None:
     if answer is not None:
         return tr("Score {score:.2f}, level {level}, {milliseconds:.0f} ms").format(
             score=digitizer.candidates.score, level=answer.level, milliseconds=1000 * answer.seconds
-        )
+        ) + _choice_text(digitizer.candidates)
     return None
+
+
+def _choice_text(candidates: Candidates) -> str:
+    """Where another than the model's best answer is shown."""
+    number, count = candidates.number
+    if number == 1:
+        return ""
+    if candidates.was_chosen:
+        return "\n" + tr("Answer {number} of {count}. Tab shows the next.").format(number=number, count=count)
+    return "\n" + tr(
+        "Answer {number} of {count}, of the size that you chose before for this class. Tab shows the next."
+    ).format(number=number, count=count)
 
 
 def _progress_text(progress: Progress, is_growing: bool) -> str:

@@ -34,9 +34,11 @@ from qgis.PyQt.QtGui import QIcon
 from ...contract.errors import RasterLassoError, error_from_wire
 from ...contract.looks import PRESETS, Finish
 from ...contract.prompts import Prompts
+from ...contract.recipe import Recipe
 from ...contract.requests import SegmentedObject
 from ...contract.wire import Wire
 from ..errors import EngineMissing
+from ..geo.crs import crs_code
 from ..geo.transforms import transform_between, transformed_shape
 from ..geo.wkb import from_hex, to_hex
 from ..imagery.source import raster_path
@@ -155,6 +157,7 @@ class _Run:
         self._fields = fields
         self._context = context
         self._feedback = feedback
+        self._finish = PRESETS["raw"]
         self._objects: list[tuple[int, QgsGeometry]] = []
         """(id of the input's feature, shape in the imagery's CRS) of each object, by its number."""
         self.found = self.skipped = 0
@@ -164,7 +167,7 @@ class _Run:
         python = engine_python(Settings.load())
         if python is None or not python.exists():
             raise EngineMissing()
-        image = raster_path(self._layer)
+        image, self._finish = raster_path(self._layer), finish
         self._objects = self._placed()
         if not self._objects:
             raise QgsProcessingException(tr("The input has no feature that can be used; the messages above say why."))
@@ -193,7 +196,8 @@ class _Run:
             self._skip(feature_id, error_from_wire(item.error_code, dict(item.error_params)))
             return
         prompts = self._algorithm.prompts_of(shape)
-        known = attributes(item.found, item.found.score, prompts, self._layer.crs(), source_of(self._layer), None)
+        recipe = None if prompts is None else Recipe(prompts, crs_code(self._layer.crs()) or None, self._finish)
+        known = attributes(item.found, item.found.score, recipe, source_of(self._layer), None)
         known |= {"area_m2": item.area_m2, self._algorithm.ID_FIELD: feature_id}
         feature = QgsFeature(self._fields)
         polygon = from_hex(item.found.wkb_hex)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from qgis.core import (
     QgsCoordinateReferenceSystem,
+    QgsEditFormConfig,
     QgsFeature,
     QgsFeatureRequest,
     QgsFieldConstraints,
@@ -23,10 +24,12 @@ from qgis.core import (
 
 from ...contract.errors import RasterLassoError
 from ..errors import TargetReadOnly, TargetRefused, TargetUnfit
+from ..geo.globe import placed_in
 from ..geo.measure import area_m2, in_map_units
-from ..geo.transforms import transform_between, transformed_shape
 from ..translation import tr
+from .fields import as_stored
 from .lines import HasData, outline_as_lines
+from .overlaps import without_overlaps
 from .topology import with_shared_borders
 
 
@@ -52,7 +55,7 @@ class Placing:
 
     share_within_m: borders are taken over from neighbours this near, None for not at all. has_data: where the imagery (in the
     polygon's CRS) shows something, and pixel: size of its pixels at the polygon's level; lines leave out where it ends.
-    replaces: the feature whose shape the polygon becomes. attribution: of the imagery.
+    replaces: the feature whose shape the polygon becomes; is_unchanged: which has it already. attribution: of the imagery.
     """
 
     share_within_m: float | None = None
@@ -60,6 +63,7 @@ class Placing:
     pixel: float = 0.0
     replaces: int | None = None
     attribution: str = ""
+    is_unchanged: bool = False
 
 
 def put_polygons(
@@ -106,8 +110,12 @@ def _put(
     """One feature, or as many as an outline has lines where the layer takes one each."""
     is_line = layer.geometryType() == QgsWkbTypes.GeometryType.LineGeometry
     shape = outline_as_lines(geometry, placing.has_data, DATA_REACH * placing.pixel) if is_line else geometry
-    moved = transformed_shape(shape, transform_between(crs, layer.crs(), project.transformContext()))
+    moved = placed_in(shape, crs, layer.crs(), project.transformContext())
     neighbours: dict[int, QgsGeometry] = {}
+    clipped = moved if is_line else without_overlaps(moved, layer, project, placing.replaces)
+    if clipped.isEmpty() and not is_line:
+        raise TargetRefused(layer=layer.name(), reason=tr("others cover all of it, and the project avoids overlaps"))
+    is_clipped, moved = clipped is not moved, clipped
     if placing.share_within_m is not None and not is_line:
         tolerance = in_map_units(placing.share_within_m, layer.crs())
         moved, neighbours = with_shared_borders(moved, layer, tolerance, placing.replaces)
@@ -116,8 +124,8 @@ def _put(
     fitting = moved.coerceToType(layer.wkbType())
     if len(fitting) != 1 and not is_line:
         raise TargetRefused(layer=layer.name(), reason=tr("it takes shapes of one part, and this one has several"))
-    is_shared = placing.share_within_m is not None and not is_line
-    area = area_m2(moved, layer.crs(), project) if is_shared else area_m2(geometry, crs, project)
+    is_cut = is_clipped or (placing.share_within_m is not None and not is_line)
+    area = area_m2(moved, layer.crs(), project) if is_cut else area_m2(geometry, crs, project)
     by_index = _by_index(layer, {**attributes, "area_m2": area})
     for each, fitted in neighbours.items():
         layer.changeGeometry(each, fitted)
@@ -131,14 +139,25 @@ def _put(
 
 def _added(layer: QgsVectorLayer, geometry: QgsGeometry, by_index: dict[int, object]) -> QgsFeature:
     feature = QgsVectorLayerUtils.createFeature(layer, geometry, by_index, layer.createExpressionContext())
-    for index, known in enumerate(layer.fields()):
-        strict = QgsFieldConstraints.ConstraintStrength.ConstraintStrengthHard
-        is_good, reasons = QgsVectorLayerUtils.validateAttribute(layer, feature, index, strict)
-        if not is_good:
-            raise TargetRefused(layer=layer.name(), reason=f"{known.name()}: {'; '.join(reasons)}")
+    if not opens_form(layer):  # else the user fills in what is missing
+        _check_constraints(layer, feature)
     if not layer.addFeature(feature):
         raise TargetRefused(layer=layer.name(), reason="; ".join(layer.dataProvider().errors()) or tr("no reason given"))
     return feature
+
+
+def opens_form(layer: QgsVectorLayer) -> bool:
+    """Whether the layer itself asks for its form after each new feature; QGIS's own default would stop the hand each time."""
+    return bool(layer.editFormConfig().suppress() == QgsEditFormConfig.FeatureFormSuppress.SuppressOff)
+
+
+def _check_constraints(layer: QgsVectorLayer, feature: QgsFeature) -> None:
+    strict = QgsFieldConstraints.ConstraintStrength.ConstraintStrengthHard
+    for index, known in enumerate(layer.fields()):
+        is_good, reasons = QgsVectorLayerUtils.validateAttribute(layer, feature, index, strict)
+        if not is_good:
+            cure = tr("give the field a default value in the layer's properties, or have the layer show its form")
+            raise TargetRefused(layer=layer.name(), reason=f"{known.name()}: {'; '.join(reasons)}; {cure}")
 
 
 def _replaced(layer: QgsVectorLayer, feature_id: int, geometry: QgsGeometry, by_index: dict[int, object]) -> QgsFeature:
@@ -150,8 +169,13 @@ def _replaced(layer: QgsVectorLayer, feature_id: int, geometry: QgsGeometry, by_
 
 
 def _by_index(layer: QgsVectorLayer, attributes: Mapping[str, object]) -> dict[int, object]:
-    found = {layer.fields().lookupField(name): value for name, value in attributes.items() if value is not None}
-    found.pop(-1, None)
+    """What the layer has a field for that it fits."""
+    fields, found = layer.fields(), {}
+    for name, value in attributes.items():
+        index = fields.lookupField(name)
+        if index >= 0 and value is not None:
+            with suppress(ValueError):
+                found[index] = as_stored(fields.at(index), value)
     return found
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import parse_qs
 
-from qgis.core import NULL, QgsCoordinateReferenceSystem, QgsFeature, QgsField, QgsFields, QgsRasterLayer
+from qgis.core import NULL, QgsCoordinateReferenceSystem, QgsFeature, QgsField, QgsFields, QgsGeometry, QgsRasterLayer
 from qgis.PyQt.QtCore import QVariant
 
 from ...contract.errors import ProtocolError
-from ...contract.prompts import Prompts, prompts_of_text, prompts_text
+from ...contract.prompts import Prompts
+from ...contract.recipe import Recipe
 from ...contract.requests import SegmentResult
 from ..geo.crs import crs_code
 from ..geo.wkb import to_hex
@@ -36,15 +39,8 @@ def provenance_fields() -> QgsFields:
     return fields
 
 
-def attributes(
-    answer: SegmentResult,
-    score: float,
-    prompts: Prompts | None,
-    crs: QgsCoordinateReferenceSystem,
-    source: str,
-    class_name: Any,
-) -> dict[str, Any]:
-    """By field name. prompts: None where no prompts alone give the shape again. class_name: as the layer stores it."""
+def attributes(answer: SegmentResult, score: float, recipe: Recipe | None, source: str, class_name: Any) -> dict[str, Any]:
+    """By field name. recipe: None where no prompts alone give the shape again. class_name: as the layer stores it."""
     return {
         "class": None if class_name in ("", None) else class_name,
         "score": round(score, 4),
@@ -52,7 +48,7 @@ def attributes(
         "level": answer.level,
         "gsd_m": None if answer.gsd_m is None else round(answer.gsd_m, 4),
         "source": source,
-        PROMPTS_FIELD: NULL if prompts is None else prompts_text(prompts, crs_code(crs) or None),
+        PROMPTS_FIELD: NULL if recipe is None else recipe.to_text(),
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
 
@@ -75,13 +71,25 @@ def level_of(feature: QgsFeature, source: str) -> int | None:
     return feature["level"] if is_known and isinstance(feature["level"], int) else None
 
 
-def prompts_of(feature: QgsFeature, crs: QgsCoordinateReferenceSystem) -> tuple[Prompts, QgsCoordinateReferenceSystem]:
-    """What a feature was made by, and its CRS; where that was not kept, the feature's own shape, in its layer's `crs`."""
+def recipe_of(feature: QgsFeature, crs: QgsCoordinateReferenceSystem) -> Recipe:
+    """What a feature was made by; where that was not kept, its own shape (in its layer's `crs`) as a rough outline."""
     index = feature.fields().lookupField(PROMPTS_FIELD)
-    try:
-        prompts, code = prompts_of_text(feature[index] if index >= 0 else "")
-        if prompts.has_foreground:
-            return prompts, QgsCoordinateReferenceSystem(code or "")
-    except (ProtocolError, TypeError):  # of another origin than this plugin: its shape says enough
-        pass
-    return Prompts(polygon=to_hex(feature.geometry())), crs
+    with suppress(ProtocolError):  # of another origin than this plugin: its shape says enough
+        recipe = Recipe.of(feature[index] if index >= 0 else "")
+        if recipe.prompts.has_foreground:
+            return recipe
+    return Recipe(Prompts(polygon=to_hex(feature.geometry())), crs_code(crs) or None)
+
+
+def answer_of(feature: QgsFeature, shape: QgsGeometry) -> SegmentResult:
+    """A feature as the answer that it was, in another CRS perhaps; what it does not tell is empty."""
+    names = feature.fields().names()
+
+    def number(name: str, default: float) -> float:
+        value = feature[name] if name in names else None
+        return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else default
+
+    model = feature["model"] if "model" in names and isinstance(feature["model"], str) else ""
+    gsd_m = number("gsd_m", 0.0)
+    level = round(number("level", 0.0))
+    return SegmentResult(to_hex(shape), number("score", 0.0), model, level, 0.0, gsd_m=gsd_m if gsd_m > 0 else None)

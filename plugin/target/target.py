@@ -87,6 +87,8 @@ class Target(QObject):
         check_target(layer)
         if placing.replaces is not None:
             placing = replace(placing, replaces=self._still_there(layer, placing.replaces))
+        if placing.replaces is not None and placing.is_unchanged:
+            return layer, [layer.getFeature(placing.replaces)]
         known = dict(attributes)
         name = known.pop("class")
         if placing.replaces is None:  # a reopened feature keeps its class

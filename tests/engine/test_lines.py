@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from rasterlasso.contract.client import EngineClient, Replies
 from rasterlasso.contract.lines import LineBuffer
-from rasterlasso.contract.protocol import Ready, Result, encode
+from rasterlasso.contract.protocol import PROTOCOL_VERSION, Ready, Result, encode
 
 
 @given(st.lists(st.binary(max_size=12)))
@@ -26,7 +26,7 @@ def test_a_message_of_many_megabytes_arrives_in_small_pieces():
     """Put together again with each piece, 40 MB took ten seconds of QGIS's own thread."""
     found = []
     client = EngineClient(lambda data: None, on_ready=lambda ready: None)
-    client.feed(encode(Ready(1, "0", 1)))
+    client.feed(encode(Ready(PROTOCOL_VERSION, "0", 1)))
     number = client.request("segment", {}, Replies(result=found.append, failure=found.append))
     whole = encode(Result(number, {"wkb_hex": "a0" * 10_000_000}))
     for start in range(0, len(whole), 1 << 14):

@@ -1,11 +1,18 @@
+import json
+from contextlib import suppress
+
 import pytest
+import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rasterlasso.contract import errors, protocol
 from rasterlasso.contract import requests as ops
 from rasterlasso.contract.errors import ProtocolError, RasterLassoError, error_from_wire
-from rasterlasso.contract.prompts import Box, Point, Prompts, prompts_of_text, prompts_text
+from rasterlasso.contract.looks import PRESETS, Stretch
+from rasterlasso.contract.prompts import Box, Point, Prompts
+from rasterlasso.contract.recipe import Recipe
+from rasterlasso.contract.wkb import checked_wkb
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 given_prompts = st.builds(
@@ -13,6 +20,18 @@ given_prompts = st.builds(
     st.lists(st.builds(Point, finite, finite, st.booleans())).map(tuple),
     st.none() | st.builds(Box, finite, finite, finite, finite),
     st.none() | st.binary().map(bytes.hex),
+)
+polygons = st.builds(shapely.box, *[st.floats(-1e6, 1e6)] * 4)
+geometries = (
+    polygons
+    | polygons.map(lambda each: shapely.multipolygons([each, each]))
+    | polygons.map(lambda each: each.exterior.centroid)
+)
+drawn = st.builds(
+    Prompts,
+    st.lists(st.builds(Point, finite, finite, st.booleans())).map(tuple),
+    st.none() | st.builds(Box, finite, finite, finite, finite),
+    st.none() | polygons.map(lambda each: shapely.to_wkb(each, hex=True)),
 )
 jsonable = st.dictionaries(st.text(), st.text() | st.integers() | finite | st.none() | st.booleans())
 ids = st.integers(0, 2**40)
@@ -89,15 +108,66 @@ def test_bad_prompts_are_protocol_errors(wire):
         Prompts.from_wire(wire)
 
 
-@given(given_prompts, st.none() | st.text())
-def test_prompts_come_back_from_a_field(prompts, crs):
-    assert prompts_of_text(prompts_text(prompts, crs)) == (prompts, crs)
+@given(
+    drawn,
+    st.none() | st.text(),
+    st.none() | st.sampled_from(list(PRESETS.values())),
+    st.none() | st.just(Stretch((3, 2, 1), (0.0, 0.0, 0.0), (1.0, 2.0, 3.0), 1.5)),
+    st.none() | st.integers(0, 5),
+)
+def test_a_recipe_comes_back_from_a_field(prompts, crs, finish, stretch, choice):
+    recipe = Recipe(prompts, crs, finish, stretch, choice)
+    assert Recipe.of(recipe.to_text()) == recipe
+    assert Recipe.of(json.loads(recipe.to_text())) == recipe  # as GeoJSON has it
 
 
-@pytest.mark.parametrize("text", ["", "no prompts", "[1]", "7", '{"points": [[1]]}'])
+DEEP_WKB = "010700000001000000" * 100_000 + "0101000000" + "00" * 16
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "no prompts",
+        "[1]",
+        "7",
+        7,
+        None,
+        '{"points": [[1]]}',
+        "[" * 100_000,
+        '{"points": ' + "[" * 100_000,
+        '{"points": [[' + "9" * 1000 + ", 1, true]]}",
+        '{"points": [[' + "9" * 100_000 + ", 1, true]]}",
+        '{"points": [[NaN, 1, true]]}',
+        json.dumps({"polygon": DEEP_WKB}),
+        json.dumps({"polygon": "0106000000" + "ffffffff"}),
+        '{"points": [[1, 2, true]], "choice": -1}',
+        '{"points": [[1, 2, true]], "choice": true}',
+        '{"points": [[1, 2, true]], "finish": 7}',
+        '{"points": [[1, 2, true]], "finish": {"tolerance_px": "x"}}',
+        '{"points": [[1, 2, true]], "stretch": {"bands": [1, 2], "low": [], "high": []}}',
+    ],
+    ids=range(19),
+)
 def test_a_field_with_other_things_is_a_protocol_error(text):
     with pytest.raises(ProtocolError):
-        prompts_of_text(text)
+        Recipe.of(text)
+
+
+@given(st.binary(max_size=60))
+def test_wkb_of_any_bytes_is_taken_or_refused(data):
+    with suppress(ValueError):
+        assert checked_wkb(data.hex()) == data
+
+
+@given(geometries)
+def test_wkb_of_shapely_is_taken(shape):
+    for wkb_hex in (
+        shapely.to_wkb(shape, hex=True),
+        shapely.to_wkb(shapely.set_srid(shapely.force_3d(shape), 4326), hex=True, include_srid=True),
+        shapely.to_wkb(shapely.force_3d(shape), hex=True, flavor="iso", byte_order=0),
+    ):
+        assert checked_wkb(wkb_hex) == bytes.fromhex(wkb_hex)
 
 
 def all_errors(root=RasterLassoError):
@@ -105,12 +175,23 @@ def all_errors(root=RasterLassoError):
 
 
 def test_every_error_crosses_the_pipe():
-    params = dict.fromkeys(
-        ("path", "reason", "name", "known", "crs", "attempts", "module", "url", "library", "count", "licence", "python"), "this"
-    ) | {
-        "x": 1.5,
-        "y": -2.0,
-    }
+    names = [
+        "path",
+        "reason",
+        "name",
+        "known",
+        "crs",
+        "attempts",
+        "module",
+        "url",
+        "library",
+        "count",
+        "licence",
+        "python",
+        "value",
+        "expected",
+    ]
+    params = dict.fromkeys(names, "this") | {"x": 1.5, "y": -2.0}
     for kind in all_errors():
         if kind.__module__ != errors.__name__ or not kind.template:
             continue

@@ -1,13 +1,20 @@
 """A digitized layer, asked again of newer imagery."""
 
+import warnings
+
 import geopandas
 import numpy as np
 import pytest
 import shapely
 from affine import Affine
 
-from rasterlasso.contract.prompts import Box, Point, Prompts, prompts_text
+import rasterlasso.engine.api as rl
+from rasterlasso.contract.looks import PRESETS, Stretch
+from rasterlasso.contract.prompts import Box, Point, Prompts
+from rasterlasso.contract.recipe import Recipe
 from rasterlasso.engine import cli
+from rasterlasso.engine.files.export import Record, write
+from rasterlasso.engine.tasks import replay as task
 
 FIELD = shapely.box(500_120, 4_499_640, 500_360, 4_499_800)
 CLICK = "500240,4499720"
@@ -45,6 +52,45 @@ def test_the_same_image_gives_the_same_polygons(capsys, digitized, tmp_path):
     assert row.geometry.equals(geopandas.read_file(digitized).geometry[0])
 
 
+PLACES = [(-105.865, 40.155), (-105.841, 40.21), (-105.6, 40.3), (-105.75, 40.35), (-105.9, 40.5), (-105.55, 40.15)]
+
+
+@pytest.mark.parametrize(("x", "y"), PLACES)
+def test_hover_click_and_replay_agree_on_real_imagery(sample_image, tmp_path, x, y):
+    """Whatever the finish, the candidate that was chosen and the format of the file.
+
+    A click after another acceptance gave another candidate than the hover showed; replaying with another finish reported
+    changes; GeoJSON gave the prompts back as a dictionary, and Parquet not at all.
+    """
+    records, shapes, path = [], [], str(sample_image)
+    with rl.segmenter() as segmenter:
+        crs = segmenter.scene(path).source.crs_wkt
+        shown = Stretch((3, 2, 1), (0.0, 0.0, 0.0), (200.0, 180.0, 160.0), 1.2)
+        for finish in PRESETS.values():
+            stretch = shown if finish.smooth else None
+            prompts, looked = Prompts((Point(x, y),)), {"model": "builtin", "level": -2, "stretch": stretch, "finish": finish}
+            clicked = segmenter.segment(path, prompts, **looked)
+            hovered = segmenter.glance(path, prompts, most=3, **looked)
+            assert hovered is None or hovered.candidates == clicked.candidates
+            for number, candidate in enumerate(clicked.candidates):
+                choice = sum(other.polygon.area < candidate.polygon.area for other in clicked.candidates) if number else None
+                records.append(
+                    Record.of(clicked, path, {"number": len(records)}, Recipe(prompts, None, finish, stretch, choice))
+                )
+                shapes.append(candidate.polygon)
+        for suffix in (".gpkg", ".shp", ".geojson", ".fgb", ".parquet"):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)
+                write(records, crs, tmp_path / f"made{suffix}")
+            features = task.read(tmp_path / f"made{suffix}")
+            order = features["number"]  # FlatGeobuf has one of its own
+            for row, number in zip(task.replayed(segmenter, features, path), order, strict=True):
+                if row.status == "no prompts":
+                    assert suffix == ".shp"  # its texts are too short for a stretch
+                else:
+                    assert row.found.polygon.equals(shapes[number])
+
+
 def test_newer_imagery_of_another_scale_shows_the_change(capsys, digitized, make_raster, grown_field, tmp_path):
     coarser = np.ascontiguousarray(grown_field[:, ::2, ::2])
     newer = make_raster(coarser, "newer.tif", transform=Affine(4.0, 0, 500_000.0, 0, -4.0, 4_500_000.0))
@@ -62,8 +108,15 @@ def test_newer_imagery_of_another_scale_shows_the_change(capsys, digitized, make
 def test_features_that_cannot_be_found_are_kept_with_the_reason(capsys, make_raster, field_image, tmp_path):
     layer = tmp_path / "mine.gpkg"
     far, here = Prompts((Point(0.0, 0.0),)), Prompts((), Box(500_100, 4_499_620, 500_380, 4_499_820))
-    good = prompts_text(here, "EPSG:32613")
-    texts = [prompts_text(far, "EPSG:32613"), None, "garbled", good, good, prompts_text(here, "USER:100001")]
+    good = Recipe(here, "EPSG:32613").to_text()
+    texts = [
+        Recipe(far, "EPSG:32613").to_text(),
+        None,
+        "garbled",
+        good,
+        good,
+        Recipe(here, "USER:100001").to_text(),
+    ]
     table = {"name": ["far", "bare", "bad", "good", "empty", "foreign"], "prompts": texts}
     geometry = [FIELD, FIELD, FIELD, FIELD, None, FIELD]
     geopandas.GeoDataFrame(table, geometry=geometry, crs="EPSG:32613").to_file(layer)

@@ -93,10 +93,10 @@ def test_a_glance_answers_only_where_a_click_was_answered(engine, image):
     params = SegmentParams(str(image), Prompts((Point(*INSIDE),)), "builtin", 0)
     off = SegmentParams(str(image), Prompts((Point(0.0, 0.0),)), "builtin", 0)
     engine.send(Request(1, "glance", params.to_wire()))
-    assert engine.final(1).value == {"wkb_hex": None}
+    assert engine.final(1).value == {"found": None}
     engine.send(segment(2, image, [INSIDE]), Request(3, "glance", params.to_wire()), Request(4, "glance", off.to_wire()))
-    clicked, glanced, missed = (engine.final(number).value["wkb_hex"] for number in (2, 3, 4))
-    assert glanced == clicked
+    clicked, glanced, missed = engine.final(2).value, engine.final(3).value["found"], engine.final(4).value["found"]
+    assert (glanced["wkb_hex"], glanced["others"]) == (clicked["wkb_hex"], clicked["others"])
     assert missed is None
 
 
@@ -215,7 +215,7 @@ def test_a_view_is_encoded_while_nothing_is_asked_and_a_click_there_finds_its_ti
     glance = SegmentParams(str(image), Prompts((Point(500_240, 4_499_720),)), "builtin", 0).to_wire()
     for number in range(2, 200):
         engine.send(Request(number, "glance", glance, "hover", number))
-        if engine.final(number).value["wkb_hex"] is not None:
+        if engine.final(number).value["found"] is not None:
             break
         time.sleep(0.05)
     else:

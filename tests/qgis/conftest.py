@@ -13,7 +13,7 @@ from qgis.PyQt.QtGui import QMouseEvent
 from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QApplication
 
-from helpers import CHECKPOINTS, wait_until
+from helpers import CHECKPOINTS, SAMPLE, wait_until
 from rasterlasso.plugin.canvas.map_tool import LassoTool
 from rasterlasso.plugin.canvas.preview import Preview
 from rasterlasso.plugin.digitizing.digitizer import Digitizer
@@ -65,6 +65,14 @@ def make_image(tmp_path):
 @pytest.fixture
 def imagery(project, make_image):
     layer = QgsRasterLayer(str(make_image()), "image")
+    project.addMapLayer(layer)
+    return layer
+
+
+@pytest.fixture
+def sample(project):
+    """Real imagery, with a lake at LAKE."""
+    layer = QgsRasterLayer(str(SAMPLE), "sample")
     project.addMapLayer(layer)
     return layer
 

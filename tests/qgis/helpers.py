@@ -6,6 +6,11 @@ from qgis.core import QgsFeature, QgsGeometry, QgsVectorLayer
 from qgis.PyQt.QtCore import QCoreApplication, QElapsedTimer, Qt
 from qgis.PyQt.QtTest import QTest
 
+SAMPLE = Path(__file__).resolve().parents[2] / "build" / "sample" / "rmnp-rgb.tif"
+LAKE = (-105.865, 40.155)
+LAKE_VIEW = (-105.93, 40.09, -105.74, 40.22)
+"""Lake Granby in the sample, in EPSG:4326."""
+
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints.py"
 FIELD = (500_120.0, 4_499_640.0, 500_360.0, 4_499_800.0)
 MIDDLE = (500_240.0, 4_499_720.0)

@@ -1,5 +1,7 @@
 """Accepting into the user's own layers: classes, constraints, candidates, what waits for an answer."""
 
+import json
+
 from qgis.core import (
     QgsCategorizedSymbolRenderer,
     QgsEditorWidgetSetup,
@@ -14,40 +16,82 @@ from qgis.core import (
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtTest import QTest
 
-from helpers import MIDDLE, accept_one, polygon_layer, wait_until
+from helpers import LAKE, LAKE_VIEW, MIDDLE, accept_one, polygon_layer, wait_until
 from rasterlasso.contract.looks import PRESETS
 from rasterlasso.contract.requests import SegmentResult
+from rasterlasso.plugin.digitizing.candidates import Candidates
+from rasterlasso.plugin.digitizing.preferred_sizes import PreferredSizes
+from rasterlasso.plugin.panel.status import status_text
 from rasterlasso.plugin.target.classes import classes_of
 
 
-def test_tab_goes_through_the_candidates_and_the_accepted_size_is_remembered(bench):
-    def answered():
-        shapes = [QgsGeometry.fromRect(QgsRectangle(0, 0, side, 1)).asWkb().data().hex() for side in (20, 10, 30)]
-        return SegmentResult(shapes[0], 0.9, "builtin", 0, 0.1, ((shapes[1], 0.8), (shapes[2], 0.7)))
+def three_answers():
+    shapes = [QgsGeometry.fromRect(QgsRectangle(0, 0, side, 1)).asWkb().data().hex() for side in (20, 10, 30)]
+    return SegmentResult(shapes[0], 0.9, "builtin", 0, 0.1, ((shapes[1], 0.8), (shapes[2], 0.7)))
 
+
+def test_tab_goes_through_the_candidates(bench):
     bench.click(*MIDDLE)
     bench.answered()
     candidates = bench.digitizer.candidates
-    candidates.take(answered(), "lake")
+    candidates.take(three_answers())
     seen = [candidates.polygon.area()]
     for _ in range(3):
         QTest.keyClick(bench.canvas, Qt.Key.Key_Tab)
         seen.append(candidates.polygon.area())
         assert len(candidates.others) == 2
     assert seen == [20, 10, 30, 20]
-    QTest.keyClick(bench.canvas, Qt.Key.Key_Tab)
-    candidates.remember("lake")
-    candidates.take(answered(), "lake")
+
+
+def test_a_size_is_preferred_only_where_it_was_chosen_by_hand(bench):
+    """It was taken over from any acceptance, across classes and rasters: a click gave something else than the hover showed."""
+    sizes, candidates = PreferredSizes(), Candidates()
+    lake, field = ("lake", "raster"), ("field", "raster")
+    candidates.take(three_answers(), 0)  # the smallest, by a preference and not by hand
     assert candidates.polygon.area() == 10
-    candidates.take(answered(), "field")
-    assert candidates.polygon.area() == 20
-    candidates.take(answered())
-    assert candidates.score == 0.9
-    alone = SegmentResult(QgsGeometry.fromRect(QgsRectangle(0, 0, 5, 1)).asWkb().data().hex(), 0.9, "builtin", 0, 0.1)
-    candidates.take(alone, "pond")
-    candidates.remember("pond")
-    candidates.take(answered(), "pond")
-    assert candidates.polygon.area() == 20
+    sizes.note(lake, candidates)
+    assert sizes.of(lake) is None
+    candidates.take(three_answers())
+    candidates.next()
+    sizes.note(lake, candidates)
+    assert (sizes.of(lake), sizes.of(field), sizes.of(("lake", "other"))) == (0, None, None)
+    candidates.next()
+    candidates.next()  # back at the model's best
+    sizes.note(lake, candidates)
+    assert sizes.of(lake) is None
+
+
+def test_what_was_chosen_with_tab_is_shown_by_the_hover_too_and_given_again(bench, sample):
+    """Prompts were dropped wherever another than the best answer was accepted."""
+    bench.digitizer.set_imagery(sample)
+    bench.look_at(*LAKE_VIEW, crs="EPSG:4326")
+    bench.click(*LAKE)
+    bench.answered()
+    best = bench.digitizer.polygon
+    assert bench.digitizer.candidates.others, "the lake has several answers"
+    bench.key(Qt.Key.Key_Tab)
+    chosen = bench.digitizer.polygon
+    assert not chosen.equals(best)
+    assert "Answer 2 of" in status_text(bench.digitizer._engine, bench.digitizer)
+    bench.key(Qt.Key.Key_Return)
+    layer = bench.digitizer.target.layer
+    [feature] = layer.getFeatures()
+    assert json.loads(feature["prompts"])["choice"] is not None
+    bench.move(-105.75, 40.2)
+    bench.move(*LAKE)
+    wait_until(lambda: bench.hover.polygon is not None and bench.hover.polygon.equals(chosen))
+    bench.click(*LAKE)
+    assert bench.answered().equals(chosen)
+    assert "of the size that you chose before" in status_text(bench.digitizer._engine, bench.digitizer)
+    bench.key(Qt.Key.Key_Escape)
+    bench.digitizer.acceptance.class_name = "another"
+    bench.click(*LAKE)
+    assert bench.answered().equals(best)
+    bench.key(Qt.Key.Key_Escape)
+    bench.click(*LAKE, modifier=Qt.KeyboardModifier.AltModifier)
+    assert bench.digitizer.polygon.equals(chosen)
+    bench.digitizer.ask_again()
+    assert bench.answered().equals(chosen)
 
 
 def test_a_click_elsewhere_accepts_where_the_user_wants_that(bench):

@@ -17,7 +17,7 @@ from qgis.core import (
 import rasterlasso
 from helpers import FIELD, MIDDLE
 from rasterlasso.plugin.processing.provider import ALGORITHMS
-from rasterlasso.plugin.target.provenance import prompts_of
+from rasterlasso.plugin.target.provenance import recipe_of
 
 
 @pytest.fixture
@@ -59,9 +59,9 @@ def test_each_shape_becomes_an_exact_outline(provider, imagery, project, name):
     assert both > 0.9, feedback.textLog()
     assert polygon["source_id"] == 1
     assert polygon["area_m2"] == pytest.approx(field.area(), rel=0.06)
-    prompts, crs = prompts_of(polygon, found.crs())
-    assert (prompts.box is not None) is (name == "segmentinboxes")
-    assert crs == found.crs()
+    recipe = recipe_of(polygon, found.crs())
+    assert (recipe.prompts.box is not None) is (name == "segmentinboxes")
+    assert recipe.crs == found.crs().authid()
     assert outputs["FOUND"] == 1
 
 

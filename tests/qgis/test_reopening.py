@@ -12,6 +12,7 @@ from qgis.core import (
 from qgis.PyQt.QtCore import Qt
 
 from helpers import FIELD, MIDDLE, accept_one, iou, polygon_layer
+from rasterlasso.contract.looks import PRESETS
 from rasterlasso.plugin.digitizing.draft import Outline
 
 ALT = Qt.KeyboardModifier.AltModifier
@@ -50,12 +51,55 @@ def test_a_polygon_without_prompts_is_reopened_by_its_shape(bench, project):
     polygon = bench.answered()
     assert [type(step) for step in bench.digitizer.draft.steps] == [Outline]
     field = QgsGeometry.fromRect(QgsRectangle(*FIELD))
+    assert polygon.equals(rough)
+    bench.click(*MIDDLE)
+    polygon = bench.answered()
     assert iou(polygon, field) > 0.9 > iou(rough, field)
     bench.key(Qt.Key.Key_Return)
     [feature] = layer.getFeatures()
     assert iou(feature.geometry(), field) > 0.9
     bench.click(500_040, 4_499_450, modifier=ALT)
     assert "No polygon of the target layer is here" in bench.messages[-1]
+
+
+@pytest.mark.parametrize("finish", ["raw", "building", "water"])
+def test_reopening_shows_the_very_shape_until_something_is_changed(bench, finish):
+    """The outline style was not kept: Enter after Alt+click gave another area and other vertices."""
+    bench.digitizer.lens.set_finish(PRESETS[finish])
+    accept_one(bench)
+    layer = bench.digitizer.target.layer
+    [before] = layer.getFeatures()
+    bench.digitizer.lens.set_finish(PRESETS["tree"])
+    commands = layer.undoStack().count()
+    bench.click(*MIDDLE, modifier=ALT)
+    assert bench.digitizer.progress is None
+    assert bench.digitizer.polygon.isGeosEqual(before.geometry())
+    bench.key(Qt.Key.Key_Return)
+    [after] = layer.getFeatures()
+    assert after.geometry().equals(before.geometry())
+    assert after.attributes() == before.attributes()
+    assert layer.undoStack().count() == commands
+    bench.click(*MIDDLE, modifier=ALT)
+    bench.click(500_200, 4_499_700)
+    bench.answered()
+    bench.key(Qt.Key.Key_Backspace)
+    assert bench.digitizer.polygon.isGeosEqual(before.geometry())
+    bench.digitizer.lens.set_size(1)  # asked again, and drawn as it was
+    bench.answered()
+    bench.digitizer.lens.set_size(0)
+    assert bench.answered().isGeosEqual(before.geometry())
+    bench.digitizer.lens.set_finish(PRESETS["raw"])  # changed by hand: that counts
+    bench.answered()
+    assert bench.digitizer.polygon.isGeosEqual(before.geometry()) == (finish == "raw")
+
+
+def test_add_begins_with_the_very_shape(bench):
+    accept_one(bench)
+    layer = bench.digitizer.target.layer
+    [before] = layer.getFeatures()
+    bench.click(*MIDDLE, modifier=ALT)
+    bench.key(Qt.Key.Key_A)
+    assert bench.digitizer.polygon.isGeosEqual(before.geometry())
 
 
 def test_a_reopened_draft_that_is_taken_back_changes_nothing_any_more(bench):
