@@ -9,6 +9,8 @@ from http.client import HTTPException
 from pathlib import Path
 from urllib.request import Request, urlopen
 
+from .behind import files_behind
+
 SAMPLES = 64
 SAMPLE_BYTES = 4096
 """Of larger files so many pieces are read: headers change with most edits, and pixels somewhere else."""
@@ -17,12 +19,23 @@ SERVER_TIMEOUT_S = 10
 
 
 def fingerprint(path: str) -> str:
-    """Identity of a raster's content on this machine as far as its file tells; the path alone for what is no local file."""
-    try:
-        status = Path(path).stat()
-    except OSError:
+    """Identity of a raster's content on this machine as far as the files behind it tell; the path alone where there are none.
+
+    The path may be a file, a member of an archive, a part of a file, or a VRT, whose sources count.
+    """
+    files = files_behind([path])
+    if not files:
         return path
-    return f"{os.path.realpath(path)}|{status.st_size}|{status.st_mtime_ns}"
+    names = "" if files[0] == path else f"{path}|"
+    return names + "|".join(_state(file) for file in files)
+
+
+def _state(file: str) -> str:
+    try:
+        status = Path(file).stat()
+    except OSError:  # it went just now
+        return file
+    return f"{os.path.realpath(file)}|{status.st_size}|{status.st_mtime_ns}"
 
 
 def content(files: Iterable[str]) -> str:

@@ -29,6 +29,7 @@ from rasterio.windows import Window as RasterioWindow
 
 from ...contract.errors import RasterError, RasterNotFound, RasterServerFailed, RasterUnreadable, RasterUnsupported
 from ..tiles.grid import TILE_PX, TileGrid, Window
+from .behind import files_behind
 
 ANY_CRS = "EPSG:3857"
 """Stands for an unknown CRS while pixels are warped into it from itself."""
@@ -112,10 +113,12 @@ class RasterSource:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The local files that it is of, with overviews and side files; none where any is not local."""
+        """The local files that it is of, with overviews, side files and sources of sources; none where any is not local."""
         with _gdal(self.path):
             names = tuple(self._base.files)
-        return names if all(Path(name).is_file() for name in names) else ()
+        if not all(Path(name).is_file() for name in names):
+            return ()
+        return tuple(dict.fromkeys((*names, *files_behind(names))))
 
     @property
     def url(self) -> str | None:

@@ -1,6 +1,9 @@
+import zipfile
+
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 import rasterio.warp
 import shapely
 from affine import Affine
@@ -23,6 +26,7 @@ from rasterlasso.contract.prompts import Box, Point, Prompts
 from rasterlasso.engine.rasters.ground import area_m2
 from rasterlasso.engine.rasters.source import RasterSource
 from rasterlasso.engine.segmenting.session import Segmenter
+from rasterlasso.engine.tiles.disk_store import TileStore
 from rasterlasso.engine.tiles.grid import Window
 from rasterlasso.engine.tiles.memory_cache import TileCache
 from rasterlasso.models.base import Candidate
@@ -201,6 +205,48 @@ def test_a_changed_file_is_read_again(make_raster, field_image):
     after = segmenter.segment(path, Prompts((Point(*(UTM @ (120, 120))),))).polygon
     assert after.area < 0.7 * before.area
     segmenter.close()
+
+
+@pytest.mark.parametrize("kind", ["vrt", "nested vrt", "archive", "table"])
+def test_a_file_behind_the_one_that_is_opened_is_read_again(make_raster, field_image, tmp_path, kind):
+    """The old outline was given, of a VRT of a VRT from the disk even by other engines."""
+    store = tmp_path / "store"
+    leaf = str(make_raster(field_image))
+    other = np.roll(field_image, (30, 60), (1, 2))
+
+    def changed(image):
+        make_raster(image)
+        if kind == "archive":
+            with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+                archive.write(leaf, "image.tif")
+        if kind == "table":
+            (tmp_path / "all.gpkg").unlink(missing_ok=True)
+            rasterio.shutil.copy(leaf, tmp_path / "all.gpkg", driver="GPKG")
+
+    changed(field_image)
+    rasterio.shutil.copy(leaf, tmp_path / "one.vrt", driver="VRT")
+    rasterio.shutil.copy(tmp_path / "one.vrt", tmp_path / "two.vrt", driver="VRT")
+    (tmp_path / "two.vrt").write_text((tmp_path / "one.vrt").read_text().replace("image.tif", "one.vrt"))
+    path = {
+        "vrt": str(tmp_path / "one.vrt"),
+        "nested vrt": str(tmp_path / "two.vrt"),
+        "archive": f"/vsizip/{tmp_path}/all.zip/image.tif",
+        "table": f"GPKG:{tmp_path}/all.gpkg:all",
+    }[kind]
+
+    def asked(segmenter):
+        return segmenter.segment(path, Prompts((Point(*(UTM @ (150, 160))),))).polygon
+
+    first = Segmenter(store=TileStore(store, 1 << 30))
+    before = asked(first)
+    changed(other)
+    after = asked(first)
+    first.close()
+    second = Segmenter(store=TileStore(store, 1 << 30))
+    again = asked(second)
+    second.close()
+    assert after.bounds != pytest.approx(before.bounds, abs=8)
+    assert iou(again, after) > 0.98  # from the disk, eight bits a value
 
 
 def test_a_checkpoint_stops_the_work(make_raster, field_image):

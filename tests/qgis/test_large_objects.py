@@ -104,11 +104,11 @@ def test_what_is_in_view_is_encoded_before_the_first_click(bench, engine):
     bench.click(*MIDDLE)  # the engine is up
     bench.answered()
     bench.key(Qt.Key.Key_Escape)
-    bench.look_at(500_300, 4_499_500, 500_340, 4_499_530)
+    bench.look_at(500_100, 4_499_600, 500_400, 4_499_825)
     QTest.qWait(400)
     wait_until(lambda: not engine.is_busy)
     QTest.qWait(2500)
-    bench.move(500_310, 4_499_510)
-    bench.move(500_320, 4_499_515)
+    bench.move(500_220, 4_499_700)
+    bench.move(*MIDDLE)
     wait_until(lambda: bench.hover.polygon is not None, 10)
     assert bench.digitizer.draft.is_empty
