@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from xml.etree import ElementTree
@@ -26,7 +27,8 @@ def files_behind(names: Iterable[str]) -> tuple[str, ...]:
             continue
         found[name] = None
         if name.lower().endswith(".vrt"):
-            waiting += _sources(name, os.path.getmtime(name))  # noqa: PTH204
+            with suppress(OSError):  # it went just now: whoever opens it says so
+                waiting += _sources(name, Path(name).stat().st_mtime_ns)
     return tuple(found)
 
 
@@ -45,7 +47,7 @@ def _file_of(name: str) -> str | None:
 
 
 @lru_cache(maxsize=256)
-def _sources(name: str, changed: float) -> list[str]:
+def _sources(name: str, changed_ns: int) -> list[str]:
     """Of a VRT as it was at a time: each click asks."""
     vrt = Path(name)
     try:

@@ -63,11 +63,15 @@ class Acceptance:
         if kept is None or imagery is None:
             raise NothingToAccept()
         is_one = draft.kept is None
-        recipe = self._recipe(draft, candidates, imagery) if is_one and candidates.is_whole else None
+        is_unchanged = draft.unchanged is not None
+        gives_it_again = is_one and (candidates.is_whole or (is_unchanged and draft.is_of_recipe))
+        recipe = self._recipe(draft, candidates, imagery) if gives_it_again else None
         known = attributes(kept.answer, kept.score, recipe, source_of(imagery), self.class_name)
         placing = self._placing(draft, kept.answer, imagery)
         layer, features = self._target.put(kept.pieces, self._lens.crs, known, placing)
-        if is_one and draft.unchanged is None:
+        if is_unchanged:  # nothing was digitized
+            return layer, features
+        if is_one:
             self.preferred.note(self.preference_key, candidates)
         self.pace.count()
         if self._lens.learns and is_one:
@@ -86,7 +90,8 @@ class Acceptance:
     def _recipe(self, draft: Draft, candidates: Candidates, imagery: QgsRasterLayer) -> Recipe:
         """What gives the object again."""
         finish, crs = draft.finish(self._lens.finish), crs_code(self._lens.crs) or None
-        return Recipe(draft.prompts, crs, finish, stretch_of(imagery), candidates.choice)
+        choice = candidates.choice if draft.unchanged is None else draft.choice
+        return Recipe(draft.prompts, crs, finish, stretch_of(imagery), choice)
 
     def _learn(self, answer: SegmentResult, accepted: QgsGeometry) -> None:
         params = self._lens.learn(answer, to_hex(accepted))

@@ -270,8 +270,10 @@ class Digitizer(QObject):
         if is_first:
             text = tr("Accepted into a new scratch layer. Save it as a GeoPackage before you close QGIS.")
             self.message.emit(text, Qgis.MessageLevel.Info)
+        is_unchanged = self._draft.unchanged is not None
         self.clear()
-        self.accepted.emit(layer, [feature.id() for feature in features])
+        if not is_unchanged:
+            self.accepted.emit(layer, [feature.id() for feature in features])
 
     def new_geopackage_target(self, path: Path) -> None:
         """Make a GeoPackage layer in the imagery's CRS and accept into it."""

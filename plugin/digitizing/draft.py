@@ -96,6 +96,11 @@ class Draft:
         return None if was is None or self.kept is not None or self.steps != was.steps else was.shown
 
     @property
+    def is_of_recipe(self) -> bool:
+        """Whether the feature that was reopened kept how it is drawn."""
+        return self.as_reopened is not None and self.as_reopened.finish is not None
+
+    @property
     def choice(self) -> int | None:
         """Of a feature that was reopened, as `Recipe` has it, while no more is said of it."""
         was = self.as_reopened

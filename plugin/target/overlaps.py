@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from qgis.core import Qgis, QgsFeatureRequest, QgsGeometry, QgsProject, QgsVectorLayer, QgsWkbTypes
 
 from ...contract.errors import RasterLassoError
@@ -41,12 +43,12 @@ def _near(
     back = transform_between(other.crs(), layer.crs(), project.transformContext())
     try:
         request = QgsFeatureRequest(transformed_box(polygon.boundingBox(), there))
-        found = [
-            transformed_shape(feature.geometry(), back)
-            for feature in other.getFeatures(request)
-            if feature.hasGeometry() and not (other is layer and feature.id() == feature_id)
-        ]
-    except RasterLassoError:  # nothing of it is near: it can't be placed here
+    except RasterLassoError:  # the polygon can't be placed there, so nothing of the layer is near
         return []
+    found = []
+    for feature in other.getFeatures(request):
+        if feature.hasGeometry() and not (other is layer and feature.id() == feature_id):
+            with suppress(RasterLassoError):  # what can't be placed here meets nothing here
+                found.append(transformed_shape(feature.geometry(), back))
     sound = (shape if shape.isGeosValid() else shape.makeValid() for shape in found)
     return [shape for shape in sound if shape.intersects(polygon)]

@@ -70,7 +70,8 @@ def test_reopening_shows_the_very_shape_until_something_is_changed(bench, finish
     layer = bench.digitizer.target.layer
     [before] = layer.getFeatures()
     bench.digitizer.lens.set_finish(PRESETS["tree"])
-    commands = layer.undoStack().count()
+    commands, counted, accepted = layer.undoStack().count(), bench.digitizer.acceptance.pace.total, []
+    bench.digitizer.accepted.connect(lambda layer, ids: accepted.append(ids))
     bench.click(*MIDDLE, modifier=ALT)
     assert bench.digitizer.progress is None
     assert bench.digitizer.polygon.isGeosEqual(before.geometry())
@@ -78,7 +79,7 @@ def test_reopening_shows_the_very_shape_until_something_is_changed(bench, finish
     [after] = layer.getFeatures()
     assert after.geometry().equals(before.geometry())
     assert after.attributes() == before.attributes()
-    assert layer.undoStack().count() == commands
+    assert (layer.undoStack().count(), bench.digitizer.acceptance.pace.total, accepted) == (commands, counted, [])
     bench.click(*MIDDLE, modifier=ALT)
     bench.click(500_200, 4_499_700)
     bench.answered()
@@ -122,6 +123,8 @@ def test_a_reopened_polygon_that_went_meanwhile_is_added(bench):
     first.deleteFeature(feature.id())
     bench.key(Qt.Key.Key_Return)
     assert first.featureCount() == 1
+    [again] = first.getFeatures()
+    assert json.loads(again["prompts"]) == json.loads(feature["prompts"])
     bench.click(*MIDDLE, modifier=ALT)
     bench.answered()
     bench.digitizer.target.new_scratch(bench.digitizer.crs)
