@@ -1,6 +1,7 @@
 """Lets trained weights of the built-in model take the shipped ones' place, if they are better: `make graduate`.
 
-Averages of the run's last snapshots are compared on the sources that training holds apart; the best one digitizes the labelled
+Averages of the last snapshots, and each half mixed with the shipped weights (robust fine-tuning: Wortsman and others, 2022),
+are compared on the sources that training holds apart; the best one that draws large plain shapes well digitizes the labelled
 scenes with simulated clicks beside the shipped weights. Differences are paired by object, and their interval comes from a
 bootstrap over scenes (Efron and Tibshirani, 1993), since objects of one scene are alike.
 """
@@ -17,6 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -28,6 +30,7 @@ from ..models.builtin.model import WEIGHTS, BuiltinModel
 from ..models.builtin.training.school import default_folder
 from ..models.builtin.training.validation import Validation, split
 from .clicks import Trial, read_scene, run_scene, summary
+from .plain_shapes import worst_iou
 
 CLICKS = (1, 3, 5)
 LEAST_GAIN = 0.01
@@ -35,6 +38,9 @@ LEAST_GAIN = 0.01
 
 MOST_LOSS = 0.01
 """Of any class, in the mean of IoU after one, three and five clicks: as much as chance makes of a few objects."""
+
+LEAST_PLAIN = 0.95
+"""IoU of one click in each plain shape: what training shows in crops it may lose in whole tiles."""
 
 LEAST_OBJECTS = 3
 """Of a class that may forbid graduation; classes with fewer are shown."""
@@ -129,32 +135,44 @@ def _told(pairs: Sequence[Pair], gain: Callable[[Pair], float]) -> str:
     return f"{float(np.mean([gain(pair) for pair in pairs])):+.3f} ({low:+.3f} to {high:+.3f})"
 
 
-def candidates(snapshots: Sequence[Path]) -> Iterator[tuple[str, dict[str, Tensor]]]:
-    """The newest snapshot, and averages of the last ones; newest last in `snapshots`."""
+def candidates(snapshots: Sequence[Path], shipped: Path) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """The newest snapshot, averages of the last ones, and each half mixed with the shipped weights. snapshots: newest last."""
+    former = load_file(shipped)
     for count in (1, 2, 3, 5):
         if count <= len(snapshots):
             loaded = [load_file(path) for path in snapshots[-count:]]
-            yield f"last {count}", {name: _mean([each[name] for each in loaded]) for name in loaded[0]}
+            average = {name: _mean([each[name] for each in loaded]) for name in former}
+            yield f"last {count}", average
+            yield f"last {count}, half shipped", {name: _mean([former[name], average[name]]) for name in former}
 
 
 def choose(folder: Path) -> tuple[str, dict[str, Tensor]]:
-    """The best average of a run's snapshots by the sources that training holds apart, with its name."""
+    """The name and weights of a run's best candidate on the sources held apart, among those that draw plain shapes."""
     snapshots = sorted((folder / "snapshots").glob("step-*.safetensors"))
     if not snapshots:
         raise SystemExit(f"There are no snapshots in {folder} yet: the first comes with the first validation.")
     _, held_apart = split(sorted((folder / "scenes").iterdir()))
     validation = Validation(held_apart)
     best: tuple[float, str, dict[str, Tensor]] | None = None
-    for name, weights in candidates(snapshots):
-        score = validation.report(weights).score
-        print(f"{name}: {score:.4f} on the sources held apart", file=sys.stderr, flush=True)
-        if best is None or score > best[0]:
+    for name, weights in candidates(snapshots, WEIGHTS):
+        score, plain = validation.report(weights).score, plain_iou(weights)
+        told = f"{name}: {score:.4f} on the sources held apart, {plain:.2f} on the worst plain shape"
+        print(told, file=sys.stderr, flush=True)
+        if plain >= LEAST_PLAIN and (best is None or score > best[0]):
             best = score, name, weights
     if best is None:
-        raise SystemExit(f"The snapshots in {folder} can't be averaged.")
+        raise SystemExit(f"The shipped weights stay: none of the snapshots in {folder} draws all plain shapes.")
     with safe_open(snapshots[-1], "pt") as newest:
         step = newest.metadata()["step"]
-    return f"average of the {best[1]} snapshots up to step {step}", best[2]
+    return f"average of snapshots up to step {step} ({best[1]})", best[2]
+
+
+def plain_iou(weights: Mapping[str, Tensor]) -> float:
+    """Of the plain shape that weights draw worst."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "weights.safetensors"
+        save_file(dict(weights), file)
+        return worst_iou(BuiltinModel(file))
 
 
 def _mean(tensors: list[Tensor]) -> Tensor:

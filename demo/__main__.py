@@ -27,8 +27,9 @@ LAKE_VIEW = (-105.96, 40.08, -105.72, 40.24)
 LAKE_KM2 = 29.4
 """Lake Granby when it is full, by public figures."""
 
-LAKE_TOLERANCE = 0.2
+LAKE_TOLERANCE = 0.15
 """Its arms are a pixel or two wide in the scene, and are left out."""
+
 VIEW_PX = 700
 """Width of the view on a raster of one's own, in its pixels."""
 

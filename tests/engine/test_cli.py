@@ -104,7 +104,7 @@ def test_negative_coordinates_are_no_options(capsys, sample_image, tmp_path):
     output = tmp_path / "lake.gpkg"
     code, _, err = run(capsys, "segment", sample_image, "--point", "-105.865,40.155", "--level", "-2", "-o", output)
     assert (code, err) == (0, [])
-    assert geopandas.read_file(output)["area_m2"][0] / 1e6 == pytest.approx(29.4, rel=0.2)
+    assert geopandas.read_file(output)["area_m2"][0] / 1e6 == pytest.approx(29.4, rel=0.15)
 
 
 @pytest.mark.parametrize(

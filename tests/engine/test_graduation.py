@@ -67,10 +67,18 @@ def test_averages_of_snapshots(tmp_path):
         save_file(
             {name: value + shift if name.endswith("coarse.bias") else value for name, value in shipped.items()}, files[-1]
         )
-    found = dict(graduation.candidates(files))
+    found = dict(graduation.candidates(files, WEIGHTS))
     name = next(each for each in shipped if each.endswith("coarse.bias"))
     assert torch.allclose(found["last 1"][name].float(), shipped[name].float() + 1, atol=1e-2)
     assert torch.allclose(found["last 2"][name].float(), shipped[name].float() + 0.5, atol=1e-2)
+    assert torch.allclose(found["last 1, half shipped"][name].float(), shipped[name].float() + 0.5, atol=1e-2)
+
+
+def test_weights_that_draw_nothing_where_there_is_a_plain_shape_do_not_ship():
+    shipped = load_file(WEIGHTS)
+    assert graduation.plain_iou(shipped) >= graduation.LEAST_PLAIN
+    spoilt = {name: torch.zeros_like(value) if "coarse" in name else value for name, value in shipped.items()}
+    assert graduation.plain_iou(spoilt) < graduation.LEAST_PLAIN
 
 
 def test_the_card_is_changed_between_its_marks_alone(tmp_path):

@@ -153,7 +153,7 @@ def test_parts_grow_and_a_stopped_one_goes_on_later(segmenter, make_raster):
 
 
 def test_real_lakes_on_small_tiles(data):
-    """A lake of two thirds of a tile is found as well on tiles of half the size; alike, where both looks show the lake."""
+    """A lake of two thirds of a tile is found as well on tiles of half the size, and mostly alike."""
     path = str(data / "scenes" / "water_naip_nd_2015_5m_west" / "image.tif")
     lakes = geopandas.read_file(data / "scenes" / "water_naip_nd_2015_5m_west" / "labels.gpkg")
     one, small = Segmenter(), Segmenter(tile_px=512)
@@ -164,12 +164,10 @@ def test_real_lakes_on_small_tiles(data):
         level = round(np.log2(max(x1 - x0, y1 - y0) / 5 / 683))
         whole, pieced = [each.segment(path, Prompts((Point(x, y),)), level=level).polygon for each in (one, small)]
         right.append((iou(whole, lake), iou(pieced, lake)))
-        if abs(right[-1][0] - right[-1][1]) < 0.02:
-            alike.append(iou(whole, pieced))
+        alike.append(iou(whole, pieced))
     on_one, on_small = np.mean(right, axis=0)
     assert on_small > on_one - 0.02
-    assert len(alike) >= 2
-    assert min(alike) > 0.98
+    assert np.median(alike) > 0.98
     one.close()
     small.close()
 
