@@ -8,8 +8,8 @@ from qgis.PyQt.QtTest import QTest
 
 SAMPLE = Path(__file__).resolve().parents[2] / "build" / "sample" / "rmnp-rgb.tif"
 LAKE = (-105.865, 40.155)
-LAKE_VIEW = (-105.93, 40.09, -105.74, 40.22)
-"""Lake Granby in the sample, in EPSG:4326."""
+LAKE_VIEW = (-105.98, 40.05, -105.68, 40.27)
+"""Lake Granby in the sample, in EPSG:4326, and a view in which it fits a tile."""
 
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints.py"
 FIELD = (500_120.0, 4_499_640.0, 500_360.0, 4_499_800.0)
