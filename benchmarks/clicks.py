@@ -28,7 +28,7 @@ from rasterio.features import rasterize
 from scipy import ndimage
 
 from ..contract.errors import NothingFound, PromptError, ScenesMissing
-from ..contract.prompts import Point, Prompts
+from ..contract.prompts import Box, Point, Prompts
 from ..engine.rasters.radiometry import Radiometry
 from ..engine.rasters.source import RasterSource
 from ..engine.segmenting.answer import Segmentation
@@ -210,6 +210,21 @@ def _segment(
         return segmenter.segment(scene.path, Prompts(points), model=model, level=target.level, learned=learned)
     except (NothingFound, PromptError):
         return None
+
+
+def box_iou(scene: Scene, target: Target, model: Model) -> float:
+    """IoU of the answer to a box around an object, and nothing else; 0 where none is found."""
+    canvas, segmenter = _Canvas(scene, target), Segmenter(models=(model,))
+    bounds = np.reshape(target.polygon_px.bounds, (2, 2))
+    (x0, y0), (x1, y1) = scene.source.to_map(bounds)
+    box = Box(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
+    try:
+        found = segmenter.segment(scene.path, Prompts(box=box), model=model.name, level=target.level)
+    except NothingFound:
+        return 0.0
+    finally:
+        segmenter.close()
+    return canvas.iou(canvas.mask(found.polygon))
 
 
 @dataclass(frozen=True)

@@ -224,7 +224,8 @@ def training(plan: Plan, until: float) -> dict[str, Any]:
                     pace = (time.monotonic() - started) / PACE_STEPS
                     steps = max(2 * PACE_STEPS, int((until - started) / pace))
                     trainer.settings = replace(settings, cycle=steps, warmup=max(1, min(100, steps // 10)))
-                figures.append(trainer.update(Batch.of(shards.samples(trainer.step * plan.images, plan.images))))
+                samples = shards.samples(trainer.step * plan.images, plan.images)
+                figures.append(trainer.update(Batch.of_step(samples, trainer.step, trainer.settings)))
         finally:
             shards.close()
     save_file(trainer.averaged(), plan.out / "trained.safetensors", {"step": str(trainer.step)})

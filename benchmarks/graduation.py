@@ -29,7 +29,7 @@ from torch import Tensor
 from ..models.builtin.model import WEIGHTS, BuiltinModel
 from ..models.builtin.training.school import default_folder
 from ..models.builtin.training.validation import Validation, split
-from .clicks import Trial, read_scene, run_scene, summary
+from .clicks import Trial, box_iou, is_visible, read_scene, run_trial, summary
 from .plain_shapes import worst_iou
 
 CLICKS = (1, 3, 5)
@@ -38,6 +38,9 @@ LEAST_GAIN = 0.01
 
 MOST_LOSS = 0.01
 """Of any class, in the mean of IoU after one, three and five clicks: as much as chance makes of a few objects."""
+
+MOST_BOX_LOSS = 0.003
+"""In the mean IoU of boxes around the same objects."""
 
 LEAST_PLAIN = 0.95
 """IoU of one click in each plain shape: what training shows in crops it may lose in whole tiles."""
@@ -53,10 +56,11 @@ BEGIN, END = "<!-- graduation -->", "<!-- end of graduation -->"
 
 @dataclass(frozen=True)
 class Pair:
-    """One object digitized with the shipped and with the new weights."""
+    """One object digitized with the shipped and with the new weights. box_ious: of a box alone, with each."""
 
     shipped: Trial
     new: Trial
+    box_ious: tuple[float, float]
 
     def gain(self, clicks: int) -> float:
         """In IoU after so many clicks."""
@@ -66,6 +70,11 @@ class Pair:
     def mean_gain(self) -> float:
         """In IoU, over one, three and five clicks."""
         return float(np.mean([self.gain(clicks) for clicks in CLICKS]))
+
+    @property
+    def box_gain(self) -> float:
+        """In IoU of a box alone."""
+        return self.box_ious[1] - self.box_ious[0]
 
 
 @dataclass(frozen=True)
@@ -81,12 +90,15 @@ class Verdict:
 
 
 def judge(pairs: Sequence[Pair]) -> Verdict:
-    """Better over the first five clicks, not worse at the first one, and worse in no class."""
+    """Better over the first five clicks, not worse at the first one or for boxes, and worse in no class."""
     reasons = []
     first, gain = (float(np.mean(each)) for each in ([pair.gain(1) for pair in pairs], [pair.mean_gain for pair in pairs]))
     low, _ = interval(pairs, lambda pair: pair.mean_gain)
     if first < 0:
         reasons.append(f"IoU@1 falls by {-first:.3f}")
+    boxes = float(np.mean([pair.box_gain for pair in pairs]))
+    if boxes < -MOST_BOX_LOSS:
+        reasons.append(f"the mean IoU of boxes falls by {-boxes:.3f}")
     if gain < LEAST_GAIN:
         reasons.append(f"the mean of IoU@1, @3 and @5 changes by {gain:+.3f}; {LEAST_GAIN:+.3f} is asked for")
     elif low <= 0:
@@ -118,14 +130,18 @@ def by_class(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
 
 
 def table(pairs: Sequence[Pair]) -> str:
-    """A Markdown table: shipped → new for each class; gains in IoU@1 and in the mean of IoU@1, 3 and 5, with intervals."""
+    """A Markdown table: shipped → new for each class; gains in IoU@1 and in the mean of IoU@1, 3 and 5, with intervals.
+
+    "box" is the IoU of a box alone.
+    """
     columns = ("IoU@1", "IoU@3", "IoU@5", "IoU@10", "bIoU@5", "NoC@85", "failures")
-    rows = [["", "objects", *columns, "gain at one click", "mean gain"], ["---"] * (len(columns) + 4)]
+    rows = [["", "objects", *columns, "box", "gain at one click", "mean gain"], ["---"] * (len(columns) + 5)]
     for name, own in {"overall": list(pairs), **by_class(pairs)}.items():
         before, after = summary([p.shipped for p in own]), summary([p.new for p in own])
         gains = [_told(own, each) for each in (lambda pair: pair.gain(1), lambda pair: pair.mean_gain)]
         cells = [f"{before[column]:.2f} → {after[column]:.2f}" for column in columns]
-        rows.append([name, str(len(own)), *cells, *gains])
+        boxes = " → ".join(f"{each:.2f}" for each in np.mean([pair.box_ious for pair in own], axis=0))
+        rows.append([name, str(len(own)), *cells, boxes, *gains])
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
@@ -187,15 +203,19 @@ def digitize(scenes: Path, limit: int, weights: Mapping[str, Path], workers: int
     with ProcessPoolExecutor(workers, context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         trials = list(pool.map(_trials, jobs))
     return [
-        Pair(shipped, new) for both in zip(trials[::2], trials[1::2], strict=True) for shipped, new in zip(*both, strict=True)
+        Pair(shipped, new, (shipped_box, new_box))
+        for both in zip(trials[::2], trials[1::2], strict=True)
+        for (shipped, shipped_box), (new, new_box) in zip(*both, strict=True)
     ]
 
 
-def _trials(job: tuple[Path, int, Path]) -> list[Trial]:
+def _trials(job: tuple[Path, int, Path]) -> list[tuple[Trial, float]]:
+    """With each the IoU of a box around its object."""
     folder, limit, weights = job
-    scene = read_scene(folder, limit)
+    scene, model = read_scene(folder, limit), _model(weights)
+    visible = [target for target in scene.targets if is_visible(scene, target)]
     try:
-        return run_scene(scene, _model(weights))
+        return [(run_trial(scene, target, model), box_iou(scene, target, model)) for target in visible]
     finally:
         scene.source.close()
 

@@ -15,10 +15,14 @@ def trial(scene, cls, number, ious):
     return Trial(scene, "builtin", cls, str(number), tuple(ious), tuple(ious), (0.1,) * len(ious), 0.1, (0.1,), ())
 
 
-def pairs(gains):
+def pairs(gains, box_gain=0.0):
     """gains: (class, gain) of five objects in each of six scenes."""
     return [
-        Pair(trial(f"{cls}{scene}", cls, n, (0.6, 0.7, 0.8)), trial(f"{cls}{scene}", cls, n, np.add((0.6, 0.7, 0.8), gain)))
+        Pair(
+            trial(f"{cls}{scene}", cls, n, (0.6, 0.7, 0.8)),
+            trial(f"{cls}{scene}", cls, n, np.add((0.6, 0.7, 0.8), gain)),
+            (0.7, 0.7 + box_gain),
+        )
         for cls, gain in gains
         for scene in range(6)
         for n in range(5)
@@ -43,10 +47,16 @@ def test_weights_ship_only_if_better_and_worse_in_no_class(gains, reason):
 def test_a_first_click_that_gives_less_is_no_gain():
     ious = (0.59, 0.9, 0.95)
     later = [
-        Pair(each.shipped, trial(each.new.scene, "field", number, ious)) for number, each in enumerate(pairs([("field", 0.0)]))
+        Pair(each.shipped, trial(each.new.scene, "field", number, ious), (0.7, 0.7))
+        for number, each in enumerate(pairs([("field", 0.0)]))
     ]
     [reason] = graduation.judge(later).reasons
     assert "IoU@1 falls" in reason
+
+
+def test_weights_that_answer_boxes_worse_do_not_ship():
+    [reason] = graduation.judge(pairs([("field", 0.03)], box_gain=-0.01)).reasons
+    assert "boxes falls by 0.010" in reason
 
 
 def test_a_gain_that_may_be_chance_is_none():

@@ -20,23 +20,22 @@ from torch import Tensor
 from ...base import Mask
 from ...click_simulation import Click
 from ..network import PromptTensors
-from .scenery import CROP_PX
 
 STRIDE_PX = 2
 """Every second pixel tells where the largest error is."""
 
-CELLS = CROP_PX // 4
+CELL_PX = 4
 MOST_CLICKS = 24
 
 PRIOR_SHARE = 0.28
-BOX_SHARE = 0.12
+BOX_SHARE = 0.2
 SEVERAL_SHARE = 0.12
 """Shares of objects that begin with an answer, with a box, with several clicks at once."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """An object to click. mask, unsure: (320, 320). first_in: (320, 320) where the first click lies."""
+    """An object to click. mask, unsure: (side, side). first_in: (side, side) where the first click lies."""
 
     mask: Mask
     unsure: Mask
@@ -53,7 +52,8 @@ class Lesson:
         self._each: Callable[..., Iterable[None]] = map if pool is None else pool.map
         self._clicks: list[list[Click]] = [[] for _ in tasks]
         self._boxes = np.zeros((len(tasks), 4), np.float32)
-        self._previous = torch.zeros((len(tasks), 1, CELLS, CELLS))
+        self._cells = tasks[0].mask.shape[0] // CELL_PX
+        self._previous = torch.zeros((len(tasks), 1, self._cells, self._cells))
         for _ in self._each(self._begin, range(len(tasks))):
             pass
 
@@ -62,7 +62,8 @@ class Lesson:
         kind = rng.random()
         if kind < PRIOR_SHARE:
             rough = rough_copy(task.mask, rng)
-            self._previous[index, 0] = torch.from_numpy(cv2.resize(rough, (CELLS, CELLS), interpolation=cv2.INTER_AREA))
+            cells = (self._cells, self._cells)
+            self._previous[index, 0] = torch.from_numpy(cv2.resize(rough, cells, interpolation=cv2.INTER_AREA))
             if rng.random() < 0.75:
                 clicks.append(first_click(task.first_in, rng))
             if rng.random() < 0.4 and (mended := wrong_click(task, rough > 0.5, rng)) is not None:
@@ -77,9 +78,9 @@ class Lesson:
             clicks.extend(extra_clicks(task, rng))
 
     def answer(self, logits: Tensor) -> None:
-        """The user looks at (b, 320, 320) logits and clicks once more where they are wrong."""
+        """The user looks at (b, side, side) logits and clicks once more where they are wrong."""
         probability = logits.detach().float().sigmoid()
-        self._previous = F.adaptive_avg_pool2d(probability[:, None], CELLS)
+        self._previous = F.adaptive_avg_pool2d(probability[:, None], self._cells)
         for _ in self._each(self._correct, range(len(self._tasks)), (probability > 0.5).cpu().numpy()):
             pass
 
@@ -151,32 +152,34 @@ def loose_box(mask: Mask, rng: np.random.Generator) -> npt.NDArray[np.float32]:
     """x0, y0, x1, y1 around a mask, as a hand draws it."""
     rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     box = np.array([cols[0], rows[0], cols[-1] + 1, rows[-1] + 1], np.float32)
-    slack = 0.06 * np.array([box[2] - box[0], box[3] - box[1]] * 2)
-    return (box + rng.normal(0, 1, 4) * slack).astype(np.float32)
+    slack = rng.uniform(0.01, 0.1) * np.array([box[2] - box[0], box[3] - box[1]] * 2)
+    outwards = np.array([-1, -1, 1, 1])
+    return (box + (rng.normal(0, 1, 4) + 0.5 * outwards) * slack).astype(np.float32)
 
 
 def rough_copy(mask: Mask, rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """(320, 320) a mask as it was answered before: shifted, too large or small, cut off, bent, or from a coarser level."""
+    """(side, side) a mask as it was answered before: shifted, too large or small, cut off, bent, or from a coarser level."""
     copy = mask.astype(np.float32)
+    side = len(mask)
     size = float(np.sqrt(mask.sum()))
     if rng.random() < 0.5:
         shift = rng.normal(0, 0.06 * size, 2)
         moved = np.array([[1, 0, shift[0]], [0, 1, shift[1]]])
-        copy = np.asarray(cv2.warpAffine(copy, moved, (CROP_PX, CROP_PX)), np.float32)
+        copy = np.asarray(cv2.warpAffine(copy, moved, (side, side)), np.float32)
     if rng.random() < 0.4:
         reach = 1 + int(rng.uniform(0, 0.08) * size)
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
         changed = cv2.dilate(copy, kernel) if rng.random() < 0.5 else cv2.erode(copy, kernel)
         copy = np.asarray(changed, np.float32)
     if rng.random() < 0.35:
-        rows, cols = np.mgrid[:CROP_PX, :CROP_PX]
+        rows, cols = np.mgrid[:side, :side]
         at, angle = _any_of(mask, rng), rng.uniform(0, 2 * np.pi)
         copy[(rows - at[0]) * np.sin(angle) + (cols - at[1]) * np.cos(angle) > rng.uniform(0, 0.4) * size] = 0
     coarse = int(rng.choice([10, 20, 40, 80]))
-    blurred = cv2.resize(cv2.resize(copy, (coarse, coarse), interpolation=cv2.INTER_AREA), (CELLS, CELLS))
-    bumps = cv2.resize(rng.normal(0, 0.15, (8, 8)).astype(np.float32), (CELLS, CELLS))
+    blurred = cv2.resize(cv2.resize(copy, (coarse, coarse), interpolation=cv2.INTER_AREA), (side // CELL_PX,) * 2)
+    bumps = cv2.resize(rng.normal(0, 0.15, (8, 8)).astype(np.float32), (side // CELL_PX,) * 2)
     steep = 1 / (1 + np.exp(-(blurred + bumps - 0.5) * rng.uniform(4, 40)))
-    return np.asarray(cv2.resize(steep.astype(np.float32), (CROP_PX, CROP_PX)), np.float32)
+    return np.asarray(cv2.resize(steep.astype(np.float32), (side, side)), np.float32)
 
 
 def _any_of(region: npt.NDArray[np.bool_], rng: np.random.Generator) -> tuple[int, int]:

@@ -54,6 +54,16 @@ class Sample:
     is_trusted: Mask
     first_in: npt.NDArray[np.intp]
 
+    def enlarged(self, scale: int) -> Sample:
+        """The same on (320 · scale, 320 · scale) pixels."""
+        side = CROP_PX * scale
+        image = np.asarray(cv2.resize(self.image, (side, side), interpolation=cv2.INTER_CUBIC), np.uint8)
+        masks, unsure = (
+            np.stack([cv2.resize(each.astype(np.float32), (side, side)) > 0.5 for each in every])
+            for every in (self.masks, self.unsure)
+        )
+        return Sample(image, masks, unsure, self.is_trusted, self.first_in)
+
 
 @dataclass(frozen=True)
 class _Drawn:
@@ -160,7 +170,7 @@ class Sampler:
 
     def _patches(self, rng: np.random.Generator) -> tuple[Image, Masks]:
         """Shapes cut out of one scene and laid on another, as lakes, crowns, islands and roofs lie in the land."""
-        image = self._texture(rng)
+        image = self._texture(rng) if rng.random() < 0.75 else plain(rng)
         taken = np.zeros((CROP_PX, CROP_PX), np.uint8)
         masks = []
         for _ in range(int(rng.integers(2, 5))):

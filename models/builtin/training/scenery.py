@@ -113,14 +113,14 @@ def random_shape(rng: np.random.Generator) -> npt.NDArray[np.uint8]:
     centre = rng.uniform(40, CROP_PX - 40, 2)
     if kind < 0.45:  # lakes, woods: a level set of fractal noise around a centre
         ys, xs = np.mgrid[:CROP_PX, :CROP_PX]
-        radius = rng.uniform(25, 110)
+        radius = np.exp(rng.uniform(np.log(25), np.log(200)))
         reach = np.hypot(xs - centre[0], (ys - centre[1]) * rng.uniform(0.6, 1.6)) / radius
         level = ((1 - reach) + rng.uniform(0.1, 0.6) * fractal(rng) > 0).astype(np.uint8)
         count, labels = cv2.connectedComponents(level)
         if count > 1:
             mask[labels == 1 + int(np.bincount(labels.ravel())[1:].argmax())] = 1
     elif kind < 0.75:  # roofs and fields: corners
-        sides = rng.uniform(12, 75, 2)
+        sides = np.exp(rng.uniform(np.log(12), np.log(150))) * rng.uniform(0.6, 1.2, 2)
         corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * sides + rng.normal(0, 0.12, (4, 2)) * sides
         if rng.random() < 0.4:
             notch = rng.uniform(-0.5, 0.7, 2) * sides
@@ -130,7 +130,7 @@ def random_shape(rng: np.random.Generator) -> npt.NDArray[np.uint8]:
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         cv2.fillPoly(mask, [np.round(corners @ turn.T + centre).astype(np.int32)], 1)
     else:  # crowns: overlapping discs
-        radius = rng.uniform(15, 60)
+        radius = np.exp(rng.uniform(np.log(15), np.log(130)))
         for _ in range(int(rng.integers(1, 7))):
             at = centre + rng.normal(0, 0.5, 2) * radius
             cv2.circle(mask, (round(at[0]), round(at[1])), round(radius * rng.uniform(0.5, 1)), 1, -1)

@@ -104,7 +104,8 @@ class School:
                     cycle, shards = self._begin_cycle(shards)
                     continue
                 images = trainer.settings.images
-                seen.append(trainer.update(Batch.of(shards.samples(trainer.step * images, images))))
+                samples = shards.samples(trainer.step * images, images)
+                seen.append(trainer.update(Batch.of_step(samples, trainer.step, trainer.settings)))
                 if trainer.step % LOG_EVERY == 0:
                     self._log(seen, time.monotonic() - started)
                     started, seen = time.monotonic(), []
@@ -200,8 +201,7 @@ def status(folder: Path) -> str:
 def pack_run(folder: Path, out: Path) -> str:
     """Put prepared scenes and the newest averaged weights into a folder, to train elsewhere; what was packed, in words.
 
-        What comes back belongs into FOLDER/taughtN.json what the weights found in unlabelled parts before cycle N
-    FOLDER/snapshots, where graduation takes it into account.
+    What comes back belongs into FOLDER/snapshots, where graduation takes it into account.
     """
     out.mkdir(parents=True, exist_ok=True)
     size = pack(sorted((folder / "scenes").iterdir()), out / "scenes.zip")

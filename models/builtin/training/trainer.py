@@ -28,7 +28,6 @@ from ..losses import objective
 from ..network import ClickNet, Features
 from .lessons import Lesson, Task
 from .sampler import MIN_VISIBLE_PX, Sample
-from .scenery import CROP_PX
 
 FINE_PX = 192
 """Side of the part of a crop whose fine logits are learnt: they depend on their surroundings alone, so a part is enough."""
@@ -40,6 +39,9 @@ BORDER_WEIGHT = 3.0
 BORDER_PX = 3
 """How much more pixels count that are so near to a trusted outline."""
 
+WIDE_SCALE = 2
+"""A tile is larger than a crop: now and then crops are enlarged so much, so that objects as large as a tile are learnt too."""
+
 ROUND_GROWTH = 1.25
 """Each answer weighs so much more than the one before."""
 
@@ -50,7 +52,8 @@ class Settings:
 
     images, objects: crops a step, and objects asked for on each. rounds: answers that are learnt from. late_share: share of
     steps before which up to `late_rounds` more clicks are given. lr, encoder_lr: the highest learning rates. cycle: steps of
-    the first cosine; the next has twice as many. bf16_encoder, bf16_decoder: bfloat16 pays for the decoder on CPUs, where
+    the first cosine; the next has twice as many. wide_every: so many steps apart are those on enlarged crops, and on so many
+    fewer of them; 0: none. bf16_encoder, bf16_decoder: bfloat16 pays for the decoder on CPUs, where
     depthwise convolutions are slower in it, and for both on GPUs.
     """
 
@@ -66,13 +69,14 @@ class Settings:
     cycle: int = 2000
     ema: float = 0.998
     seed: int = 11
+    wide_every: int = 5
     bf16_encoder: bool = False
     bf16_decoder: bool = True
 
 
 @dataclass(frozen=True)
 class Batch:
-    """images: (b, 3, 320, 320) in 0..1. tasks: b · m objects. truth, weight: (b · m, 1, 320, 320).
+    """images: (b, 3, side, side) in 0..1. tasks: b · m objects. truth, weight: (b · m, 1, side, side).
 
     The weight is 0 where nobody knows what is right, and higher near outlines that can be trusted.
     """
@@ -84,7 +88,7 @@ class Batch:
 
     @classmethod
     def of(cls, samples: Sequence[Sample]) -> Batch:
-        """Of samples with equally many objects."""
+        """Of samples with equally many objects and of one size."""
         images = torch.from_numpy(np.stack([s.image for s in samples])).permute(0, 3, 1, 2).float() / 255
         tasks, weights = [], []
         for sample in samples:
@@ -96,6 +100,14 @@ class Batch:
         truth = torch.from_numpy(np.stack([task.mask for task in tasks])).float()[:, None]
         weight = torch.from_numpy(np.stack(weights))[:, None]
         return cls(images.contiguous(memory_format=torch.channels_last), tasks, truth, weight)
+
+    @classmethod
+    def of_step(cls, samples: Sequence[Sample], step: int, settings: Settings) -> Batch:
+        """What a step learns: all samples, or at a wide step a few of them enlarged."""
+        if not settings.wide_every or step % settings.wide_every:
+            return cls.of(samples)
+        few = math.ceil(len(samples) / WIDE_SCALE**2)
+        return cls.of([sample.enlarged(WIDE_SCALE) for sample in samples[:few]])
 
     def to(self, device: torch.device) -> Batch:
         """The same, its tensors on a device."""
@@ -266,8 +278,9 @@ def _part_around_outline(mask: Mask, rng: np.random.Generator) -> tuple[int, int
     """Top left corner (row, column) of a part, multiples of 4, with some place of the outline near its middle."""
     own = mask.astype(np.uint8)
     outline = np.flatnonzero(own - cv2.erode(own, np.ones((3, 3), np.uint8), borderValue=1))
-    row, col = divmod(int(outline[rng.integers(len(outline))]), CROP_PX) if len(outline) else (CROP_PX // 2, CROP_PX // 2)
-    top, left = (int(np.clip(at - FINE_PX / 2, 0, CROP_PX - FINE_PX)) // 4 * 4 for at in (row, col))
+    side = len(mask)
+    row, col = divmod(int(outline[rng.integers(len(outline))]), side) if len(outline) else (side // 2, side // 2)
+    top, left = (int(np.clip(at - FINE_PX / 2, 0, side - FINE_PX)) // 4 * 4 for at in (row, col))
     return top, left
 
 

@@ -52,6 +52,17 @@ def test_a_run_that_goes_on_gives_the_same_weights_as_one_that_was_not_stopped(s
     assert not all(torch.equal(ours[name], shipped[name]) for name in theirs), "it has learnt something"
 
 
+def test_every_few_steps_objects_are_as_large_as_a_tile(sampler):
+    samples = [sampler.draw((8, number)) for number in range(5)]
+    settings = replace(SMALL, images=5, wide_every=4)
+    usual, wide = (Batch.of_step(samples, step, settings) for step in (3, 4))
+    assert usual.images.shape == (5, 3, 320, 320)
+    assert wide.images.shape == (2, 3, 640, 640)
+    assert float(wide.truth.mean()) == pytest.approx(float(usual.truth[: len(wide.truth)].mean()), rel=0.02)
+    trainer = Trainer(SMALL, WEIGHTS)
+    assert np.isfinite(trainer.update(wide).loss)
+
+
 def test_rates_warm_up_and_fall_again_and_again():
     settings = Settings(warmup=10, cycle=100)
     rates = [learning_rate(step, settings) for step in range(320)]
