@@ -60,6 +60,7 @@ class Desktop:
         self._remote.mkdir()
         (self._folder / "runtime").mkdir(mode=0o700)
         self._count = 0
+        self._display = os.environ.get("DISPLAY", "")
         self._xvfb: subprocess.Popen[bytes] | None = None
         self._qgis: subprocess.Popen[bytes] | None = None
         self._make_profile(package, engine_python)
@@ -176,6 +177,28 @@ class Desktop:
         )
         return place[0], place[1]
 
+    def kill(self) -> None:
+        """End QGIS as a crash does; `start_again` starts it with the same profile."""
+        if self._qgis is not None:
+            self._qgis.kill()
+            self._qgis.wait()
+
+    def end(self) -> None:
+        """End QGIS as its menu does."""
+        if self._qgis is None or self._qgis.poll() is not None:
+            return
+        try:
+            self.run("from qgis.PyQt.QtCore import QTimer\nQTimer.singleShot(0, iface.actionExit().trigger)")
+            self._qgis.wait(20)
+        except (DesktopError, subprocess.TimeoutExpired):
+            self._qgis.kill()
+        self._qgis.wait()
+
+    def start_again(self) -> None:
+        """After `kill` or `end`."""
+        (self._remote / "up").unlink()
+        self._start()
+
     def save_edits(self) -> None:
         """Save the target layer's edits by QGIS's own action."""
         self.run(f"{_NAMES}iface.setActiveLayer(lasso.digitizer.target.layer)\niface.actionSaveActiveLayerEdits().trigger()\n")
@@ -198,8 +221,9 @@ class Desktop:
             "XDG_CACHE_HOME": str(self._folder / "cache"),
         }
         self._environment.pop("QT_QPA_PLATFORM", None)
-        if not self._environment.get("DISPLAY"):
-            self._environment["DISPLAY"] = self._start_xvfb()
+        if not self._display:
+            self._display = self._start_xvfb()
+        self._environment["DISPLAY"] = self._display
         command = ["qgis", "--nologo", "--profiles-path", str(self._folder / "profiles"), "--code", str(HERE / "remote.py")]
         with (self._folder / "qgis.log").open("wb") as log:
             self._qgis = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
@@ -218,14 +242,7 @@ class Desktop:
         return f":{number}"
 
     def _stop(self) -> None:
-        if self._qgis is not None:
-            if self._qgis.poll() is None:
-                try:
-                    self.run("from qgis.PyQt.QtCore import QTimer\nQTimer.singleShot(0, iface.actionExit().trigger)")
-                    self._qgis.wait(20)
-                except (DesktopError, subprocess.TimeoutExpired):
-                    self._qgis.kill()
-            self._qgis.wait()
+        self.end()
         if self._xvfb is not None:
             self._xvfb.terminate()
             self._xvfb.wait()

@@ -70,7 +70,7 @@ class DraftUnderWay(RasterLassoError):
     """Another object is not accepted yet."""
 
     template = QT_TRANSLATE_NOOP(
-        "RasterLasso", "Accept the object under way (Enter) or forget it (Esc) before you reopen another."
+        "RasterLasso", "Accept the object under way (Enter) or forget it (Esc) before you take up another."
     )
 
 
@@ -129,4 +129,24 @@ class EngineInstallFailed(RasterLassoError):
     template = QT_TRANSLATE_NOOP(
         "RasterLasso",
         "The installation failed ({reason}). Check the network and the free disk space, then try again.",
+    )
+
+
+class JournalUnwritable(RasterLassoError):
+    """What is not saved can't be written down."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "Objects that are not saved can't be kept for the case that QGIS ends badly ({reason}). Save often, or mend this and "
+        "start QGIS again.",
+    )
+
+
+class ImageryMissing(RasterLassoError):
+    """An object under way can't be taken up without its imagery."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "The object under way was begun on the layer {layer}, which is not in the project. Open its project or add the layer, "
+        "then restore it.",
     )

@@ -19,6 +19,7 @@ from .digitizing.digitizer import Digitizer
 from .digitizing.draft import Combining
 from .digitizing.hover import Hover
 from .digitizing.prefetch import Prefetch
+from .journal.journal import Journal, journal_folder
 from .panel.dock import LassoDock
 from .panel.models_dialog import ModelsDialog
 from .processing.provider import LassoProvider
@@ -65,7 +66,7 @@ class RasterLassoPlugin:
         self.preview = Preview(canvas, project)
         self.hover = Hover(self.digitizer, self.engine)
         self.hover.enabled = self._settings.hover
-        self.digitizer.set_learning(self._settings.learn)
+        self.digitizer.acceptance.set_learning(self._settings.learn)
         self.prefetch = Prefetch(canvas, self.digitizer, self.engine)
         self.jobs = LayerJobs(self.engine, project)
         self.jobs.message.connect(self._show_message)
@@ -98,6 +99,10 @@ class RasterLassoPlugin:
         self.dock.export_requested.connect(self.jobs.export)
         self.dock.install_requested.connect(self._install_engine)
         self.dock.install_cancelled.connect(self._cancel_installation)
+        self.journal = Journal(self.digitizer, project, iface.messageBar(), self.dock.imagery.setLayer)
+        self.journal.failed.connect(self._show_error)
+        self.journal.begin(journal_folder())
+        QgsApplication.instance().aboutToQuit.connect(self.journal.close)
 
     def unload(self) -> None:
         """Take all away."""
@@ -114,6 +119,9 @@ class RasterLassoPlugin:
         self._settings.save("model", "class_name", "hover", "learn")
         self._cancel_installation()
         self._close_models_dialog()
+        QgsApplication.instance().aboutToQuit.disconnect(self.journal.close)
+        self.journal.close()
+        self.journal.deleteLater()
         canvas.destinationCrsChanged.disconnect(self._refresh_preview)
         canvas.unsetMapTool(self.tool)
         for shortcut in self._shortcuts:

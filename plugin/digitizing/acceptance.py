@@ -16,7 +16,7 @@ from ..geo.crs import crs_code
 from ..geo.wkb import to_hex
 from ..imagery.lens import Lens
 from ..imagery.stretch import stretch_of
-from ..runtime.engine_process import EngineProcess
+from ..runtime.engine_process import EngineProcess, EngineState
 from ..target.placing import Placing
 from ..target.provenance import attributes, source_of
 from ..target.target import Target
@@ -38,7 +38,7 @@ class Acceptance:
     def __init__(
         self, lens: Lens, target: Target, engine: EngineProcess, on_failure: Callable[[RasterLassoError], None]
     ) -> None:
-        """on_failure: told why the model could not learn."""
+        """on_failure: told why the model could not learn, or forget."""
         self._lens = lens
         self._target = target
         self._engine = engine
@@ -53,6 +53,12 @@ class Acceptance:
         """Class and imagery of the next object."""
         imagery = self._lens.imagery
         return self.class_name, "" if imagery is None else imagery.id()
+
+    def set_learning(self, learns: bool) -> None:
+        """Let the model learn from the objects accepted from now on, or forget what it has learnt."""
+        if not learns and self._lens.learns and self._engine.state is EngineState.READY:
+            self._engine.request("forget", {}, Replies(result=lambda value: None, failure=self._on_failure))
+        self._lens.set_learns(learns)
 
     def accept(self, draft: Draft, candidates: Candidates) -> tuple[QgsVectorLayer, list[QgsFeature]]:
         """Make features of a draft and the answers to it; the layer that they are in, and they.

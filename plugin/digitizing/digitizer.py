@@ -22,14 +22,13 @@ from qgis.core import (
 from qgis.gui import QgsMapCanvas
 from qgis.PyQt.QtCore import QObject, pyqtSignal
 
-from ...contract.client import Replies
 from ...contract.errors import PromptError, RasterLassoError
 from ...contract.protocol import Progress
 from ...contract.requests import SegmentResult
 from ..errors import DraftUnderWay, NothingToAccept
 from ..geo.transforms import transform_between, transformed
 from ..imagery.lens import Lens
-from ..runtime.engine_process import EngineProcess, EngineState
+from ..runtime.engine_process import EngineProcess
 from ..target.target import Target
 from ..translation import error_text, tr
 from .acceptance import Acceptance, kept_of
@@ -72,7 +71,6 @@ class Digitizer(QObject):
         self._is_splitting = False
         self._pending = PendingAcceptance()
         self._unanswered = 0  # newest steps that no answer was given to yet: one of them may be what can't be used
-        self._told_without_crs: set[str] = set()
         self.auto_accept = False
         self.lens.changed.connect(self.ask_again)
         self._inquiry.changed.connect(self.progressed)
@@ -128,6 +126,11 @@ class Digitizer(QObject):
         return DraftState.GROWING if self._inquiry.is_growing else DraftState.ASKING
 
     @property
+    def view_level(self) -> int:
+        """Level of the map when the draft was begun."""
+        return self._view_level
+
+    @property
     def crs(self) -> QgsCoordinateReferenceSystem:
         """CRS of draft and polygon."""
         return self.lens.crs
@@ -162,12 +165,6 @@ class Digitizer(QObject):
         if self._draft.reopened is not None and layer is not self.target.layer:
             self.clear()
         self.target.layer = layer
-
-    def set_learning(self, learns: bool) -> None:
-        """Let the model learn from the objects accepted from now on, or forget what it has learnt."""
-        if not learns and self.lens.learns and self._engine.state is EngineState.READY:
-            self._engine.request("forget", {}, Replies(result=lambda value: None, failure=self._tell))
-        self.lens.set_learns(learns)
 
     def ask_again(self) -> None:
         """Ask for the draft as it is, of another model or once the engine is mended."""
@@ -210,6 +207,11 @@ class Digitizer(QObject):
             self._tell(error)
             return
         self._replace_draft(draft, draft.unchanged)
+
+    def resume(self, draft: Draft, view_level: int) -> None:
+        """Go on with a draft in the imagery's CRS that another QGIS began."""
+        self._view_level = view_level
+        self._replace_draft(draft)
 
     def combine_next(self, combining: Combining) -> None:
         """Keep what is found; what is found next is added to it or subtracted from it."""
@@ -315,13 +317,14 @@ class Digitizer(QObject):
     def _extend(self, gesture: Gesture) -> None:
         """Add what a gesture says, placed as map and imagery are now."""
         try:
-            imagery = self.lens.checked()
             step = gesture.step(self.lens.to_imagery())
             view_level = self.lens.level_at(gesture.place)
         except RasterLassoError as error:
             self._tell(error)
             return
-        self._tell_without_crs(imagery)
+        if self.lens.is_news_that_crs_is_unknown():
+            text = tr("The imagery has no CRS: polygons are in its coordinates. If you know it, assign one in its properties.")
+            self.message.emit(text, Qgis.MessageLevel.Info)
         self._add(step, view_level)
 
     def _add(self, step: Step, view_level: int) -> None:
@@ -388,12 +391,6 @@ class Digitizer(QObject):
                 self.message.emit(text, Qgis.MessageLevel.Warning)
             self.set_imagery(None)
         self.target.forget(layer_ids)
-
-    def _tell_without_crs(self, layer: QgsRasterLayer) -> None:
-        if not layer.crs().isValid() and layer.id() not in self._told_without_crs:
-            self._told_without_crs.add(layer.id())
-            text = tr("The imagery has no CRS: polygons are in its coordinates. If you know it, assign one in its properties.")
-            self.message.emit(text, Qgis.MessageLevel.Info)
 
     def _tell(self, error: RasterLassoError) -> None:
         self.message.emit(error_text(error), Qgis.MessageLevel.Warning)

@@ -44,6 +44,7 @@ class Lens(QObject):
         """Levels coarser than the map's scale."""
         self.finish = PRESETS["raw"]
         self.learns = False
+        self._known_without_crs: set[str] = set()
         self._known: tuple[object, str] | None = None
         """The layer as it was when its source was worked out last, and that source."""
 
@@ -110,6 +111,14 @@ class Lens(QObject):
         self._source()
         assert self.imagery is not None
         return self.imagery
+
+    def is_news_that_crs_is_unknown(self) -> bool:
+        """Whether the imagery has no CRS, and this was not asked of it before."""
+        layer = self.imagery
+        if layer is None or layer.crs().isValid() or layer.id() in self._known_without_crs:
+            return False
+        self._known_without_crs.add(layer.id())
+        return True
 
     def _source(self) -> str:
         """What GDAL opens for the imagery, worked out once; raises as `checked`."""

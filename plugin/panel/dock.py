@@ -240,7 +240,7 @@ class LassoDock(QgsDockWidget):
         self.radiometry.currentIndexChanged.connect(lambda index: digitizer.lens.set_as_shown(index == 1))
         self.models_button.clicked.connect(lambda: self.models_requested.emit())
         self.show_hover.toggled.connect(self._set_hover)
-        self.learn.toggled.connect(digitizer.set_learning)
+        self.learn.toggled.connect(digitizer.acceptance.set_learning)
         self.accept_button.clicked.connect(lambda: digitizer.accept())
         self.undo_button.clicked.connect(lambda: digitizer.undo())
         self.clear_button.clicked.connect(lambda: digitizer.clear())

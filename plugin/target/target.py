@@ -61,12 +61,19 @@ class Target(QObject):
         feature = feature_at(self.layer, transformed(place, transform_between(map_crs, self.layer.crs(), context)))
         if feature is None:
             raise NothingToReopen()
-        self._reopened = _Reopened(self.layer.id(), feature.id(), QgsGeometry(feature.geometry()))
-        if self.layer.id() not in self._watched:
-            self._watched.add(self.layer.id())
-            self.layer.committedFeaturesRemoved.connect(self._note_removed)
-            self.layer.afterCommitChanges.connect(partial(self._note_saved, self.layer.id()))
+        self.take_up(self.layer, feature)
         return self.layer, feature
+
+    def take_up(self, layer: QgsVectorLayer, feature: QgsFeature) -> None:
+        """Watch a feature of a layer, whose shape is to be replaced; the layer becomes the target."""
+        self._reopened = _Reopened(layer.id(), feature.id(), QgsGeometry(feature.geometry()))
+        if layer.id() not in self._watched:
+            self._watched.add(layer.id())
+            layer.committedFeaturesRemoved.connect(self._note_removed)
+            layer.afterCommitChanges.connect(partial(self._note_saved, layer.id()))
+        if layer is not self.layer:
+            self.layer = layer
+            self.replaced.emit()
 
     def _note_removed(self, layer_id: str, feature_ids: list[int]) -> None:
         if self._reopened is not None and self._reopened.layer_id == layer_id and self._reopened.feature_id in feature_ids:

@@ -29,7 +29,7 @@ LAYERS = {
     ],
     "plugin": [
         {"main"},
-        {"canvas", "panel"},
+        {"canvas", "panel", "journal"},
         {"processing"},
         {"digitizing"},
         {"imagery", "target"},

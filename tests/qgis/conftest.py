@@ -173,6 +173,6 @@ def bench(qgis_canvas, engine, imagery, project):
     yield made
     qgis_canvas.unsetMapTool(tool)
     prefetch.detach()
-    digitizer.set_learning(False)
+    digitizer.acceptance.set_learning(False)
     digitizer.detach()
     preview.remove()

@@ -246,14 +246,14 @@ def test_the_model_learns_from_what_is_accepted_until_that_is_switched_off(bench
         return found
 
     before = answer()
-    bench.digitizer.set_learning(True)
+    bench.digitizer.acceptance.set_learning(True)
     for _ in range(3):
         bench.drag((500_100, 4_499_620), (500_240, 4_499_820))
         bench.answered()
         bench.key(Qt.Key.Key_Return)
         wait_until(lambda: not engine.is_busy)
     assert not answer().equals(before)
-    bench.digitizer.set_learning(False)
+    bench.digitizer.acceptance.set_learning(False)
     assert answer().equals(before)
     assert bench.messages[1:] == []
 
