@@ -29,8 +29,9 @@ from torch import Tensor
 from ..models.builtin.model import WEIGHTS, BuiltinModel
 from ..models.builtin.training.school import default_folder
 from ..models.builtin.training.validation import Validation, split
-from .clicks import Trial, box_iou, is_visible, read_scene, run_trial, summary
+from .clicks import Trial, box_iou, is_visible, run_trial, summary
 from .plain_shapes import worst_iou
+from .scenes import read_scene
 
 CLICKS = (1, 3, 5)
 LEAST_GAIN = 0.01

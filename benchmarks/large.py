@@ -26,16 +26,17 @@ from affine import Affine
 from rasterio.enums import Resampling
 from rasterio.windows import Window
 
-from rasterlasso.benchmarks.clicks import Target, read_scene
+from rasterlasso.benchmarks.scenes import Target, read_scene
 from rasterlasso.contract.prompts import Point, Prompts
 from rasterlasso.engine.outlines.contours import outline_of_mosaic
 from rasterlasso.engine.segmenting.answer import Segmentation
 from rasterlasso.engine.segmenting.query import Found
 from rasterlasso.engine.segmenting.session import Segmenter
 from rasterlasso.engine.spreading.spread import refinement, run
-from rasterlasso.engine.tiles.disk_store import StoredTile, TileStore
+from rasterlasso.engine.tiles.disk_store import TileStore
 from rasterlasso.engine.tiles.grid import MIN_LEVEL, PixelBox
 from rasterlasso.engine.tiles.grid import Window as TileWindow
+from rasterlasso.engine.tiles.packing import StoredTile, pack
 from rasterlasso.models import registry
 from rasterlasso.models.base import Embedding, Model, PixelPrompts
 from rasterlasso.models.sam.model import SamModel
@@ -212,7 +213,7 @@ def bytes_of_a_tile(scenes: Path, scratch: Path) -> None:
             model = SamModel(kind, scratch / kind)
         embedding = model.encode(image, valid)
         features = embedding.features()
-        store._put(kind, tile, StoredTile(features, valid))
+        store._put(kind, tile, pack(StoredTile(features, valid)))
         start = time.perf_counter()
         kept = store.get(kind, tile)
         if kept is None:

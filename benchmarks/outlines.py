@@ -17,7 +17,7 @@ import numpy.typing as npt
 import shapely
 from rasterio.features import shapes
 
-from rasterlasso.benchmarks.clicks import read_scene
+from rasterlasso.benchmarks.scenes import read_scene
 from rasterlasso.contract.errors import RasterLassoError
 from rasterlasso.contract.looks import PRESETS
 from rasterlasso.contract.prompts import Point, Prompts

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import shapely
 from shapely import Polygon
 
-from rasterlasso.benchmarks.clicks import Target, read_scene
+from rasterlasso.benchmarks.scenes import Target, read_scene
 from rasterlasso.contract.errors import RasterLassoError
 from rasterlasso.contract.prompts import Point, Prompts
 from rasterlasso.engine.outlines.contours import burnt, polygonal

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from ...models.base import Embedding, Mask, Model, RenderedTile, StorableEmbedding, Storing
 from ..rasters.scene import Scene
-from ..tiles.disk_store import StoredTile, TileStore
+from ..tiles.disk_store import TileStore
 from ..tiles.grid import Tile
 from ..tiles.memory_cache import EncodedTile, TileCache, TileKey
+from ..tiles.packing import StoredTile, pack, unpack
 from .clock import Clock
 
 
@@ -40,11 +41,14 @@ class Encodings:
         return self.scene.radiometry.render(self.scene.source, self.scene.source.grid.window(tile))
 
     def keep(self, tile: Tile, embedding: Embedding, valid: Mask) -> EncodedTile:
-        """In memory and, soon, on disk."""
+        """In memory and, soon, on disk; in both as it comes back from disk, so that a click has one answer ever after."""
+        if isinstance(self.network, Storing) and isinstance(embedding, StorableEmbedding):
+            packed = pack(StoredTile(embedding.features(), valid))
+            embedding = self.network.restored(unpack(packed).features, valid)
+            if self.group is not None:
+                self.store.put(self.group, tile, packed)
         found = EncodedTile(embedding, valid)
         self.cache.put(self.key(tile), found)
-        if self.group is not None and isinstance(embedding, StorableEmbedding):
-            self.store.put(self.group, tile, StoredTile(embedding.features(), valid))
         return found
 
     def is_kept(self, tile: Tile) -> bool:

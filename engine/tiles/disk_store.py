@@ -1,8 +1,8 @@
 """Encoded tiles on disk, shared by several engines.
 
-A zarr v3 group for each raster, radiometry and model, an array for each tile. Features are kept in 8 bits, with a scale for
-each channel, compressed by zstd and guarded by crc32c. A tile appears whole or not at all: it is written beside its place and
-renamed. What can't be read is deleted and encoded again. The least recently used tiles make room for new ones.
+A zarr v3 group for each raster, radiometry and model, an array for each tile: its bytes as `packing` has them, compressed by
+zstd. A tile appears whole or not at all: it is written beside its place and renamed. What can't be read, or is not what was
+written, is deleted and encoded again. The least recently used tiles make room for new ones.
 """
 
 from __future__ import annotations
@@ -19,25 +19,19 @@ import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Semaphore
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ...contract.errors import CacheUnwritable, RasterLassoError, SettingUnusable, first_line
-from ...models.base import FloatArray, Mask
 from .grid import Tile
+from .packing import Bytes, StoredTile, unpack
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 """Part of every key: tiles of other formats are not found."""
-
-MARK = 0xA5
-"""The first byte of every tile: zarr reads a missing chunk as zeros."""
 
 ROOM_SHARE = 0.9
 """When the limit is passed, tiles go until this share of it is filled."""
@@ -48,20 +42,15 @@ COUNT_EVERY = 512
 ABANDONED_SECONDS = 3600
 """What is half written for longer was left by an engine that was killed."""
 
+MOST_BYTES = 1 << 30
+"""No tile is larger; metadata that are damaged may say so."""
+
 MOST_WAITING = 4
 """Tiles waiting to be written; encoding waits for the disk when there are more."""
 
 LIMIT_VARIABLE = "RASTERLASSO_CACHE_GB"
 
 Notify = Callable[[RasterLassoError], None]
-
-
-@dataclass(frozen=True)
-class StoredTile:
-    """Features by name, each (channels, ...) float32, and the (rows, columns) valid pixels."""
-
-    features: Mapping[str, FloatArray]
-    valid: Mask
 
 
 class TileStore:
@@ -90,45 +79,50 @@ class TileStore:
         """A tile that is there; unreadable ones are deleted with a line in the log."""
         if self._folder is None:
             return None
-        import zarr
-
         place = self._folder / group / _name(tile)
         if not place.exists():
             return None
         try:
-            array = zarr.open_array(str(place), mode="r")
-            found = _unpacked(np.asarray(array[:]), array.attrs["layout"])
+            found = unpack(_read(place))
             os.utime(place)
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError, OSError, RuntimeError) as error:
+        except Exception as error:  # noqa: BLE001 - zarr raises anything for metadata that are damaged
             log.warning("%s: unreadable, encoded again (%s)", place, first_line(error))
             shutil.rmtree(place, ignore_errors=True)
             return None
         return found
 
-    def put(self, group: str, tile: Tile, stored: StoredTile) -> None:
-        """Keep a tile, soon. Where that fails nothing more is kept, and the user is told once."""
+    def put(self, group: str, tile: Tile, packed: Bytes) -> None:
+        """Keep a tile that `pack` has made bytes of, soon. Where that fails nothing more is kept, and the user is told once."""
         if self._folder is not None:
             self._room.acquire()
-            self._writer.submit(self._put, group, tile, stored).add_done_callback(self._on_put)
+            self._writer.submit(self._put, group, tile, packed).add_done_callback(self._on_put)
 
     def _on_put(self, done: Future[None]) -> None:
         self._room.release()
         if error := done.exception():  # nobody waits for it: the tile is encoded again
             log.error("a tile was not kept", exc_info=error)
 
-    def _put(self, group: str, tile: Tile, stored: StoredTile) -> None:
+    def _put(self, group: str, tile: Tile, packed: Bytes) -> None:
         if self._folder is None:
             return
         place = self._folder / group / _name(tile)
         try:
             self._make_room()
-            self._used = (self._used or 0) + _write(place, *_packed(stored))
+            self._used = (self._used or 0) + self._written_at(place, packed)
             self._written += 1
         except OSError as error:
             self._folder = None
             self._notify(CacheUnwritable(path=str(place.parent.parent), reason=error.strerror or first_line(error)))
+
+    @staticmethod
+    def _written_at(place: Path, packed: Bytes) -> int:
+        """Bytes that it takes; written again where another engine emptied the group meanwhile."""
+        try:
+            return _write(place, packed)
+        except FileNotFoundError:
+            return _write(place, packed)
 
     def has(self, group: str, tile: Tile) -> bool:
         """Whether a tile is there; it may still turn out unreadable."""
@@ -142,10 +136,7 @@ class TileStore:
         if self._folder is None:
             return
         record = self._folder / group / "files.json"
-        try:
-            known: dict[str, int] = json.loads(record.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            known = {}
+        known = _read_record(record)
         if any(known.get(path, changed) != changed for path, changed in state.items()):
             log.info("%s: its raster has changed, its tiles are dropped", group)
             shutil.rmtree(self._folder / group, ignore_errors=True)
@@ -167,14 +158,14 @@ class TileStore:
         is_known = self._used is not None and self._used <= self._limit_bytes and self._written % COUNT_EVERY
         if is_known or self._folder is None:
             return
-        for left in self._folder.glob("*/*.part"):
-            with suppress(FileNotFoundError):  # another engine has moved it to its place
-                if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
-                    shutil.rmtree(left, ignore_errors=True)
         tiles = []
-        for place in self._folder.glob("*/*_*_*"):
-            with suppress(FileNotFoundError):  # another engine made room, too
-                tiles.append((place.stat().st_mtime_ns, _size(place), place))
+        for place in _entries(self._folder):
+            with suppress(FileNotFoundError):  # another engine made room, too, or has moved it to its place
+                changed_ns = place.stat().st_mtime_ns
+                if place.suffix == ".part" and time.time() - changed_ns / 1e9 > ABANDONED_SECONDS:
+                    shutil.rmtree(place, ignore_errors=True)
+                elif not place.suffix:
+                    tiles.append((changed_ns, _size(place), place))
         used = sum(size for _, size, _ in tiles)
         if used > self._limit_bytes:
             for _, size, place in sorted(tiles):
@@ -223,45 +214,39 @@ def _size(place: Path) -> int:
     return sum(each.stat().st_size for each in place.rglob("*") if each.is_file())
 
 
-def _packed(stored: StoredTile) -> tuple[npt.NDArray[np.uint8], dict[str, Any]]:
-    """One row of bytes, and the layout that `_unpacked` needs."""
-    pieces = [np.array([MARK], np.uint8), np.packbits(stored.valid)]
-    shapes = {}
-    for name, values in stored.features.items():
-        flat = values.reshape(len(values), math.prod(values.shape[1:]))
-        low, high = flat.min(axis=1), flat.max(axis=1)
-        step = np.maximum(high - low, np.finfo(np.float32).tiny) / 255
-        scales = np.stack((low, step)).astype("<f4")
-        quantized = np.rint((flat - low[:, None]) / step[:, None]).astype(np.uint8)
-        pieces += [np.frombuffer(scales.tobytes(), np.uint8), quantized.reshape(-1)]
-        shapes[name] = list(values.shape)
-    return np.concatenate(pieces), {"valid": list(stored.valid.shape), "features": shapes}
+def _entries(folder: Path) -> list[Path]:
+    """Tiles, and half written ones, of all groups; those that are there throughout."""
+    found: list[Path] = []
+    for group in [*folder.iterdir()] if folder.is_dir() else []:
+        with suppress(FileNotFoundError, NotADirectoryError):  # another engine emptied it
+            found += [entry for entry in group.iterdir() if entry.is_dir()]
+    return found
 
 
-def _unpacked(data: npt.NDArray[np.uint8], layout: Any) -> StoredTile:
-    """Raises `ValueError` where the bytes are not what the layout says."""
-    rows, cols = layout["valid"]
-    if data[0] != MARK:
-        raise ValueError("not written whole")
-    start = 1 + -(-rows * cols // 8)
-    valid = np.unpackbits(data[1:start], count=rows * cols).reshape(rows, cols).astype(np.bool_)
-    features = {}
-    for name, shape in layout["features"].items():
-        channels, size = shape[0], math.prod(shape)
-        low, step = np.frombuffer(data[start : start + 8 * channels].tobytes(), "<f4").reshape(2, channels, 1)
-        start += 8 * channels
-        values = data[start : start + size].reshape(channels, math.prod(shape[1:])) * step + low
-        features[name] = values.astype(np.float32, copy=False).reshape(shape)
-        start += size
-    if start != len(data):
-        raise ValueError("of another size than its layout says")
-    return StoredTile(features, valid)
+def _read_record(record: Path) -> dict[str, int]:
+    """Times of change by file; empty where the record is none."""
+    try:
+        known = json.loads(record.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    is_record = isinstance(known, dict) and all(isinstance(changed, int) for changed in known.values())
+    return known if is_record else {}
 
 
-def _write(place: Path, data: npt.NDArray[np.uint8], layout: dict[str, Any]) -> int:
+def _read(place: Path) -> Bytes:
+    """The bytes of a tile, as far as zarr can tell; raises `ValueError` and what else zarr does."""
+    import zarr
+
+    array = zarr.open_array(str(place), mode="r")
+    if array.nbytes > MOST_BYTES:
+        raise ValueError(f"{array.nbytes} bytes are no tile")
+    return np.asarray(array[:])
+
+
+def _write(place: Path, data: Bytes) -> int:
     """Write a tile; the bytes that it takes."""
     import zarr
-    from zarr.codecs import Crc32cCodec, ZstdCodec
+    from zarr.codecs import ZstdCodec
     from zarr.errors import ContainsGroupError
 
     if not (place.parent / "zarr.json").exists():
@@ -275,8 +260,7 @@ def _write(place: Path, data: npt.NDArray[np.uint8], layout: dict[str, Any]) -> 
             shape=data.shape,
             chunks=data.shape,
             dtype="uint8",
-            compressors=[ZstdCodec(level=1), Crc32cCodec()],
-            attributes={"layout": layout},
+            compressors=[ZstdCodec(level=1)],
             config={"write_empty_chunks": True},  # never empty, and to look costs as much as to compress
         )
         array[:] = data

@@ -147,7 +147,7 @@ class BuiltinModel:
             return ()
         tensors = self._tensors(embedding, prompts)
         seen = self._look(embedding, prompts, tensors)
-        order = _distinct(seen.coarse[0], seen.quality, most)
+        order = self._whole_ones(embedding, seen, _distinct(seen.coarse[0], seen.quality, most))
         return tuple(
             Candidate(obedient(logits, clicks, embedding.valid), float(seen.quality[index]))
             for index, logits in zip(order, self._fine(embedding, seen, order), strict=True)
@@ -164,6 +164,13 @@ class BuiltinModel:
             seen = self._look_at(embedding.maps, tensors, window)
         embedding.answers.put(prompt_key(prompts, self._version), self._in_tile(embedding, seen))
         return seen
+
+    def _whole_ones(self, embedding: TileEmbedding, seen: Look, order: Sequence[int]) -> Sequence[int]:
+        """The best answer, and those others that what was looked at does not cut off: more was looked at for the best alone."""
+        rows, cols = (4 * cells for cells in embedding.maps.s4.shape[-2:])
+        whole = NetWindow(0, 0, rows, cols)
+        others = (n for n in order[1:] if not reaches_cut(seen.coarse[:, [n]].sigmoid(), seen.window, whole))
+        return [*order[:1], *others]
 
     def _in_tile(self, embedding: TileEmbedding, seen: Look) -> Tensor:
         """The best answer of a window, 0 in the rest of the tile."""

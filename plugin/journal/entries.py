@@ -36,7 +36,7 @@ class LayerName(Wire):
     def find(self, project: QgsProject) -> QgsMapLayer | None:
         """The layer of a project: the same one, or one of the same source."""
         own = project.mapLayer(self.id)
-        alike = (layer for layer in project.mapLayers().values() if self.source and layer.publicSource() == self.source)
+        alike = (layer for layer in project.mapLayers().values() if _is_same_source(layer.publicSource(), self.source))
         return own or next(alike, None)
 
 
@@ -101,6 +101,12 @@ class DraftEntry(Wire):
         kept = self.kept
         again = None if kept is None else Kept(tuple(map(from_hex, kept.pieces)), kept.answer, kept.score)
         return Draft(tuple(_step(prompts) for prompts in self.steps), kept=again, combining=Combining(self.combining))
+
+
+def _is_same_source(one: str, other: str) -> bool:
+    """Whether two layers show the same; of a file that holds one layer its name is not always said."""
+    (path, _, name), (other_path, _, other_name) = one.partition("|"), other.partition("|")
+    return bool(path) and path == other_path and (name == other_name or not name or not other_name)
 
 
 def _said(step: Step) -> Prompts:

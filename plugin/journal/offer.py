@@ -15,9 +15,13 @@ from .files import LeftBehind
 def offer(bar: QgsMessageBar, found: LeftBehind, restore: Callable[[], None], forget: Callable[[], None]) -> QgsMessageBarItem:
     """Show what was left behind until it is restored, forgotten, or put off to the next start."""
     item = bar.createMessage(tr("Raster Lasso"), told(found))
-    for text, name, do in ((tr("Restore"), "RasterLassoRestore", restore), (tr("Forget"), "RasterLassoForget", forget)):
+    for text, tip, name, do in (
+        (tr("Restore"), tr("Puts them into their layers. Open their project first."), "RasterLassoRestore", restore),
+        (tr("Forget"), tr("Deletes them for good."), "RasterLassoForget", forget),
+    ):
         button = QPushButton(text, item)
         button.setObjectName(name)
+        button.setToolTip(tip)
         button.clicked.connect(lambda checked=False, do=do: do())
         item.layout().addWidget(button)
     bar.pushWidget(item, Qgis.MessageLevel.Warning)
@@ -27,8 +31,5 @@ def offer(bar: QgsMessageBar, found: LeftBehind, restore: Callable[[], None], fo
 def told(found: LeftBehind) -> str:
     """What was left behind, in words."""
     under_way = 0 if found.draft is None else 1
-    text = tr(
-        "QGIS ended before all was saved (accepted objects: {count}, under way: {under_way}). Open their project, then "
-        "restore them."
-    )
+    text = tr("Not saved when QGIS ended: {count} accepted, {under_way} under way.")
     return text.format(count=len(found.accepted), under_way=under_way)

@@ -34,6 +34,7 @@ def restore_accepted(entries: Sequence[AcceptedEntry], target: Target, project: 
     for layer, own in _by_layer(entries, project):
         try:
             recorder.note(layer, put_back(layer, own, project))
+            target.choose(target.layer or layer)
         except RasterLassoError:  # the scratch layer shows them, and takes them all
             homeless += own
     homeless += [entry for entry in entries if not isinstance(entry.layer.find(project), QgsVectorLayer)]
@@ -64,11 +65,13 @@ def put_back(layer: QgsVectorLayer, entries: Sequence[AcceptedEntry], project: Q
         layer.startEditing()
     try:
         with edit_command(layer, tr("Restore digitized objects")):
-            return [_put_back(layer, entry, project) for entry in entries]
+            found = [_put_back(layer, entry, project) for entry in entries]
     except RasterLassoError:
         if is_ours:
             layer.rollBack()
         raise
+    layer.triggerRepaint()
+    return found
 
 
 def _put_back(layer: QgsVectorLayer, entry: AcceptedEntry, project: QgsProject) -> int:

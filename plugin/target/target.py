@@ -71,6 +71,10 @@ class Target(QObject):
             self._watched.add(layer.id())
             layer.committedFeaturesRemoved.connect(self._note_removed)
             layer.afterCommitChanges.connect(partial(self._note_saved, layer.id()))
+        self.choose(layer)
+
+    def choose(self, layer: QgsVectorLayer) -> None:
+        """Accept into a layer of the project from now on."""
         if layer is not self.layer:
             self.layer = layer
             self.replaced.emit()

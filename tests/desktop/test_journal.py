@@ -62,7 +62,7 @@ def test_nothing_is_lost_where_qgis_is_killed(desktop, sample_image, tmp_path):
     desktop.screenshot(Path(os.environ.get("RASTERLASSO_SHOTS", tmp_path)) / "restored.png")
     assert desktop.run(OFFERED) == 0
     desktop.run(f"from qgis.core import QgsProject\nassert {layer}.commitChanges()")
-    assert len(geopandas.read_file(tmp_path / "lakes.gpkg")) == 1
+    assert len(geopandas.read_file(tmp_path / "lakes.gpkg", layer="features")) == 1
 
     desktop.end()
     desktop.start_again()

@@ -9,7 +9,8 @@ from shapely import affinity
 
 from rasterlasso.benchmarks import report
 from rasterlasso.benchmarks.baselines import BASELINES
-from rasterlasso.benchmarks.clicks import Trial, is_visible, read_scene, run_trial, summary
+from rasterlasso.benchmarks.clicks import Trial, is_visible, run_trial, summary
+from rasterlasso.benchmarks.scenes import read_scene
 from rasterlasso.engine import cli
 from rasterlasso.models import registry
 

@@ -13,8 +13,9 @@ import transformers
 from rasterlasso.contract.errors import ModelFileUnusable
 from rasterlasso.contract.prompts import Box, Prompts
 from rasterlasso.engine.segmenting.session import Segmenter
-from rasterlasso.engine.tiles.disk_store import StoredTile, TileStore
+from rasterlasso.engine.tiles.disk_store import TileStore
 from rasterlasso.engine.tiles.grid import Tile
+from rasterlasso.engine.tiles.packing import StoredTile, pack
 from rasterlasso.models import registry
 from rasterlasso.models.base import PixelPrompts
 from rasterlasso.models.devices import CPU
@@ -152,7 +153,7 @@ def test_kept_tiles_of_fastsam_give_the_same_masks_in_a_quarter_of_the_bytes(
     monkeypatch.setattr(fastsam_module, "MIN_CONFIDENCE", confidence)  # at 1 nothing is found
     embedding = fastsam.encode(picture, np.ones((1024, 1024), np.bool_))
     store = TileStore(tmp_path, 10**9)
-    store.put("g", Tile(0, 0, 0), StoredTile(embedding.features(), embedding.valid))
+    store.put("g", Tile(0, 0, 0), pack(StoredTile(embedding.features(), embedding.valid)))
     store.close()
     kept = store.get("g", Tile(0, 0, 0))
     again = fastsam.restored(kept.features, kept.valid)
