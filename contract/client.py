@@ -7,7 +7,7 @@ as soon as the next one is ready.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,13 +22,17 @@ MAX_ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Replies:
-    """Whom to tell what became of a request; exactly one of result, failure and cancelled is called, once."""
+    """Whom to tell what became of a request.
 
-    result: Callable[[dict[str, Any]], None]
+    At the end one of result, failure and cancelled is called. Where result, progress or item raise `ProtocolError`, since they
+    can't read what came, failure is called, too.
+    """
+
+    result: Callable[[Mapping[str, Any]], None]
     failure: Callable[[RasterLassoError], None]
     progress: Callable[[Progress], None] | None = None
     cancelled: Callable[[], None] | None = None
-    item: Callable[[dict[str, Any]], None] | None = None
+    item: Callable[[Mapping[str, Any]], None] | None = None
 
 
 @dataclass
@@ -91,10 +95,13 @@ class EngineClient:
             self.cancel(request_id)
 
     def feed(self, data: bytes) -> None:
-        """Take what the engine wrote, in pieces of any size; raises `ProtocolError` for a line that is no message."""
+        """Take what the engine wrote, in pieces of any size.
+
+        What can't be understood ends the request that it is about; raises `ProtocolError` where it is about none.
+        """
         for line in self._lines.feed(data):
             if line.strip():
-                self._receive(protocol.decode(line))
+                self._receive_line(line)
 
     def disconnected(self) -> None:
         """The engine ended. Requests under way stay for the next one, save those it ended on too often."""
@@ -111,6 +118,23 @@ class EngineClient:
         self._pending.clear()
         for each in pending:
             each.replies.failure(error)
+
+    def _receive_line(self, line: bytes) -> None:
+        try:
+            message = protocol.decode(line)
+        except ProtocolError as error:
+            asked = protocol.id_of(line)
+            if asked is None or asked not in self._pending:
+                raise
+            self._refuse(asked, error)
+        else:
+            self._receive(message)
+
+    def _refuse(self, request_id: int, error: ProtocolError) -> None:
+        """Its answer, or part of it, is none: the engine need not go on."""
+        pending = self._pending.pop(request_id)
+        self._write(protocol.encode(Cancel(request_id)))
+        pending.replies.failure(error)
 
     def _drop(self, request_id: int) -> None:
         cancelled = self._pending.pop(request_id).replies.cancelled
@@ -140,20 +164,26 @@ class EngineClient:
         pending = self._pending.get(message.id)  # type: ignore[union-attr]
         if pending is None:  # answered while its cancellation was on the way
             return
-        replies = pending.replies
-        if isinstance(message, Progress):
-            if replies.progress:
-                replies.progress(message)
-            return
-        if isinstance(message, Item):
-            if replies.item:
-                replies.item(message.value)
-            return
+        replies, request_id = pending.replies, pending.request.id
         if isinstance(message, Cancelled):
-            self._drop(message.id)
+            self._drop(request_id)
             return
-        del self._pending[pending.request.id]
-        if isinstance(message, Result):
-            replies.result(message.value)
-        elif isinstance(message, Failure):
+        if isinstance(message, Failure):
+            del self._pending[request_id]
             replies.failure(error_from_wire(message.code, message.params))
+            return
+        if isinstance(message, Result):
+            del self._pending[request_id]
+            try:
+                replies.result(message.value)
+            except ProtocolError as error:
+                replies.failure(error)
+            return
+        try:
+            if isinstance(message, Progress) and replies.progress:
+                replies.progress(message)
+            elif isinstance(message, Item) and replies.item:
+                replies.item(message.value)
+        except ProtocolError as error:
+            if request_id in self._pending:
+                self._refuse(request_id, error)

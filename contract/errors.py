@@ -344,4 +344,7 @@ def error_from_wire(code: str, params: Mapping[str, Any]) -> RasterLassoError:
     error = _tree(RasterLassoError).get(code)
     if error is None:
         return InternalError(reason=f"{code} {dict(params)}")
-    return error(**params)
+    try:
+        return error(**params)
+    except (KeyError, IndexError, TypeError, ValueError):  # of another version: its text wants other parameters
+        return InternalError(reason=f"{code} {dict(params)}")

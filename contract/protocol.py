@@ -7,34 +7,37 @@ Client to engine: `Request`, `Cancel`. Engine to client: `Ready`, `Progress`, `I
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
-from typing import Any, Union
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Optional, Union
 
 from .errors import ProtocolError
+from .wire import Wire
 
 PROTOCOL_VERSION = 2
 
 
 @dataclass(frozen=True)
-class Request:
+class Request(Wire):
     """Asks for `op`. Within one `channel` the highest `revision` wins: older ones are cancelled, queued or running."""
 
     id: int
     op: str
-    params: dict[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
     channel: str = ""
     revision: int = 0
 
 
 @dataclass(frozen=True)
-class Cancel:
+class Cancel(Wire):
     """Takes a request back."""
 
     id: int
 
 
 @dataclass(frozen=True)
-class Ready:
+class Ready(Wire):
     """The first line of an engine: it answers from now on."""
 
     protocol: int
@@ -43,7 +46,7 @@ class Ready:
 
 
 @dataclass(frozen=True)
-class Progress:
+class Progress(Wire):
     """How far a request is: `fraction` in 0..1, `stage` one of `read`, `encode`, `decode`, `vectorize`, `refine`, `download`.
 
     part: of an object larger than a tile what is found so far, as the answer would be.
@@ -52,50 +55,52 @@ class Progress:
     id: int
     stage: str
     fraction: float
-    part: dict[str, Any] | None = None
+    part: Optional[Mapping[str, Any]] = None
 
 
 @dataclass(frozen=True)
-class Item:
+class Item(Wire):
     """One of many things that a request gives, as soon as it is there; the answer follows the last."""
 
     id: int
-    value: dict[str, Any]
+    value: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(Wire):
     """The answer to a request."""
 
     id: int
-    value: dict[str, Any]
+    value: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Failure:
+class Failure(Wire):
     """A request ended in an error of `errors`: its class name, its parameters, its English text."""
 
     id: int
     code: str
-    params: dict[str, Any]
+    params: Mapping[str, Any]
     message: str
 
 
 @dataclass(frozen=True)
-class Notice:
+class Notice(Wire):
     """An error of `errors` that stopped nothing, but that the user should know of."""
 
     code: str
-    params: dict[str, Any]
+    params: Mapping[str, Any]
     message: str
 
 
 @dataclass(frozen=True)
-class Cancelled:
+class Cancelled(Wire):
     """A request ended because it was cancelled or a newer one of its channel came."""
 
     id: int
 
+
+_ID = re.compile(rb'"id": ?(\d{1,15})\b')
 
 Message = Union[Request, Cancel, Ready, Progress, Item, Result, Failure, Cancelled, Notice]
 
@@ -105,9 +110,12 @@ _TYPES: dict[str, type[Any]] = {
 
 
 def encode(message: Message) -> bytes:
-    """One line, its newline included."""
-    body = {"type": type(message).__name__.lower(), **asdict(message)}
-    return json.dumps(body, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+    """One line, its newline included; raises `ProtocolError` for values that JSON does not have."""
+    body = {"type": type(message).__name__.lower(), **message.to_wire()}
+    try:
+        return json.dumps(body, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ProtocolError(reason=f"{error} in a {type(message).__name__}") from error
 
 
 def decode(line: bytes) -> Message:
@@ -115,9 +123,13 @@ def decode(line: bytes) -> Message:
     try:
         body = json.loads(line)
         kind = _TYPES[body.pop("type")]
-        message: Message = kind(**body)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        message: Message = kind.from_wire(body)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ProtocolError(reason=f"{error!r} in {line[:80]!r}") from error
-    if not isinstance(getattr(message, "id", 0), int):
-        raise ProtocolError(reason=f"an id that is no integer in {line[:80]!r}")
     return message
+
+
+def id_of(line: bytes) -> int | None:
+    """Of the request that a line is about which is no message, where it says so."""
+    found = _ID.search(line)
+    return None if found is None else int(found[1])

@@ -46,7 +46,7 @@ class Worker:
         while not self._inbox.is_closed:
             request = self._inbox.take(wait=not self._ops.is_prefetching)
             if request is not None:
-                self._send(self._answer(request))
+                self._reply(request)
             else:
                 self._ops.prefetch_one()
         self._ops.close()
@@ -56,6 +56,9 @@ class Worker:
             message = protocol.decode(line)
         except ProtocolError as error:
             log.error("%s", error)
+            asked = protocol.id_of(line)
+            if asked is not None:
+                self._send(_failure(asked, error))
             return
         if isinstance(message, Request):
             dropped = self._inbox.put(message)
@@ -67,17 +70,28 @@ class Worker:
         for each in dropped:
             self._send(Cancelled(each.id))
 
+    def _reply(self, request: Request) -> None:
+        answer = self._answer(request)
+        try:
+            self._send(answer)
+        except ProtocolError as error:  # a number that is none, from a library
+            log.error("%s", error)
+            self._send(_failure(request.id, InternalError(reason=str(error))))
+
     def _answer(self, request: Request) -> Message:
         try:
             return Result(request.id, self._ops.run(request))
         except RequestCancelled:
             return Cancelled(request.id)
         except RasterLassoError as error:
-            return Failure(request.id, error.code, error.params, str(error))
+            return _failure(request.id, error)
         except Exception as error:  # the engine must outlive a defect; the user is told and the log has the trace
             log.exception("request %s", request)
-            internal = InternalError(reason=f"{type(error).__name__}: {error}")
-            return Failure(request.id, internal.code, internal.params, str(internal))
+            return _failure(request.id, InternalError(reason=f"{type(error).__name__}: {error}"))
+
+
+def _failure(request_id: int, error: RasterLassoError) -> Failure:
+    return Failure(request_id, error.code, error.params, str(error))
 
 
 def main() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,9 @@ from qgis.gui import QgisInterface
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtGui import QIcon
 
+from ..contract.answers import ModelsListed
 from ..contract.client import Replies
 from ..contract.errors import RasterLassoError
-from ..contract.requests import ModelInfo
 from .canvas.map_tool import LassoTool
 from .canvas.preview import Preview
 from .digitizing.digitizer import Digitizer
@@ -190,8 +191,8 @@ class RasterLassoPlugin:
         """Starts the engine, so that it is warm at the first click."""
         self.engine.request("models", {}, Replies(result=self._show_models, failure=self._show_error), "models")
 
-    def _show_models(self, value: dict[str, Any]) -> None:
-        models = [ModelInfo.from_wire(each) for each in value["models"]]
+    def _show_models(self, value: Mapping[str, Any]) -> None:
+        models = ModelsListed.from_wire(value).models
         self.dock.set_models([model for model in models if model.state != "published"])
 
     def _manage_models(self) -> None:

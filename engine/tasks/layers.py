@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import shapely
 
+from ...contract.answers import Simplified
 from ...contract.errors import BordersNotShared, ProtocolError
 from ...contract.wkb import checked_wkb
 from ..files.export import write_frame
@@ -34,7 +35,7 @@ def simplify(params: Params) -> Params:
         wrong = sum(edges is not None and not edges.is_empty for edges in shapely.coverage_invalid_edges(sound))
         raise BordersNotShared(count=wrong)
     simpler = shapely.coverage_simplify(sound, tolerance, simplify_boundary=is_whole)
-    return {"wkb_hex": [shapely.to_wkb(shape, hex=True) for shape in simpler]}
+    return Simplified(tuple(shapely.to_wkb(shape, hex=True) for shape in simpler)).to_wire()
 
 
 def convert(params: Params) -> Params:

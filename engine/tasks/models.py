@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ...contract.answers import ModelFetched, ModelMeasured, ModelsListed
 from ...contract.errors import ProtocolError
 from ...contract.requests import ModelInfo
 from ...models import registry
@@ -36,7 +37,7 @@ def list_models() -> Params:
             family = families.FAMILIES[other.kind].title
             seconds = _tile_seconds(other.parameters)
             found.append(ModelInfo(other.name, other.name, family, other.licence, other.parameters, "published", seconds))
-    return {"models": [each.to_wire() for each in found]}
+    return ModelsListed(tuple(found)).to_wire()
 
 
 def fetch_model(params: Params, checkpoint: Callable[[str, float], None]) -> Params:
@@ -47,7 +48,7 @@ def fetch_model(params: Params, checkpoint: Callable[[str, float], None]) -> Par
         checkpoint("download", done / total if total else 0.0)
 
     found = weights.fetch_published(wanted, progress)
-    return {"sha256": found, "known": wanted.sha256 is not None}
+    return ModelFetched(found, wanted.sha256 is not None).to_wire()
 
 
 def install_model(params: Params) -> Params:
@@ -69,7 +70,7 @@ def add_model(params: Params) -> Params:
 def accelerate_model(params: Params) -> Params:
     """Convert an added model's encoder for OpenVINO and measure it."""
     found = registry.accelerate(_name(params))
-    return {"torch_seconds": found.torch_seconds, "openvino_seconds": found.openvino_seconds, "pays": found.pays}
+    return ModelMeasured(found.torch_seconds, found.openvino_seconds, found.pays).to_wire()
 
 
 def remove_model(params: Params) -> Params:

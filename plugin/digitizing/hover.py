@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from qgis.core import QgsGeometry, QgsPointXY
 from qgis.PyQt.QtCore import QObject, pyqtSignal
 
+from ...contract.answers import Glanced
 from ...contract.client import Replies
 from ...contract.errors import RasterLassoError
-from ...contract.requests import SegmentResult
 from ..runtime.engine_process import EngineProcess, EngineState
 from .candidates import Candidates
 from .digitizer import Digitizer
@@ -58,10 +59,9 @@ class Hover(QObject):
         self._is_waiting = True
         self._engine.request("glance", params.to_wire(), Replies(partial(self._on_result, choice), self._on_failure), CHANNEL)
 
-    def _on_result(self, choice: int | None, value: dict[str, Any]) -> None:
+    def _on_result(self, choice: int | None, value: Mapping[str, Any]) -> None:
         found = Candidates()
-        if value.get("found") is not None:
-            found.take(SegmentResult.from_wire(value["found"]), choice)
+        found.take(Glanced.from_wire(value).found, choice)
         self._is_waiting = False
         self._show(found.polygon)
         if self._next is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -62,7 +63,7 @@ class Inquiry(QObject):
         self.drop()
         self.candidates = candidates.as_now()
 
-    def _on_result(self, choice: int | None, value: dict[str, Any]) -> None:
+    def _on_result(self, choice: int | None, value: Mapping[str, Any]) -> None:
         self.candidates.take(SegmentResult.from_wire(value), choice, is_whole=True)
         self.progress, self.is_growing = None, False
         self.answered.emit()

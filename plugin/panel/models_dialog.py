@@ -5,6 +5,7 @@ It talks to an engine of its own, so that a download holds up no click.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Callable
 
@@ -25,6 +26,7 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
+from ...contract.answers import ModelFetched, ModelMeasured, ModelsListed
 from ...contract.client import Replies
 from ...contract.errors import ModelExtraMissing, RasterLassoError
 from ...contract.protocol import Progress
@@ -123,9 +125,9 @@ class ModelsDialog(QDialog):
         source = path.parent if is_folder else path
         self._ask("add_model", {"path": str(source)}, self._reload, tr("Reading {path}…").format(path=source))
 
-    def _show_models(self, value: dict[str, Any]) -> None:
+    def _show_models(self, value: Mapping[str, Any]) -> None:
         name = self.selected.name if self.selected else None
-        models = [ModelInfo.from_wire(each) for each in value["models"]]
+        models = ModelsListed.from_wire(value).models
         self._models = {model.name: model for model in models}
         self.table.clear()
         for model in models:
@@ -136,7 +138,7 @@ class ModelsDialog(QDialog):
             self.select(name)
         self._finish("")
 
-    def _reload(self, value: dict[str, Any]) -> None:
+    def _reload(self, value: Mapping[str, Any]) -> None:
         self._ask("models", {}, self._show_models, "")
 
     def _download_or_cancel(self) -> None:
@@ -149,13 +151,13 @@ class ModelsDialog(QDialog):
             text = tr("Downloading {name}, licence: {licence}").format(name=model.name, licence=model.licence)
             self._ask("fetch_model", {"name": model.name}, self._on_fetched, text)
 
-    def _on_fetched(self, value: dict[str, Any]) -> None:
-        name = {"name": self._downloading}
+    def _on_fetched(self, value: Mapping[str, Any]) -> None:
+        fetched, name = ModelFetched.from_wire(value), {"name": self._downloading}
         self._downloading = None
         question = tr(
             "SHA-256 of the weights:\n{sha256}\n\nThis version does not know it. Compare it with the one on the hub. Install?"
-        ).format(sha256=value["sha256"])
-        if value["known"] or self._confirms(question):
+        ).format(sha256=fetched.sha256)
+        if fetched.is_known or self._confirms(question):
             self._ask("install_model", name, self._reload, tr("Installing…"))
         else:
             self._ask("discard_model", name, self._reload, tr("Nothing was kept."))
@@ -198,14 +200,15 @@ class ModelsDialog(QDialog):
             text = tr("Converting {name} and measuring: a minute or two…").format(name=model.name)
             self._ask("accelerate_model", {"name": model.name}, self._show_measured, text)
 
-    def _show_measured(self, value: dict[str, Any]) -> None:
+    def _show_measured(self, value: Mapping[str, Any]) -> None:
+        measured = ModelMeasured.from_wire(value)
         text = (
             tr("{before:.1f} s for a new place until now, {after:.1f} s with OpenVINO, which is used from now on.")
-            if value["pays"]
+            if measured.pays
             else tr("{before:.1f} s for a new place now, {after:.1f} s with OpenVINO: nothing is changed.")
-        ).format(before=value["torch_seconds"], after=value["openvino_seconds"])
+        ).format(before=measured.torch_seconds, after=measured.openvino_seconds)
 
-        def listed(models: dict[str, Any]) -> None:
+        def listed(models: Mapping[str, Any]) -> None:
             self._show_models(models)
             self.status.setText(text)
 
@@ -216,7 +219,7 @@ class ModelsDialog(QDialog):
         if model is not None and self._confirms(tr("Delete the files of {name}?").format(name=model.name)):
             self._ask("remove_model", {"name": model.name}, self._reload, tr("Removing…"))
 
-    def _ask(self, op: str, params: dict[str, Any], then: Callable[[dict[str, Any]], None], text: str) -> None:
+    def _ask(self, op: str, params: dict[str, Any], then: Callable[[Mapping[str, Any]], None], text: str) -> None:
         def failed(error: RasterLassoError) -> None:
             self._show_error(error)
             if isinstance(error, ModelExtraMissing):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +189,7 @@ class _Run:
                     self._skip(feature.id(), error)
         return found
 
-    def _take(self, value: dict[str, Any]) -> None:
+    def _take(self, value: Mapping[str, Any]) -> None:
         """An object that the engine is done with."""
         item = SegmentedObject.from_wire(value)
         feature_id, shape = self._objects[item.id]

@@ -7,7 +7,7 @@ import queue
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -33,10 +33,10 @@ def run_request(
     python: Path,
     op: str,
     params: Wire,
-    on_item: Callable[[dict[str, Any]], None],
+    on_item: Callable[[Mapping[str, Any]], None],
     on_progress: Callable[[float], None],
     is_cancelled: Callable[[], bool],
-) -> dict[str, Any]:
+) -> Mapping[str, Any]:
     """The answer to a request; `on_item` and `on_progress` (0 to 1) are called in this thread meanwhile.
 
     Raises what the engine answers, `EngineStartFailed` where it ends before its answer, and `RunCancelled`.
@@ -73,11 +73,11 @@ class _Conversation:
         self,
         op: str,
         params: Wire,
-        on_item: Callable[[dict[str, Any]], None],
+        on_item: Callable[[Mapping[str, Any]], None],
         on_progress: Callable[[float], None],
         is_cancelled: Callable[[], bool],
-    ) -> dict[str, Any]:
-        results: list[dict[str, Any]] = []
+    ) -> Mapping[str, Any]:
+        results: list[Mapping[str, Any]] = []
         errors: list[RasterLassoError] = []
 
         def progressed(progress: Progress) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 from qgis.core import Qgis, QgsFeatureRequest, QgsGeometry, QgsProject, QgsVectorLayer, QgsWkbTypes
 from qgis.PyQt.QtCore import QObject, pyqtSignal
 
+from ...contract.answers import Simplified
 from ...contract.client import Replies
-from ...contract.errors import RasterLassoError
+from ...contract.errors import ProtocolError, RasterLassoError
 from ..errors import NothingToExport, TargetReadOnly, TargetUnfit
 from ..geo.measure import in_map_units
-from ..geo.wkb import from_hex, to_hex
+from ..geo.wkb import polygon_from_hex, to_hex
 from ..runtime.engine_process import EngineProcess
 from ..translation import error_text, tr
 from .exporting import can_write, export_layer
@@ -46,7 +48,7 @@ class LayerJobs(QObject):
             self._tell(error)
             return
 
-        def converted(value: dict[str, Any]) -> None:
+        def converted(value: Mapping[str, Any]) -> None:
             folder.cleanup()
             self._tell_exported(path)
 
@@ -72,8 +74,11 @@ class LayerJobs(QObject):
         replies = Replies(result=lambda value: self._take(layer_id, before, value), failure=self._tell)
         self._engine.request("simplify", params, replies)
 
-    def _take(self, layer_id: str, before: dict[int, QgsGeometry], value: dict[str, Any]) -> None:
-        """What was changed or removed meanwhile stays as it is."""
+    def _take(self, layer_id: str, before: dict[int, QgsGeometry], value: Mapping[str, Any]) -> None:
+        """What was changed or removed meanwhile stays as it is; raises `ProtocolError`."""
+        simpler = [polygon_from_hex(wkb_hex) for wkb_hex in Simplified.from_wire(value).wkb_hex]
+        if len(simpler) != len(before):
+            raise ProtocolError(reason=f"{len(simpler)} simplified polygons of {len(before)}")
         layer = self._project.mapLayer(layer_id)
         if not isinstance(layer, QgsVectorLayer):
             return
@@ -82,8 +87,8 @@ class LayerJobs(QObject):
             return
         count = saved = 0
         with edit_command(layer, tr("Simplify with shared borders")):
-            for (feature_id, old), wkb_hex in zip(before.items(), value["wkb_hex"]):
-                fitting = from_hex(wkb_hex).coerceToType(layer.wkbType())
+            for (feature_id, old), shape in zip(before.items(), simpler):
+                fitting = shape.coerceToType(layer.wkbType())
                 is_same = layer.getFeature(feature_id).geometry().equals(old)
                 if is_same and len(fitting) == 1 and layer.changeGeometry(feature_id, fitting[0]):
                     count += 1

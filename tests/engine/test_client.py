@@ -3,7 +3,7 @@ import pytest
 from rasterlasso.contract import protocol
 from rasterlasso.contract.client import MAX_ATTEMPTS, EngineClient, Replies
 from rasterlasso.contract.errors import EngineCrashed, NothingFound, ProtocolError
-from rasterlasso.contract.protocol import Cancel, Failure, Progress, Ready, Result
+from rasterlasso.contract.protocol import Cancel, Failure, Item, Progress, Ready, Result
 
 
 class Conversation:
@@ -103,3 +103,47 @@ def test_abandoned_requests_fail(talk):
 def test_an_engine_of_another_protocol_is_refused(talk):
     with pytest.raises(ProtocolError, match="version 99"):
         talk.reply(Ready(99, "1", 1))
+
+
+BROKEN = (
+    b'{"type":"result","id":%d}',
+    b'{"type":"result","id":%d,"value":null}',
+    b'{"type":"progress","id":%d,"stage":1,"fraction":0.5}',
+    b'{"type":"failure","id":%d,"code":7}',
+    b'{"type":"result","id":%d,"value":{"wkb_hex":',
+)
+
+
+@pytest.mark.parametrize("line", BROKEN)
+def test_an_answer_that_can_not_be_read_ends_its_request_alone(talk, line):
+    talk.ready()
+    broken, other = talk.request("broken", "draft"), talk.request("other")
+    talk.client.feed(line % broken + b"\n")
+    assert talk.heard[1][:2] == ("broken", "failure")
+    assert isinstance(talk.heard[1][2], ProtocolError)
+    assert talk.sent[-1] == Cancel(broken)
+    talk.reply(Result(broken, {}), Result(other, {}))
+    assert [what[:2] for what in talk.heard[2:]] == [("other", "result")]
+    assert not talk.client.busy
+
+
+@pytest.mark.parametrize("message", [Result(1, {"score": "high"}), Progress(1, "refine", 0.0, {}), Item(1, {})])
+def test_an_answer_that_is_not_what_was_asked_for_ends_its_request(talk, message):
+    def refuse(what):
+        raise ProtocolError(reason="not that")
+
+    failures = []
+    talk.ready()
+    talk.client.request("op", {}, Replies(refuse, failures.append, refuse, item=refuse))
+    talk.reply(message)
+    [error] = failures
+    assert isinstance(error, ProtocolError)
+    assert not talk.client.busy
+
+
+def test_a_line_about_nothing_is_for_the_owner_to_judge(talk):
+    talk.ready()
+    talk.request("a")
+    with pytest.raises(ProtocolError):
+        talk.client.feed(b"Traceback (most recent call last):\n")
+    assert talk.client.busy

@@ -81,13 +81,39 @@ def test_anything_else_is_a_protocol_error(line):
         b"null",
         b'{"type":"request"}',
         b'{"type":"cancel","id":"x"}',
-        b'{"type":"cancel","id":1,"more":2}',
+        b'{"type":"cancel","id":true}',
+        b'{"type":"request","id":1,"op":"segment","revision":"2"}',
+        b'{"type":"request","id":1,"op":"segment","params":[]}',
+        b'{"type":"result","id":1}',
+        b'{"type":"result","id":1,"value":null}',
+        b'{"type":"item","id":1,"value":[1]}',
+        b'{"type":"progress","id":1,"stage":"read","fraction":NaN}',
+        b'{"type":"progress","id":1,"stage":"read","fraction":0.5,"part":3}',
+        b'{"type":"failure","id":1,"code":"NothingFound","params":null,"message":""}',
+        b'{"type":"result","id":1,"value":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
         b'{"type":[]}',
     ],
 )
 def test_json_of_another_form_is_a_protocol_error(line):
     with pytest.raises(ProtocolError):
         protocol.decode(line)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("-inf"), {1, 2}])
+def test_what_json_does_not_have_is_not_sent(value):
+    with pytest.raises(ProtocolError):
+        protocol.encode(protocol.Result(1, {"score": value}))
+
+
+@given(st.binary(max_size=30), ids)
+def test_the_request_that_a_broken_line_is_about_is_known(rest, request_id):
+    assert protocol.id_of(f'{{"type":"result","id":{request_id},'.encode() + rest) == request_id
+    assert protocol.id_of(b"garbage") is None
+
+
+def test_an_error_of_another_version_is_told_all_the_same():
+    assert "RasterNotFound" in str(error_from_wire("RasterNotFound", {"file": "a.tif"}))
+    assert "FromTheFuture" in str(error_from_wire("FromTheFuture", {"a": 1}))
 
 
 @pytest.mark.parametrize(

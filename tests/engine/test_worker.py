@@ -131,6 +131,16 @@ def test_a_defect_is_reported_and_survived(engine):
     assert engine.final(3).value["models"][0]["name"] == "builtin"
 
 
+def test_a_request_that_can_not_be_read_is_answered_and_the_reader_lives(engine):
+    engine.process.stdin.write(b'{"type":"request","id":1,"op":"models","channel":"a","revision":"2"}\n')
+    engine.process.stdin.write(b'{"type":"request","id":2,"op":"segment","params":{"image":Infinity}}\n')
+    engine.process.stdin.write(b'{"type":"request","id":3,"op":"models","params":' + b"[" * 100_000 + b"\n")
+    engine.send(Request(4, "models"))
+    for number in (1, 3, 2):
+        assert engine.final(number).code == "ProtocolError"
+    assert engine.final(4).value["models"]
+
+
 def test_lines_that_are_no_messages_are_passed_over(engine):
     engine.process.stdin.write(b"garbage\n\n{}\n\xff\xfe\n")
     engine.send(Request(1, "models"))
