@@ -318,6 +318,16 @@ class EngineBroken(RasterLassoError):
     )
 
 
+class EngineHung(RasterLassoError):
+    """The engine was asked something and said nothing for long."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "The engine said nothing for {seconds} s and was started again. Your clicks are kept. If this happens again, try "
+        "another model, or copy the imagery to this machine.",
+    )
+
+
 class EngineCrashed(RasterLassoError):
     """The engine ended again and again on the same request."""
 

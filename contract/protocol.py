@@ -17,6 +17,12 @@ from .wire import Wire
 
 PROTOCOL_VERSION = 2
 
+PULSE_S = 2.0
+"""While a request is unanswered the engine sends something at least so often, if only the same progress again."""
+
+SILENT_S = 30.0
+"""An engine that is asked something and says nothing for so long hangs: what keeps all its threads waiting takes less."""
+
 
 @dataclass(frozen=True)
 class Request(Wire):
@@ -47,7 +53,8 @@ class Ready(Wire):
 
 @dataclass(frozen=True)
 class Progress(Wire):
-    """How far a request is: `fraction` in 0..1, `stage` one of `read`, `encode`, `decode`, `vectorize`, `refine`, `download`.
+    """How far a request is: `fraction` in 0..1, `stage` one of `wait`, `read`, `encode`, `decode`, `vectorize`,
+    `refine`, `download`.
 
     part: of an object larger than a tile what is found so far, as the answer would be.
     """

@@ -19,6 +19,7 @@ from ..contract.version import version
 from .serving.inbox import Inbox, RequestCancelled
 from .serving.ops import Ops
 from .serving.pipe import lines_of, take_stdout
+from .serving.pulse import Pulse
 
 log = logging.getLogger(__name__)
 
@@ -27,9 +28,10 @@ class Worker:
     """Answers requests, one after the other."""
 
     def __init__(self, send: Callable[[Message], None]) -> None:
-        self._send = send
         self._inbox = Inbox()
-        self._ops = Ops(send, self._inbox)
+        self._pulse = Pulse(send, self._inbox)
+        self._send = self._pulse.send
+        self._ops = Ops(self._send, self._inbox)
 
     def read(self, lines: Iterable[bytes]) -> None:
         """Take messages until `lines` end. Runs in a thread of its own."""
@@ -42,6 +44,7 @@ class Worker:
 
     def work(self) -> None:
         """Answer requests until the inbox closes; encode ahead while none is there."""
+        threading.Thread(target=self._pulse.run, name="pulse", daemon=True).start()
         self._ops.warm_up()
         while not self._inbox.is_closed:
             request = self._inbox.take(wait=not self._ops.is_prefetching)

@@ -19,11 +19,17 @@ class Clock:
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._checkpoint = checkpoint
         self._marks: list[tuple[str, float]] = []
+        self._latest = ("read", 0.0)
 
     def start(self, stage: str, fraction: float) -> None:
         """A stage begins."""
+        self._latest = stage, fraction
         self._checkpoint(stage, fraction)
         self._marks.append((stage, time.perf_counter()))
+
+    def ask(self) -> None:
+        """Whether it is still wanted, in the midst of a stage; raises what the checkpoint does."""
+        self._checkpoint(*self._latest)
 
     def stages(self) -> dict[str, float]:
         """Seconds of each stage until now."""

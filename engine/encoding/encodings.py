@@ -31,7 +31,7 @@ class Encodings:
         found = self.kept(tile)
         if found is None:
             clock.start("read", 0.05)
-            image, valid = self.rendered(tile)
+            image, valid = self.scene.reading.get(tile, lambda: self.rendered(tile), clock.ask)
             clock.start("encode", 0.1)
             found = self.keep(tile, self.network.encode(image, valid), valid)
         return found

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...contract.looks import Stretch
+from ...models.base import RenderedTile
 from ...models.recently_used import RecentlyUsed
-from ..tiles.grid import TILE_PX
+from ..tiles.grid import TILE_PX, Tile
 from .fingerprint import content, fingerprint, remote_content, times_of_change
 from .radiometry import Radiometry
 from .source import RasterSource
+from .waiting import IsWanted, Waiting
 
 OPEN_RASTERS = 8
 """Rasters kept open; the least recently used is closed."""
@@ -22,7 +24,7 @@ class Scene:
     """An open raster with its radiometry.
 
     fingerprint: of its content on this machine. content, changed: what the module `fingerprint` tells of its files, for caches
-    on disk; None and empty where there are none.
+    on disk; None and empty where there are none. reading: of its tiles.
     """
 
     source: RasterSource
@@ -30,6 +32,7 @@ class Scene:
     fingerprint: str
     content: str | None
     changed: dict[str, int]
+    reading: Waiting[Tile, RenderedTile] = field(default_factory=Waiting)
 
 
 class Scenes:
@@ -40,20 +43,24 @@ class Scenes:
         self._open: RecentlyUsed[tuple[str, Stretch | None], Scene] = RecentlyUsed(
             OPEN_RASTERS, on_forget=lambda scene: scene.source.close()
         )
+        self._opening: Waiting[tuple[str, Stretch | None, str], Scene] = Waiting(on_forget=_close)
 
-    def at(self, path: str, stretch: Stretch | None = None) -> Scene:
-        """The raster at `path`, in the user's stretch or in our own; raises `RasterError`s."""
+    def at(self, path: str, stretch: Stretch | None = None, is_wanted: IsWanted = lambda: None) -> Scene:
+        """The raster at `path`, in the user's stretch or in our own; raises `RasterError`s, and what `is_wanted` does."""
         current, key = fingerprint(path), (path, stretch)
         scene = self._open.pop(key)
         if scene is not None and (scene.fingerprint != current or scene.source.has_failed):
             scene.source.close()
             scene = None
-        scene = scene or self._opened(path, stretch, current)
+        if scene is None:
+            opening = (path, stretch, current)
+            scene = self._opening.get(opening, lambda: self._opened(*opening), is_wanted)
         self._open.put(key, scene)
         return scene
 
     def close(self) -> None:
         """Let all files go."""
+        self._opening.close()
         for scene in self._open.pop_all():
             scene.source.close()
 
@@ -66,6 +73,10 @@ class Scenes:
         except BaseException:
             source.close()
             raise
+
+
+def _close(scene: Scene) -> None:
+    scene.source.close()
 
 
 def _identity(source: RasterSource) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +30,7 @@ from rasterio.windows import Window as RasterioWindow
 
 from ...contract.errors import RasterError, RasterNotFound, RasterServerFailed, RasterUnreadable, RasterUnsupported
 from ..tiles.grid import TILE_PX, TileGrid, Window
-from .behind import files_behind
+from .behind import files_behind, unfit_behind
 
 ANY_CRS = "EPSG:3857"
 """Stands for an unknown CRS while pixels are warped into it from itself."""
@@ -50,6 +51,8 @@ HTTP = {
     "GDAL_HTTP_RETRY_DELAY": "0.5",
     "GDAL_HTTP_CONNECTTIMEOUT": "10",
     "GDAL_HTTP_TIMEOUT": "30",
+    "GDAL_HTTP_LOW_SPEED_TIME": "10",
+    "GDAL_HTTP_LOW_SPEED_LIMIT": "100",
 }
 """For rasters on servers: a few tries, then an error."""
 
@@ -80,6 +83,8 @@ class RasterSource:
         self.crs_wkt: str | None = self._dataset.crs.to_wkt() if has_crs else None
         self.width_px: int = self._dataset.width
         self.height_px: int = self._dataset.height
+        self._lock = threading.RLock()
+        """GDAL's datasets are for one thread at a time."""
         self.has_failed = False
         """Whether anything could not be read: GDAL may keep failing until it is opened again."""
         self.grid = TileGrid(self.width_px, self.height_px, tile_px)
@@ -91,7 +96,20 @@ class RasterSource:
         self.close()
 
     def close(self) -> None:
-        """Let the file go."""
+        """Let the file go; where it is still being read in another thread, once that is done."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._close()
+            finally:
+                self._lock.release()
+        else:
+            threading.Thread(target=self._close_when_read, name="closing", daemon=True).start()
+
+    def _close_when_read(self) -> None:
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
         self._dataset.close()
         self._base.close()
 
@@ -200,7 +218,7 @@ class RasterSource:
     @contextmanager
     def _reading(self) -> Iterator[None]:
         try:
-            with _gdal(self.path):
+            with self._lock, _gdal(self.path):
                 yield
         except RasterError:
             self.has_failed = True
@@ -239,6 +257,9 @@ def _open(path: str) -> tuple[Any, bool]:
     is_local = "://" not in path and not path.startswith("/vsi") and ":" not in path[2:] and not path.lstrip().startswith("<")
     if is_local and not Path(path).exists():
         raise RasterNotFound(path=path)
+    if (unfit := unfit_behind([path])) is not None:
+        name, reason = unfit
+        raise RasterUnsupported(path=path, reason=reason if name == path else f"its source {name} {reason}")
     with _gdal(_shown(path)), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", NotGeoreferencedWarning)
         dataset = rasterio.open(path)

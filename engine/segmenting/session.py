@@ -22,6 +22,7 @@ from ..encoding.encodings import Encodings
 from ..outlines.contours import burnt
 from ..rasters.scene import Scene, Scenes
 from ..rasters.source import RasterSource
+from ..rasters.waiting import IsWanted
 from ..tiles.disk_store import TileStore, group_name
 from ..tiles.grid import TILE_PX, PixelBox, Tile
 from ..tiles.memory_cache import TileCache
@@ -110,9 +111,9 @@ class Segmenter:
             for key in [key for key in self._learners if key[1] == name]:
                 del self._learners[key]
 
-    def scene(self, path: str, stretch: Stretch | None = None) -> Scene:
-        """The raster at `path`, opened again if the file has changed; raises `RasterError`s."""
-        return self._scenes.at(path, stretch)
+    def scene(self, path: str, stretch: Stretch | None = None, is_wanted: IsWanted = lambda: None) -> Scene:
+        """The raster at `path`, opened again if the file has changed; raises `RasterError`s, and what `is_wanted` does."""
+        return self._scenes.at(path, stretch, is_wanted)
 
     def segment(
         self,
@@ -134,8 +135,8 @@ class Segmenter:
         `PromptError`s, `ModelUnknown`, `ModelFailed`, `NothingFound`, and what `checkpoint` and `on_part` raise.
         """
         ask = _Ask(path, model, learned, level or 0, stretch)
-        former = self._former(ask, prompts, checkpoint)
         query = self._query(ask, prompts, checkpoint)
+        former = self._former(ask, prompts, checkpoint)
         to_answer = partial(answer_of, query, finish)
         wanted = query.scene.source.grid.clamp_level(ask.level)
         first = query.look_again(former.first) if former else query.first_look(wanted)
@@ -234,12 +235,13 @@ class Segmenter:
         center_xy: tuple[float, float],
         view: tuple[float, float, float, float],
         stretch: Stretch | None = None,
+        checkpoint: Checkpoint = lambda stage, fraction: None,
     ) -> Iterator[Tile]:
         """Encode the tiles of a view (in the raster's CRS), those nearest to a place first: each is yielded when done.
 
-        At most `PREFETCHED_TILES`. Raises `RasterError`s, `ModelUnknown` and `ModelFailed`.
+        At most `PREFETCHED_TILES`. Raises `RasterError`s, `ModelUnknown`, `ModelFailed`, and what `checkpoint` does.
         """
-        query = self._query_about(path, model, stretch)
+        query = self._query_about(path, model, stretch, checkpoint)
         source, grid = query.scene.source, query.scene.source.grid
         try:
             box = _pixel_box(source, view, grid.clamp_level(level))
@@ -259,13 +261,15 @@ class Segmenter:
         levels: Iterable[int] | None = None,
         area: tuple[float, float, float, float] | None = None,
         stretch: Stretch | None = None,
+        checkpoint: Checkpoint = lambda stage, fraction: None,
     ) -> Iterator[tuple[int, int]]:
         """Encode all tiles of some levels, for the disk: (done, all) after each step. Those that are kept take no time.
 
         levels: None for all from native resolution on. area: x0, y0, x1, y1 in the raster's CRS, None for all of it. Raises
-        `RasterError`s, `ModelUnknown`, `ModelFailed`, `NothingKept`, and `PromptOutsideRaster` for an area off the raster.
+        `RasterError`s, `ModelUnknown`, `ModelFailed`, `NothingKept`, `PromptOutsideRaster` for an area off the raster, and what
+        `checkpoint` does.
         """
-        query = self._query_about(path, model, stretch)
+        query = self._query_about(path, model, stretch, checkpoint)
         if query.encodings.group is None or not self._store.keeps:
             raise NothingKept(path=query.scene.source.path)
         grid = query.scene.source.grid
@@ -318,14 +322,15 @@ class Segmenter:
         clock.start("read", 0.0)
         own = self._learners.get((ask.path, ask.model)) if ask.learned else None
         network = own or self.model(ask.model)
-        scene = self.scene(ask.path, ask.stretch)
+        scene = self.scene(ask.path, ask.stretch, clock.ask)
         return self._query_of(scene, network, place(scene.source, prompts), clock)
 
-    def _query_about(self, path: str, model: str, stretch: Stretch | None) -> Query:
+    def _query_about(self, path: str, model: str, stretch: Stretch | None, checkpoint: Checkpoint) -> Query:
         """A query without prompts."""
-        network, scene = self.model(model), self.scene(path, stretch)
+        clock = Clock(checkpoint)
+        network, scene = self.model(model), self.scene(path, stretch, clock.ask)
         nothing = NativePrompts(np.empty((0, 2)), np.empty(0, np.bool_), None)
-        return self._query_of(scene, network, nothing, Clock(lambda stage, fraction: None))
+        return self._query_of(scene, network, nothing, clock)
 
     def _query_of(self, scene: Scene, network: Model, placed: NativePrompts, clock: Clock) -> Query:
         return Query(Encodings(scene, network, self._cache, self._store, self._group(scene, network)), placed, clock)

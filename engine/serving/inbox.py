@@ -31,7 +31,7 @@ class Inbox:
             if self._current is not None and _overtakes(request, self._current):
                 self._stop_current = True
             self._queue.append(request)
-            self._condition.notify()
+            self._condition.notify_all()
             return overtaken
 
     def cancel(self, request_id: int) -> list[Request]:
@@ -49,7 +49,7 @@ class Inbox:
         with self._condition:
             self._closed = self._stop_current = True
             self._queue.clear()
-            self._condition.notify()
+            self._condition.notify_all()
 
     def take(self, *, wait: bool = True) -> Request | None:
         """The next request. None once closed, and where none is there and `wait` is false."""
@@ -61,6 +61,17 @@ class Inbox:
                 return None
             self._current = self._queue.popleft()
             return self._current
+
+    @property
+    def first(self) -> Request | None:
+        """The request in hand, else the next one."""
+        with self._condition:
+            return self._current or (self._queue[0] if self._queue else None)
+
+    def wait_closed(self, seconds: float) -> bool:
+        """Wait so long for the end; whether it has come."""
+        with self._condition:
+            return self._condition.wait_for(lambda: self._closed, seconds)
 
     @property
     def is_closed(self) -> bool:

@@ -44,6 +44,7 @@ class Ops:
         self._inbox = inbox
         self._segmenter: Segmenter | None = None
         self._prefetching: Iterator[Tile] | None = None
+        self._view = PrefetchParams()
         self._by_name: dict[str, Callable[[Request], dict[str, Any]]] = {
             "segment": self._segment,
             "glance": self._glance,
@@ -163,24 +164,37 @@ class Ops:
         return {"found": None if found is None else _result(found)}
 
     def _prefetch(self, request: Request) -> dict[str, Any]:
-        params = PrefetchParams.from_wire(request.params)
-        self._prefetching = None
-        if params.image:
-            self._prefetching = self.segmenter().prefetch(
-                params.image,
-                model=params.model,
-                level=params.level,
-                center_xy=params.center_xy,
-                view=params.view,
-                stretch=params.stretch,
-            )
+        self._view = PrefetchParams.from_wire(request.params)
+        self._begin_prefetching()
         return {}
+
+    def _begin_prefetching(self) -> None:
+        """Of the view that was told last; tiles that are kept cost next to nothing."""
+        view = self._view
+        self._prefetching = None
+        if view.image:
+            self._prefetching = self.segmenter().prefetch(
+                view.image,
+                model=view.model,
+                level=view.level,
+                center_xy=view.center_xy,
+                view=view.view,
+                stretch=view.stretch,
+                checkpoint=self._give_way,
+            )
+
+    def _give_way(self, stage: str, fraction: float) -> None:
+        """Nobody waits for what is prefetched: not even reading it goes on while something is asked."""
+        if self._inbox.has_waiting or self._inbox.is_closed:
+            raise RequestCancelled
 
     def _prefetch_one(self, tiles: Iterator[Tile]) -> None:
         """One tile; nobody asked for it, so an error is for the log, and a click there will tell the user."""
         try:
             if next(tiles, None) is None:
                 self._prefetching = None
+        except RequestCancelled:
+            self._begin_prefetching()
         except RasterLassoError as error:
             log.info("prefetching: %s", error)
             self._prefetching = None

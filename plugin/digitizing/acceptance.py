@@ -54,6 +54,11 @@ class Acceptance:
         imagery = self._lens.imagery
         return self.class_name, "" if imagery is None else imagery.id()
 
+    @property
+    def preferred_choice(self) -> int | None:
+        """Of a first click, as `Candidates.take` has it: what the user chose by hand for this class on this imagery."""
+        return self.preferred.of(self.preference_key)
+
     def set_learning(self, learns: bool) -> None:
         """Let the model learn from the objects accepted from now on, or forget what it has learnt."""
         if not learns and self._lens.learns and self._engine.state is EngineState.READY:

@@ -100,11 +100,6 @@ class Digitizer(QObject):
         return joined(self.pieces)
 
     @property
-    def preferred_choice(self) -> int | None:
-        """Of a first click, as `Candidates.take` has it: what the user chose by hand for this class on this imagery."""
-        return self.acceptance.preferred.of(self.acceptance.preference_key)
-
-    @property
     def answer(self) -> SegmentResult | None:
         """The engine's answer to the draft, None before the first."""
         return self.candidates.answer
@@ -113,6 +108,11 @@ class Digitizer(QObject):
     def progress(self) -> Progress | None:
         """How far the request under way is; None when none is."""
         return self._inquiry.progress
+
+    @property
+    def stage_seconds(self) -> float:
+        """For how long it is there."""
+        return self._inquiry.stage_seconds
 
     @property
     def state(self) -> DraftState:
@@ -358,7 +358,7 @@ class Digitizer(QObject):
             self._tell(error)
             return
         is_new = len(self._draft.steps) == 1 and self._draft.reopened is None
-        self._inquiry.ask(params, self.preferred_choice if is_new else self._draft.choice)
+        self._inquiry.ask(params, self.acceptance.preferred_choice if is_new else self._draft.choice)
 
     def _on_answer(self) -> None:
         self._unanswered = 0

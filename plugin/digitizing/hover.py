@@ -51,7 +51,7 @@ class Hover(QObject):
 
     def _ask(self) -> None:
         place, self._next = self._next, None
-        choice = self._digitizer.preferred_choice
+        choice = self._digitizer.acceptance.preferred_choice
         params = None if place is None else self._digitizer.lens.first_click(place, with_others=choice is not None)
         if params is None:
             self._show(None)

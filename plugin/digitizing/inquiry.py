@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -37,10 +38,17 @@ class Inquiry(QObject):
         """How far the question under way is; None when none is."""
         self.is_growing = False
         """Whether the answer is part of one that is still being found."""
+        self._stage_begun = time.monotonic()
+
+    @property
+    def stage_seconds(self) -> float:
+        """How long the question is in its stage already."""
+        return time.monotonic() - self._stage_begun
 
     def ask(self, params: SegmentParams, choice: int | None) -> None:
         """choice: of the candidate that is wanted, as `Candidates.take` has it."""
-        self.progress, self.is_growing, self.candidates.is_whole = Progress(0, "read", 0.0), False, False
+        self.progress, self.is_growing, self.candidates.is_whole = Progress(0, "wait", 0.0), False, False
+        self._stage_begun = time.monotonic()
         replies = Replies(result=partial(self._on_result, choice), failure=self._on_failure, progress=self._on_progress)
         self._engine.request("segment", params.to_wire(), replies, CHANNEL)
 
@@ -74,6 +82,8 @@ class Inquiry(QObject):
 
     def _on_progress(self, progress: Progress) -> None:
         if progress.part is None:
+            if self.progress is None or progress.stage != self.progress.stage:
+                self._stage_begun = time.monotonic()
             self.progress = progress
         else:
             self.candidates.take(SegmentResult.from_wire(progress.part))

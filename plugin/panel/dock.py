@@ -114,6 +114,9 @@ class LassoDock(QgsDockWidget):
         self.bar = QProgressBar()
         self.bar.setRange(0, 100)
         self.bar.setTextVisible(False)
+        self.restart_button = QToolButton()
+        self.restart_button.setText("⟳")
+        self.restart_button.setToolTip(tr("Restart engine; your clicks are kept"))
         self.install_button = QPushButton(tr("Install engine"))
         self.accept_button = QPushButton(tr("Accept"))
         self.accept_button.setToolTip(tr("Add the polygon to the target layer (Enter)"))
@@ -219,7 +222,11 @@ class LassoDock(QgsDockWidget):
         column.addLayout(self._form())
         column.addLayout(buttons)
         column.addLayout(combining)
-        for widget in (self.status, self.bar, self.install_button, help_text):
+        status_row = QHBoxLayout()
+        status_row.addWidget(self.status, 1)
+        status_row.addWidget(self.restart_button, 0, Qt.AlignmentFlag.AlignTop)
+        column.addLayout(status_row)
+        for widget in (self.bar, self.install_button, help_text):
             column.addWidget(widget)
         column.addStretch(1)
         body = QWidget()
@@ -247,6 +254,7 @@ class LassoDock(QgsDockWidget):
         self.add_button.clicked.connect(lambda: digitizer.combine_next(Combining.ADD))
         self.subtract_button.clicked.connect(lambda: digitizer.combine_next(Combining.SUBTRACT))
         self.split_button.clicked.connect(lambda: digitizer.split_next())
+        self.restart_button.clicked.connect(lambda: self._engine.restart())
         self.install_button.clicked.connect(self._on_install_button)
         for signal in (digitizer.draft_changed, digitizer.answered, digitizer.progressed):
             signal.connect(self.refresh)

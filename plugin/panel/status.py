@@ -11,6 +11,9 @@ from ..digitizing.state import DraftState
 from ..runtime.engine_process import EngineProcess, EngineState
 from ..translation import tr
 
+LONG_S = 6.0
+"""Of a stage: from then on the panel says for how long."""
+
 
 def status_text(engine: EngineProcess, digitizer: Digitizer) -> str:
     """What matters most now."""
@@ -33,7 +36,7 @@ def _draft_text(digitizer: Digitizer) -> str | None:
     """None where nothing is under way."""
     draft, answer = digitizer.draft, digitizer.answer
     if digitizer.progress is not None:
-        return _progress_text(digitizer.progress, digitizer.state is DraftState.GROWING)
+        return _progress_text(digitizer.progress, digitizer.state is DraftState.GROWING, digitizer.stage_seconds)
     if digitizer.state is DraftState.SPLITTING:
         return tr("Draw a line across the polygon. Esc leaves it whole.")
     if draft.kept is not None and not draft.steps:
@@ -57,13 +60,24 @@ def _choice_text(candidates: Candidates) -> str:
     ).format(number=number, count=count)
 
 
-def _progress_text(progress: Progress, is_growing: bool) -> str:
+def _progress_text(progress: Progress, is_growing: bool, seconds: float) -> str:
     if is_growing:
         return tr("Larger than a tile: refining, {percent:.0f} % of what is known of it. Esc keeps what is found.").format(
             percent=100 * progress.fraction
         )
-    stages = {"read": tr("reading"), "encode": tr("encoding"), "decode": tr("segmenting"), "vectorize": tr("outlining")}
-    return tr("Engine: {stage}…").format(stage=stages.get(progress.stage, progress.stage))
+    stages = {
+        "wait": tr("waiting"),
+        "read": tr("reading"),
+        "encode": tr("encoding"),
+        "decode": tr("segmenting"),
+        "vectorize": tr("outlining"),
+    }
+    stage = stages.get(progress.stage, progress.stage)
+    if seconds < LONG_S:
+        return tr("Engine: {stage}…").format(stage=stage)
+    return tr("Engine: {stage}, for {seconds:.0f} s. Esc forgets this object, ⟳ starts the engine anew.").format(
+        stage=stage, seconds=seconds
+    )
 
 
 def _kept_text(draft: Draft, kept: Kept) -> str:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from qgis.core import Qgis, QgsMessageLog
-from qgis.PyQt.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, pyqtSignal
+from qgis.PyQt.QtCore import QElapsedTimer, QObject, QProcess, QProcessEnvironment, QTimer, pyqtSignal
 
 from ...contract.client import EngineClient, Replies
-from ...contract.errors import EngineBroken, ProtocolError, RasterLassoError
-from ...contract.protocol import Ready
+from ...contract.errors import EngineBroken, EngineHung, ProtocolError, RasterLassoError
+from ...contract.protocol import SILENT_S, Ready
 from ..errors import EngineMissing, EngineStartFailed
 from ..settings import Settings
 from ..translation import tr
@@ -36,6 +36,7 @@ LEAKING_VARIABLES = (
 """QGIS sets these for its own libraries; the engine's would break on them."""
 
 START_MS = 60_000
+WATCH_MS = 1000
 STOP_MS = 300
 LOG_TAIL_CHARS = 4000
 LOG_TAG = "Raster Lasso"
@@ -90,6 +91,11 @@ class EngineProcess(QObject):
         self._start_timer = QTimer(self)
         self._start_timer.setSingleShot(True)
         self._start_timer.timeout.connect(self._on_start_timeout)
+        self._heard = QElapsedTimer()
+        """Since the engine said something, or was asked after a pause."""
+        self._watch = QTimer(self)
+        self._watch.setInterval(WATCH_MS)
+        self._watch.timeout.connect(self._look_after)
 
     @property
     def state(self) -> EngineState:
@@ -138,10 +144,20 @@ class EngineProcess(QObject):
         self._set_state(EngineState.STARTING)
         process.start(str(self._python), ["-I", "-u", str(LAUNCHER)])
         self._start_timer.start(START_MS)
+        self._watch.start()
 
     def request(self, op: str, params: dict[str, Any], replies: Replies, channel: str = "") -> None:
         """Send a request, starting the engine where needed; a newer one in a channel takes an older one's place."""
+        if not self._client.busy:
+            self._heard.start()
         self._client.request(op, params, replies, channel)
+        self.start()
+
+    def restart(self) -> None:
+        """End the process, whatever it does, and give what is unanswered to a new one."""
+        self._discard_process()
+        self._client.disconnected()
+        self._set_state(EngineState.STOPPED)
         self.start()
 
     def cancel_channel(self, channel: str) -> None:
@@ -153,18 +169,41 @@ class EngineProcess(QObject):
         self._end_process()
         self._set_state(EngineState.STOPPED)
 
-    def _end_process(self) -> None:
+    def _look_after(self) -> None:
+        """An engine that hangs, stopped by whatever, is not waited for without end."""
+        if self._state is not EngineState.READY or not self._client.busy:
+            self._heard.start()
+        elif self._heard.elapsed() > 1000 * SILENT_S:
+            self._log(f"the engine said nothing for {SILENT_S:.0f} s")
+            self.restart()
+            self.noticed.emit(EngineHung(seconds=round(SILENT_S)))
+
+    def _discard_process(self) -> None:
+        """End the process without waiting for it."""
+        process = self._let_go()
+        if process is not None:
+            process.finished.connect(process.deleteLater)
+            process.kill()
+
+    def _let_go(self) -> QProcess | None:
+        """The process, which nobody listens to any more."""
         self._start_timer.stop()
+        self._watch.stop()
         process, self._process = self._process, None
+        if process is not None:
+            for signal in (
+                process.finished,
+                process.errorOccurred,
+                process.readyReadStandardOutput,
+                process.readyReadStandardError,
+            ):
+                signal.disconnect()
+        return process
+
+    def _end_process(self) -> None:
+        process = self._let_go()
         if process is None:
             return
-        for signal in (
-            process.finished,
-            process.errorOccurred,
-            process.readyReadStandardOutput,
-            process.readyReadStandardError,
-        ):
-            signal.disconnect()
         process.closeWriteChannel()
         if not process.waitForFinished(STOP_MS):
             process.kill()
@@ -190,6 +229,7 @@ class EngineProcess(QObject):
     def _read_output(self) -> None:
         if self._process is None:
             return
+        self._heard.start()
         data = bytes(self._process.readAllStandardOutput())
         try:
             self._client.feed(data)
@@ -234,6 +274,7 @@ class EngineProcess(QObject):
         self._client.abandon(error)
 
     def _drop_process(self) -> None:
+        self._watch.stop()
         if self._process is not None:
             self._process.deleteLater()
             self._process = None

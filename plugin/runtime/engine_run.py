@@ -7,19 +7,23 @@ import queue
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from ...contract.client import EngineClient, Replies
 from ...contract.errors import ProtocolError, RasterLassoError
-from ...contract.protocol import Progress
+from ...contract.protocol import SILENT_S, Progress
 from ...contract.wire import Wire
 from ..errors import EngineStartFailed
 from .engine_process import LAUNCHER, LOG_TAIL_CHARS, engine_environment
 
 LOOK_S = 0.2
 """How often cancelling is looked for while the engine says nothing."""
+
+MOST_SILENCE_S = 2 * SILENT_S
+"""Starting included."""
 
 CHUNK_BYTES = 1 << 16
 CREATE_NO_WINDOW = 0x08000000  # of Windows; `subprocess` has it there only
@@ -85,13 +89,17 @@ class _Conversation:
 
         client = EngineClient(self._write, on_ready=lambda ready: None)
         client.request(op, params.to_wire(), Replies(results.append, errors.append, progressed, item=on_item))
+        heard = time.monotonic()
         while not results and not errors:
             if is_cancelled():
                 raise RunCancelled
             try:
                 data = self._arrived.get(timeout=LOOK_S)
             except queue.Empty:
+                if time.monotonic() - heard > MOST_SILENCE_S:
+                    raise EngineStartFailed(reason=f"no sign of life for {MOST_SILENCE_S:.0f} s") from None
                 continue
+            heard = time.monotonic()
             if not data:
                 raise EngineStartFailed(reason=self._last_words())
             try:
