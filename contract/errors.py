@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .secrets import without_secrets
+
 
 def QT_TRANSLATE_NOOP(context: str, text: str) -> str:  # noqa: N802 - the name that Qt's tools look for
     """Mark a text for translation; it stays English here."""
@@ -16,18 +18,22 @@ def QT_TRANSLATE_NOOP(context: str, text: str) -> str:  # noqa: N802 - the name 
 
 
 class RasterLassoError(Exception):
-    """Root of all errors that are the user's to mend; `params` fill the class's `template`."""
+    """Root of all errors that are the user's to mend; `params`, without passwords and keys, fill the class's `template`."""
 
     template = QT_TRANSLATE_NOOP("RasterLasso", "Something went wrong: {reason}")
 
     def __init__(self, **params: Any) -> None:
-        self.params: dict[str, Any] = params
-        super().__init__(self.template.format(**params))
+        self.params: dict[str, Any] = {name: _public(value) for name, value in params.items()}
+        super().__init__(self.template.format(**self.params))
 
     @property
     def code(self) -> str:
         """Name of the error on the wire."""
         return type(self).__name__
+
+
+def _public(value: Any) -> Any:
+    return without_secrets(value) if isinstance(value, str) else value
 
 
 class InternalError(RasterLassoError):

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from ..contract import protocol
 from ..contract.errors import InternalError, ProtocolError, RasterLassoError
 from ..contract.protocol import Cancel, Cancelled, Failure, Message, Ready, Request, Result
+from ..contract.secrets import without_secrets
 from ..contract.version import version
 from .serving.inbox import Inbox, RequestCancelled
 from .serving.ops import Ops
@@ -93,13 +94,22 @@ class Worker:
             return _failure(request.id, InternalError(reason=f"{type(error).__name__}: {error}"))
 
 
+class _PublicFormatter(logging.Formatter):
+    """The log is for others to read, when something is reported."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return without_secrets(super().format(record))
+
+
 def _failure(request_id: int, error: RasterLassoError) -> Failure:
     return Failure(request_id, error.code, error.params, str(error))
 
 
 def main() -> int:
     """Run a worker over the standard streams until standard input ends."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_PublicFormatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.INFO)
     pipe = take_stdout()
     lock = threading.Lock()
 

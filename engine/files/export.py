@@ -21,6 +21,7 @@ from shapely import MultiPolygon, Polygon
 from ...contract.errors import OutputUnsupported, OutputUnwritable
 from ...contract.recipe import Recipe
 from ...contract.replacing import put_file, put_layer, put_shapefile
+from ...contract.secrets import without_secrets
 from ..rasters.ground import area_m2, crs_code
 from ..segmenting.answer import Segmentation
 from .globe import on_globe
@@ -152,7 +153,7 @@ def _frame(records: Sequence[Record], crs_wkt: str | None) -> geopandas.GeoDataF
         "level": [record.level for record in records],
         "area_m2": pandas.array([record.area_m2 for record in records], dtype="Float64"),
         "gsd_m": pandas.array([record.gsd_m for record in records], dtype="Float64"),
-        "source": [record.source for record in records],
+        "source": [without_secrets(record.source) for record in records],
         "prompts": [record.prompts for record in records],
         "created": [record.created for record in records],
     }

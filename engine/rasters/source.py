@@ -12,7 +12,7 @@ import os
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -29,6 +29,7 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
 from ...contract.errors import RasterError, RasterNotFound, RasterServerFailed, RasterUnreadable, RasterUnsupported
+from ...contract.secrets import without_secrets
 from ..tiles.grid import TILE_PX, TileGrid, Window
 from .behind import files_behind, unfit_behind
 
@@ -69,6 +70,8 @@ class RasterSource:
     def __init__(self, path: str | os.PathLike[str], tile_px: int = TILE_PX) -> None:
         """Open `path`; raises `RasterNotFound`, `RasterUnreadable` or `RasterUnsupported`."""
         self.path = _shown(str(path))
+        """For people: of a service's description its address, without passwords and keys."""
+        self._address = str(path)
         self._base, has_georeference = _open(str(path))
         try:
             with _gdal(self.path):
@@ -141,8 +144,8 @@ class RasterSource:
     @property
     def url(self) -> str | None:
         """The address of the one file on a web server that it is; None for others, and for those that are made of several."""
-        is_remote = self.path.startswith((f"{CURL}http://", f"{CURL}https://"))
-        return self.path.removeprefix(CURL) if is_remote and self._base.driver in ONE_FILE_DRIVERS else None
+        is_remote = self._address.startswith((f"{CURL}http://", f"{CURL}https://"))
+        return self._address.removeprefix(CURL) if is_remote and self._base.driver in ONE_FILE_DRIVERS else None
 
     @property
     def color_interpretation(self) -> tuple[ColorInterp, ...]:
@@ -242,12 +245,10 @@ class RasterSource:
 
 def _shown(path: str) -> str:
     """A raster's name in messages: of a service's description its address."""
-    if not path.lstrip().startswith("<"):
-        return path
-    try:
-        return ElementTree.fromstring(path).findtext(".//ServerUrl") or path
-    except ElementTree.ParseError:
-        return path
+    if path.lstrip().startswith("<"):
+        with suppress(ElementTree.ParseError):
+            path = ElementTree.fromstring(path).findtext(".//ServerUrl") or path
+    return without_secrets(path)
 
 
 def _open(path: str) -> tuple[Any, bool]:

@@ -14,6 +14,7 @@ from qgis.PyQt.QtCore import QDate, QDateTime, Qt, QTime
 
 from ...contract.prompts import Prompts
 from ...contract.requests import SegmentResult
+from ...contract.secrets import without_secrets
 from ...contract.wire import Wire
 from ..digitizing.draft import Combining, Draft, Kept, Scribble, Step, steps_of
 from ..geo.crs import crs_code
@@ -31,12 +32,12 @@ class LayerName(Wire):
     @classmethod
     def of(cls, layer: QgsMapLayer) -> LayerName:
         """Of a layer of the project."""
-        return cls(layer.id(), layer.name(), layer.publicSource())
+        return cls(layer.id(), layer.name(), _public_source(layer))
 
     def find(self, project: QgsProject) -> QgsMapLayer | None:
         """The layer of a project: the same one, or one of the same source."""
         own = project.mapLayer(self.id)
-        alike = (layer for layer in project.mapLayers().values() if _is_same_source(layer.publicSource(), self.source))
+        alike = (layer for layer in project.mapLayers().values() if _is_same_source(_public_source(layer), self.source))
         return own or next(alike, None)
 
 
@@ -101,6 +102,10 @@ class DraftEntry(Wire):
         kept = self.kept
         again = None if kept is None else Kept(tuple(map(from_hex, kept.pieces)), kept.answer, kept.score)
         return Draft(tuple(_step(prompts) for prompts in self.steps), kept=again, combining=Combining(self.combining))
+
+
+def _public_source(layer: QgsMapLayer) -> str:
+    return without_secrets(layer.publicSource())
 
 
 def _is_same_source(one: str, other: str) -> bool:

@@ -15,6 +15,7 @@ from qgis.PyQt.QtCore import QElapsedTimer, QObject, QProcess, QProcessEnvironme
 from ...contract.client import EngineClient, Replies
 from ...contract.errors import EngineBroken, EngineHung, ProtocolError, RasterLassoError
 from ...contract.protocol import SILENT_S, Ready
+from ...contract.secrets import without_secrets
 from ..errors import EngineMissing, EngineStartFailed
 from ..settings import Settings
 from ..translation import tr
@@ -290,4 +291,4 @@ class EngineProcess(QObject):
     @staticmethod
     def _log(text: str) -> None:
         if text:
-            QgsMessageLog.logMessage(text, LOG_TAG, Qgis.MessageLevel.Info)
+            QgsMessageLog.logMessage(without_secrets(text), LOG_TAG, Qgis.MessageLevel.Info)

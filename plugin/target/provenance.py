@@ -15,6 +15,7 @@ from ...contract.errors import ProtocolError
 from ...contract.prompts import Prompts
 from ...contract.recipe import Recipe
 from ...contract.requests import SegmentResult
+from ...contract.secrets import without_secrets
 from ..geo.crs import crs_code
 from ..geo.wkb import to_hex
 
@@ -54,8 +55,8 @@ def attributes(answer: SegmentResult, score: float, recipe: Recipe | None, sourc
 
 
 def source_of(imagery: QgsRasterLayer) -> str:
-    """What a field tells of imagery: no passwords, and of servers no keys."""
-    source = imagery.publicSource()
+    """What a field tells of imagery, without passwords and keys; of servers the address alone."""
+    source = without_secrets(imagery.publicSource())
     if imagery.providerType() == "gdal":
         return source.split("?")[0] if source.startswith("/vsi") else source
     given = parse_qs(source.replace("+", "%2B"))
