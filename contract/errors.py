@@ -64,6 +64,34 @@ class RasterUnreadable(RasterError):
     )
 
 
+class RasterUnsupported(RasterError):
+    """The raster opens, but is of a kind that can't be segmented."""
+
+    template = QT_TRANSLATE_NOOP("RasterLasso", "{path}: {reason}.")
+
+
+class RasterNotOpened(RasterError):
+    """QGIS may show it all the same: its GDAL knows more formats, and warps what is placed by a model of its sensor."""
+
+
+class RasterFormatUnknown(RasterNotOpened, RasterUnreadable):
+    """The engine's GDAL can't open the file."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "{path}: can't be opened as a raster ({reason}). The file may be truncated or locked, or of a format that is not known "
+        "here: copy it again, or translate it to a GeoTIFF with gdal_translate.",
+    )
+
+
+class RasterPlacedBySensor(RasterNotOpened, RasterUnsupported):
+    """Rational polynomials or arrays of coordinates alone say where the raster lies."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso", "{path}: only {means} say where it lies. Make a copy that is warped by them, with gdalwarp {option}."
+    )
+
+
 class RasterServerFailed(RasterError):
     """A server of imagery gave an error, or nothing."""
 
@@ -71,12 +99,6 @@ class RasterServerFailed(RasterError):
         "RasterLasso",
         "{path}: the server did not give the imagery ({reason}). Try again; your clicks are kept. Check network and address.",
     )
-
-
-class RasterUnsupported(RasterError):
-    """The raster opens, but is of a kind that can't be segmented."""
-
-    template = QT_TRANSLATE_NOOP("RasterLasso", "{path}: {reason}.")
 
 
 class PromptError(RasterLassoError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from http.client import HTTPException
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -27,7 +27,21 @@ def fingerprint(path: str) -> str:
     if not files:
         return path
     names = "" if files[0] == path else f"{path}|"
-    return names + "|".join(_state(file) for file in files)
+    return names + "|".join(_state(file) for each in files for file in (each, *_beside(each)))
+
+
+def _beside(file: str) -> Iterator[str]:
+    """Files that GDAL looks for beside a raster, where they are: they say where it lies, what is valid, and hold overviews."""
+    stem, extension = os.path.splitext(file)  # noqa: PTH122 - texts all along: this is done for each click
+    letters = extension[1:]
+    world = f".{letters[:1]}{letters[-1:]}w"
+    for name in (
+        *(file + each for each in (".aux.xml", ".ovr", ".msk", ".aux", "w")),
+        *(stem + each for each in (world, ".wld", ".prj", ".aux.xml", ".aux", ".tab", ".rpb")),
+        f"{stem}_RPC.TXT",
+    ):
+        if os.path.exists(name):  # noqa: PTH110 - as above
+            yield name
 
 
 def _state(file: str) -> str:

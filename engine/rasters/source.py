@@ -28,7 +28,15 @@ from rasterio.errors import NodataShadowWarning, NotGeoreferencedWarning, Raster
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
-from ...contract.errors import RasterError, RasterNotFound, RasterServerFailed, RasterUnreadable, RasterUnsupported
+from ...contract.errors import (
+    RasterError,
+    RasterFormatUnknown,
+    RasterNotFound,
+    RasterPlacedBySensor,
+    RasterServerFailed,
+    RasterUnreadable,
+    RasterUnsupported,
+)
 from ...contract.secrets import without_secrets
 from ..tiles.grid import TILE_PX, TileGrid, Window
 from .behind import files_behind, unfit_behind
@@ -42,6 +50,12 @@ GDAL_CACHE_BYTES = 256 << 20
 SERVERS = ("http://", "https://", "/vsicurl", "/vsis3", "/vsigs", "/vsiaz", "WMTS:")
 
 CURL = "/vsicurl/"
+
+MOST_VALUE = 3.4e38
+"""What programs write as no data where they declare none: the largest numbers of 32 bits, of either sign."""
+
+MIXED_VALUE = 1e30
+"""Larger ones come from no data that was averaged with values."""
 
 ONE_FILE_DRIVERS = ("GTiff", "COG", "JP2OpenJPEG", "PNG", "JPEG", "WEBP")
 """Whose rasters are in the file that is opened, not in others that it names."""
@@ -181,8 +195,10 @@ class RasterSource:
             data = self._values(bands, window, resampling)
         is_declared = self._dataset.nodata is not None and np.isnan(self._dataset.nodata)
         is_mixed = resampling is not Resampling.nearest and np.issubdtype(data.dtype, np.floating) and not is_declared
-        if is_mixed and np.isnan(data).any():  # one NaN that is not declared makes NaN of all that it is averaged with
-            data = np.where(np.isnan(data), self.read(bands, window, resampling=Resampling.nearest), data)
+        if (
+            is_mixed and (spoilt := ~(np.abs(data) < MIXED_VALUE)).any()
+        ):  # one NaN that is not declared makes NaN of all around it
+            data = np.where(spoilt, self.read(bands, window, resampling=Resampling.nearest), data)
         return np.asarray(data)
 
     def _values(self, bands: tuple[int, ...], window: Window, resampling: Resampling) -> npt.NDArray[Any]:
@@ -195,7 +211,7 @@ class RasterSource:
         return np.stack(each).astype(np.result_type(*kinds), copy=False)
 
     def read_valid(self, bands: tuple[int, ...], window: Window) -> npt.NDArray[np.bool_]:
-        """(rows, columns), true where the raster has data: no nodata, transparent, masked, NaN or infinite pixel."""
+        """(rows, columns), true where the raster has data: no nodata, transparent, masked, NaN, infinite or largest pixel."""
         shape = (len(bands), *window.shape)
         if self._is_valid_everywhere(bands):
             return np.ones(window.shape, np.bool_)
@@ -210,7 +226,8 @@ class RasterSource:
             alpha = self.color_interpretation.index(ColorInterp.alpha) + 1
             valid &= self.read((alpha,), window, resampling=Resampling.nearest)[0] > 0
         if np.issubdtype(self.dtype, np.floating):
-            valid &= np.isfinite(self.read(bands, window, resampling=Resampling.nearest)).all(axis=0)
+            values = self.read(bands, window, resampling=Resampling.nearest)
+            valid &= (np.isfinite(values) & (np.abs(values) < MOST_VALUE)).all(axis=0)
         return valid
 
     def _is_valid_everywhere(self, bands: tuple[int, ...]) -> bool:
@@ -261,9 +278,12 @@ def _open(path: str) -> tuple[Any, bool]:
     if (unfit := unfit_behind([path])) is not None:
         name, reason = unfit
         raise RasterUnsupported(path=path, reason=reason if name == path else f"its source {name} {reason}")
-    with _gdal(_shown(path)), warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", NotGeoreferencedWarning)
-        dataset = rasterio.open(path)
+    try:
+        with _gdal(_shown(path)), warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", NotGeoreferencedWarning)
+            dataset = rasterio.open(path)
+    except RasterUnreadable as error:
+        raise RasterFormatUnknown(**error.params) from error.__cause__
     # An identity transform that the file states is no less a georeference; only rasterio's warning tells the two apart.
     return dataset, not any(issubclass(warning.category, NotGeoreferencedWarning) for warning in caught)
 
@@ -282,10 +302,22 @@ def _gdal(path: str) -> Iterator[None]:
 def _placed(dataset: Any) -> Any:
     """Warped where ground control points alone say where it lies, as QGIS shows it; they need not say in which CRS."""
     gcps, gcp_crs = dataset.gcps
-    if not gcps or not dataset.transform.is_identity:
+    if not dataset.transform.is_identity:
+        return dataset
+    if not gcps:
+        _refuse_sensor_models(dataset)
         return dataset
     crs = gcp_crs or ANY_CRS
     return WarpedVRT(dataset, src_crs=crs, crs=crs, resampling=Resampling.bilinear, add_alpha=dataset.nodata is None)
+
+
+def _refuse_sensor_models(dataset: Any) -> None:
+    for domain, means, option in (
+        ("RPC", "rational polynomials (RPC)", "-rpc"),
+        ("GEOLOCATION", "arrays of coordinates", "-geoloc"),
+    ):
+        if dataset.tags(ns=domain):
+            raise RasterPlacedBySensor(path=_shown(dataset.name), means=means, option=option)
 
 
 def _rasterio_window(window: Window) -> RasterioWindow:

@@ -15,7 +15,6 @@ from ..errors import NothingToAccept
 from ..geo.crs import crs_code
 from ..geo.wkb import to_hex
 from ..imagery.lens import Lens
-from ..imagery.stretch import stretch_of
 from ..runtime.engine_process import EngineProcess, EngineState
 from ..target.placing import Placing
 from ..target.provenance import attributes, source_of
@@ -76,7 +75,7 @@ class Acceptance:
         is_one = draft.kept is None
         is_unchanged = draft.unchanged is not None
         gives_it_again = is_one and (candidates.is_whole or (is_unchanged and draft.is_of_recipe))
-        recipe = self._recipe(draft, candidates, imagery) if gives_it_again else None
+        recipe = self._recipe(draft, candidates) if gives_it_again else None
         known = attributes(kept.answer, kept.score, recipe, source_of(imagery), self.class_name)
         placing = self._placing(draft, kept.answer, imagery)
         layer, features = self._target.put(kept.pieces, self._lens.crs, known, placing)
@@ -98,11 +97,11 @@ class Acceptance:
         is_unchanged = draft.unchanged is not None
         return Placing(shared, self._lens.has_data, pixel, replaces, imagery.attribution(), is_unchanged)
 
-    def _recipe(self, draft: Draft, candidates: Candidates, imagery: QgsRasterLayer) -> Recipe:
+    def _recipe(self, draft: Draft, candidates: Candidates) -> Recipe:
         """What gives the object again."""
         finish, crs = draft.finish(self._lens.finish), crs_code(self._lens.crs) or None
         choice = candidates.choice if draft.unchanged is None else draft.choice
-        return Recipe(draft.prompts, crs, finish, stretch_of(imagery), choice)
+        return Recipe(draft.prompts, crs, finish, self._lens.stretch, choice)
 
     def _learn(self, answer: SegmentResult, accepted: QgsGeometry) -> None:
         params = self._lens.learn(answer, to_hex(accepted))

@@ -22,7 +22,7 @@ from qgis.core import (
 from qgis.gui import QgsMapCanvas
 from qgis.PyQt.QtCore import QObject, pyqtSignal
 
-from ...contract.errors import PromptError, RasterLassoError
+from ...contract.errors import PromptError, RasterLassoError, RasterNotOpened
 from ...contract.protocol import Progress
 from ...contract.requests import SegmentResult
 from ..errors import DraftUnderWay, NothingToAccept
@@ -371,6 +371,9 @@ class Digitizer(QObject):
                     do()
 
     def _on_failure(self, error: RasterLassoError) -> None:
+        if isinstance(error, RasterNotOpened) and self.lens.draw_instead():
+            self._ask()
+            return
         self._pending.end()
         self._tell(error)
         if isinstance(error, PromptError) and self._unanswered:  # the newest can't be used, those before it can, perhaps

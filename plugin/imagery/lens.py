@@ -15,13 +15,13 @@ from qgis.gui import QgsMapCanvas
 from qgis.PyQt.QtCore import QObject, pyqtSignal
 
 from ...contract.errors import RasterLassoError
-from ...contract.looks import PRESETS, Finish
+from ...contract.looks import PRESETS, Finish, Stretch
 from ...contract.prompts import Point, Prompts
 from ...contract.requests import LearnParams, PrefetchParams, SegmentParams, SegmentResult
 from ..errors import ImageryUnsupported
 from ..geo.transforms import transform_between, transformed, transformed_box
 from .drawn import DrawnLayers
-from .source import level_at, pixel_size, raster_path
+from .source import level_at, opens_in_qgis, pixel_size, raster_path, says_what_is_valid
 from .stretch import is_as_shown, set_as_shown, stretch_of
 
 MOST_SIZE = 4
@@ -45,6 +45,8 @@ class Lens(QObject):
         self.finish = PRESETS["raw"]
         self.learns = False
         self._known_without_crs: set[str] = set()
+        self._only_in_qgis: set[str] = set()
+        """Layers that the engine's GDAL can't open or place, and QGIS's can."""
         self._known: tuple[object, str] | None = None
         """The layer as it was when its source was worked out last, and that source."""
 
@@ -112,6 +114,24 @@ class Lens(QObject):
         assert self.imagery is not None
         return self.imagery
 
+    def draw_instead(self) -> bool:
+        """Let QGIS draw the imagery for the engine, which can't open or place it; whether that is news, and possible."""
+        layer = self.imagery
+        is_possible = layer is not None and layer.providerType() == "gdal" and layer.id() not in self._only_in_qgis
+        if layer is None or not is_possible or not opens_in_qgis(layer):
+            return False
+        self._only_in_qgis.add(layer.id())
+        self._known = None
+        return True
+
+    @property
+    def stretch(self) -> Stretch | None:
+        """Bands and limits that the engine is to see; None for its own choice, and of what QGIS draws for it."""
+        layer = self.imagery
+        if layer is None or layer.id() in self._only_in_qgis or (layer.providerType() == "gdal" and says_what_is_valid(layer)):
+            return None
+        return stretch_of(layer)
+
     def is_news_that_crs_is_unknown(self) -> bool:
         """Whether the imagery has no CRS, and this was not asked of it before."""
         layer = self.imagery
@@ -122,9 +142,13 @@ class Lens(QObject):
 
     def _source(self) -> str:
         """What GDAL opens for the imagery, worked out once; raises as `checked`."""
-        now = None if self.imagery is None else (self.imagery.id(), self.imagery.source(), self.imagery.isValid())
+        layer = self.imagery
+        is_own = layer is not None and layer.providerType() == "gdal" and layer.isValid() and says_what_is_valid(layer)
+        now = None if layer is None else (layer.id(), layer.source(), layer.isValid(), is_own)
         if self._known is not None and self._known[0] == now:
             return self._known[1]
+        if layer is not None and layer.id() in self._only_in_qgis:
+            return self._drawn.source(layer)
         try:
             found = raster_path(self.imagery)
             self._known = now, found
@@ -149,8 +173,8 @@ class Lens(QObject):
         self, prompts: Prompts, view_level: int, finish: Finish | None = None, with_others: bool = True
     ) -> SegmentParams:
         """finish: None for the user's. Raises as `checked`."""
-        layer = self.checked()
-        level, stretch = view_level + self.size, stretch_of(layer)
+        self.checked()
+        level, stretch = view_level + self.size, self.stretch
         drawn = finish or self.finish
         return SegmentParams(self._source(), prompts, self.model, level, self.learns, stretch, drawn, with_others)
 
@@ -166,15 +190,15 @@ class Lens(QObject):
     def view(self, extent: QgsRectangle, cursor: QgsPointXY) -> PrefetchParams | None:
         """What is in view, both in map coordinates; None where there is nothing to be asked about."""
         try:
-            layer = self.checked()
+            self.checked()
             box, place = transformed_box(extent, self.to_imagery()), transformed(cursor, self.to_imagery())
             level = self.level_at(cursor) + self.size
         except RasterLassoError:
             return None
         corners = (box.xMinimum(), box.yMinimum(), box.xMaximum(), box.yMaximum())
-        return PrefetchParams(self._source(), self.model, level, (place.x(), place.y()), corners, stretch_of(layer))
+        return PrefetchParams(self._source(), self.model, level, (place.x(), place.y()), corners, self.stretch)
 
     def learn(self, accepted: SegmentResult, wkb_hex: str) -> LearnParams:
         """From an accepted polygon."""
-        layer = self.checked()
-        return LearnParams(self._source(), wkb_hex, accepted.model, accepted.level, stretch_of(layer))
+        self.checked()
+        return LearnParams(self._source(), wkb_hex, accepted.model, accepted.level, self.stretch)

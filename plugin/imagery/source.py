@@ -19,7 +19,7 @@ from .services import PROVIDERS, gdal_source
 
 
 def raster_path(layer: QgsRasterLayer | None) -> str:
-    """What GDAL opens for the layer; raises `NoImagery`, `ImageryInvalid`, `ImageryUnsupported`."""
+    """What GDAL opens for the layer; raises `NoImagery`, `ImageryInvalid`, `ImageryUnsupported` (only QGIS knows it)."""
     if layer is None:
         raise NoImagery()
     if not layer.isValid():
@@ -29,9 +29,26 @@ def raster_path(layer: QgsRasterLayer | None) -> str:
     if layer.providerType() in PROVIDERS:
         return gdal_source(layer)
     parts = QgsProviderRegistry.instance().decodeUri("gdal", layer.source())
+    if parts.get("openOptions") or says_what_is_valid(layer):
+        raise ImageryUnsupported(layer=layer.name(), provider="gdal")
     if parts.get("layerName") or not parts.get("path"):
         return layer.source()
     return f"{parts.get('vsiPrefix') or ''}{parts['path']}{parts.get('vsiSuffix') or ''}"
+
+
+def says_what_is_valid(layer: QgsRasterLayer) -> bool:
+    """Whether the layer's properties say of some values that they are no data, or of the file's that they are."""
+    provider = layer.dataProvider()
+    return any(
+        provider.userNoDataValues(band) or (provider.sourceHasNoDataValue(band) and not provider.useSourceNoDataValue(band))
+        for band in range(1, provider.bandCount() + 1)
+    )
+
+
+def opens_in_qgis(layer: QgsRasterLayer) -> bool:
+    """Whether QGIS's own GDAL still opens the layer's source, which the engine's does not."""
+    opened = QgsProviderRegistry.instance().createProvider("gdal", layer.source())
+    return isinstance(opened, QgsRasterDataProvider) and opened.isValid()
 
 
 def level_at(

@@ -58,6 +58,12 @@ def _limits(layer: QgsRasterLayer, band: int, enhancement: QgsContrastEnhancemen
     if band < 1:
         return None
     if enhancement is not None and enhancement.contrastEnhancementAlgorithm() != none:
-        return enhancement.minimumValue(), enhancement.maximumValue()
+        return _as_stored(layer, band, enhancement.minimumValue()), _as_stored(layer, band, enhancement.maximumValue())
     is_byte = layer.dataProvider().dataType(band) == Qgis.DataType.Byte
     return (0.0, 255.0) if is_byte else None
+
+
+def _as_stored(layer: QgsRasterLayer, band: int, value: float) -> float:
+    """A value of a band as the file has it: QGIS tells those that a declared scale and offset make of it."""
+    provider = layer.dataProvider()
+    return float((value - provider.bandOffset(band)) / (provider.bandScale(band) or 1.0))
