@@ -1,5 +1,6 @@
 import json
 from contextlib import suppress
+from string import Formatter
 
 import pytest
 import shapely
@@ -201,27 +202,11 @@ def all_errors(root=RasterLassoError):
 
 
 def test_every_error_crosses_the_pipe():
-    names = [
-        "path",
-        "reason",
-        "name",
-        "known",
-        "crs",
-        "attempts",
-        "module",
-        "url",
-        "library",
-        "count",
-        "licence",
-        "python",
-        "value",
-        "expected",
-    ]
-    params = dict.fromkeys(names, "this") | {"x": 1.5, "y": -2.0}
     for kind in all_errors():
         if kind.__module__ != errors.__name__ or not kind.template:
             continue
-        error = kind(**params)
+        names = [name for _, name, _, _ in Formatter().parse(kind.template) if name]
+        error = kind(**{name: 1.5 if name in ("x", "y") else "this" for name in names})
         assert type(error_from_wire(error.code, error.params)) is kind
         assert str(error_from_wire(error.code, error.params)) == str(error)
 
