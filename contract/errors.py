@@ -120,6 +120,12 @@ class PromptNotANumber(PromptError):
     )
 
 
+class BoxWithoutSize(PromptError):
+    """Two corners of a box are at one place, or in one line."""
+
+    template = QT_TRANSLATE_NOOP("RasterLasso", "The box at ({x:.8g}, {y:.8g}) has no size. Drag it around the object.")
+
+
 class PromptOutsideRaster(PromptError):
     """The click or box lies off the raster."""
 

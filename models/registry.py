@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from ..contract.errors import ModelFailed, ModelUnknown
+from ..contract.errors import ModelFailed, ModelFileUnusable, ModelUnknown
 from .base import Model
 from .library import families, weights
 from .library.measured import Measured, measured
@@ -114,6 +114,16 @@ def _loader(model: weights.Installed) -> Callable[[], Model]:
             raise families.missing_library(model.name, error) from error
 
     return load
+
+
+def tried(model: weights.Installed) -> weights.Installed:
+    """A model that was added just now, loaded once: raises `ModelFileUnusable` where that fails, and then it is not kept."""
+    try:
+        _loader(model)()
+    except ModelFileUnusable:
+        weights.remove(model.name)
+        raise
+    return model
 
 
 def entry(name: str) -> ModelEntry:

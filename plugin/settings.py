@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
+from typing import Any
 
 from qgis.core import QgsSettings
 
@@ -34,13 +36,31 @@ class Settings:
     @classmethod
     def load(cls) -> Settings:
         """As stored."""
-        stored = QgsSettings()
-        return cls(
-            **{each.name: stored.value(f"{GROUP}/{each.name}", each.default, type=type(each.default)) for each in fields(cls)}
-        )
+        return cls(**{each.name: _stored(each.name, each.default) for each in fields(cls)})
 
     def save(self, *names: str) -> None:
         """Store some; the others may have been changed in QGIS's own settings meanwhile."""
         stored = QgsSettings()
         for name in names:
             stored.setValue(f"{GROUP}/{name}", getattr(self, name))
+
+
+def _stored(name: str, default: Any) -> Any:
+    """A setting in the type of its default, which takes the place of what is none: anybody may edit the file of settings."""
+    stored, key = QgsSettings(), f"{GROUP}/{name}"
+    if isinstance(default, float):
+        found = _number(stored.value(key, default))
+        return found if math.isfinite(found) and found >= 0 else default
+    try:
+        found = stored.value(key, default, type=type(default))
+    except TypeError:
+        return default
+    return found if type(found) is type(default) else default
+
+
+def _number(found: Any) -> float:
+    """NaN for what is none. A comma makes a list of a number."""
+    try:
+        return float(".".join(found) if isinstance(found, list) else str(found).replace(",", "."))
+    except (TypeError, ValueError):
+        return math.nan

@@ -48,7 +48,7 @@ def _list_models(arguments: argparse.Namespace) -> int:
 
 
 def _add_model(arguments: argparse.Namespace) -> int:
-    added = weights.add(arguments.path, arguments.name)
+    added = registry.tried(weights.add(arguments.path, arguments.name))
     print(f"added {added.name}, SHA-256 of its weights {added.sha256[weights.WEIGHTS]}")
     return 0
 
@@ -63,7 +63,7 @@ def _get_model(arguments: argparse.Namespace) -> int:
         print(f"SHA-256 of the weights: {sha256}\nIt is not known here. Compare it with the one on the hub.", file=sys.stderr)
         return arguments.yes or (sys.stdin.isatty() and input("Install? [y/N] ").strip().lower() == "y")
 
-    added = weights.get(wanted, shown, confirm)
+    added = registry.tried(weights.get(wanted, shown, confirm))
     shown.clear()
     print(f"added {added.name}")
     return 0

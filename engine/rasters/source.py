@@ -54,6 +54,9 @@ CURL = "/vsicurl/"
 MOST_VALUE = 3.4e38
 """What programs write as no data where they declare none: the largest numbers of 32 bits, of either sign."""
 
+MOST_BLOCK_BYTES = 1 << 30
+"""Decoded whole to read any pixel of it."""
+
 MIXED_VALUE = 1e30
 """Larger ones come from no data that was averaged with values."""
 
@@ -253,6 +256,13 @@ class RasterSource:
             )
         if any(name.startswith("complex") for name in dataset.dtypes):
             raise RasterUnsupported(path=self.path, reason="holds complex numbers; compute amplitude or intensity first")
+        block_bytes = max(rows * cols for rows, cols in dataset.block_shapes) * self.dtype.itemsize
+        if block_bytes > MOST_BLOCK_BYTES:
+            raise RasterUnsupported(
+                path=self.path,
+                reason=f"is stored in blocks of {block_bytes / 1e9:.1f} GB, and each read takes a whole one; "
+                "rewrite it in tiles with gdal_translate -co TILED=YES",
+            )
         transform = dataset.transform
         if not all(map(math.isfinite, transform[:6])) or transform.is_degenerate:
             raise RasterUnsupported(

@@ -9,7 +9,14 @@ import numpy.typing as npt
 import shapely
 from shapely import MultiPolygon, Polygon
 
-from ...contract.errors import PolygonUnusable, PromptMissing, PromptNotANumber, PromptOnNodata, PromptOutsideRaster
+from ...contract.errors import (
+    BoxWithoutSize,
+    PolygonUnusable,
+    PromptMissing,
+    PromptNotANumber,
+    PromptOnNodata,
+    PromptOutsideRaster,
+)
 from ...contract.prompts import Prompts
 from ...contract.wkb import checked_wkb
 from ...models.base import FloatImage, Mask, PixelPrompts
@@ -73,6 +80,8 @@ def place(source: RasterSource, prompts: Prompts) -> NativePrompts:
 def _place_box(source: RasterSource, box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
     x0, y0, x1, y1 = box
     corners = _to_pixel(source, [(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
+    if np.ptp(corners, axis=0).min() <= 0:
+        raise BoxWithoutSize(x=(x0 + x1) / 2, y=(y0 + y1) / 2)
     left, top = np.clip(corners.min(axis=0), 0, (source.width_px, source.height_px))
     right, bottom = np.clip(corners.max(axis=0), 0, (source.width_px, source.height_px))
     if right <= left or bottom <= top:

@@ -53,7 +53,7 @@ def fetch_model(params: Params, checkpoint: Callable[[str, float], None]) -> Par
 
 def install_model(params: Params) -> Params:
     """Add what `fetch_model` downloaded."""
-    return {"name": weights.install_fetched(published(_name(params))).name}
+    return {"name": registry.tried(weights.install_fetched(published(_name(params)))).name}
 
 
 def discard_model(params: Params) -> Params:
@@ -64,7 +64,7 @@ def discard_model(params: Params) -> Params:
 
 def add_model(params: Params) -> Params:
     """Add a folder or a file."""
-    return {"name": weights.add(Path(str(params.get("path", "")))).name}
+    return {"name": registry.tried(weights.add(Path(str(params.get("path", ""))))).name}
 
 
 def accelerate_model(params: Params) -> Params:

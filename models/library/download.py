@@ -69,8 +69,8 @@ def _fetch_rest(url: str, part: Path, progress: Progress) -> bool:
     with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
         if response.status != 206:
             done = 0  # the server sends all of it, whatever was asked
-        length = response.headers.get("Content-Length")
-        total = None if length is None else done + int(length)
+        length = response.headers.get("Content-Length", "")
+        total = done + int(length) if length.isascii() and length.isdigit() else None
         with part.open("ab" if done else "wb") as stream:
             while chunk := response.read1(CHUNK_BYTES):  # what has come, without waiting for more
                 stream.write(chunk)

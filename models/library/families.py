@@ -64,8 +64,10 @@ def read_family(folder: Path) -> tuple[str, Family]:
     """`model_type` and family of a folder; raises `ModelFileUnusable`."""
     try:
         kind = json.loads((folder / "config.json").read_text())["model_type"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelFileUnusable(path=str(folder), reason=f"no readable config.json, {error}") from error
+    if not isinstance(kind, str):
+        raise ModelFileUnusable(path=str(folder), reason=f"no readable config.json, its model_type is {kind!r:.40}")
     kind = VIDEO_KINDS.get(kind, kind)
     if kind not in FAMILIES:
         raise ModelFileUnusable(path=str(folder), reason=f"holds a {kind}; known are {', '.join(FAMILIES)}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import pickle
 import re
+import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +103,9 @@ _HIERA = {
 """The sizes of SAM 2's encoder, of which not everything shows in the shapes (Ravi et al., 2024, and the authors' settings)."""
 
 
+MOST_EXPANSION = 2
+
+
 def convert(file: Path, folder: Path) -> None:
     """Write `config.json` and `model.safetensors` into an existing folder.
 
@@ -154,7 +158,17 @@ def _save(weights: Weights, folder: Path) -> None:
     save_file({name: t.contiguous() for name, t in weights.items()}, folder / "model.safetensors", {"format": "pt"})
 
 
+def _refuse_bombs(file: Path) -> None:
+    """Torch's own files are archives that compress nothing: one that does may fill the memory."""
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as archive:
+            size = sum(each.file_size for each in archive.infolist())
+        if size > MOST_EXPANSION * file.stat().st_size:
+            raise ModelFileUnusable(path=str(file), reason=f"{size / 1e9:.1f} GB are packed into it, which no checkpoint does")
+
+
 def _read(file: Path) -> Weights:
+    _refuse_bombs(file)
     try:
         found: Any = (
             load_file(file) if file.suffix == ".safetensors" else torch.load(file, map_location="cpu", weights_only=True)

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -71,10 +71,18 @@ def models_folder() -> Path:
 def installed() -> Iterator[Installed]:
     """All added models by name; a folder without a readable record is none."""
     for record in sorted(models_folder().glob(f"*/{RECORD}")):
-        try:
-            yield Installed(name=record.parent.name, **json.loads(record.read_text()))
-        except (OSError, ValueError, TypeError):
-            continue
+        with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
+            yield _recorded(record)
+
+
+def _recorded(record: Path) -> Installed:
+    """Raises `OSError`, `ValueError`, `TypeError`, `KeyError` and `RecursionError` where it is none of ours."""
+    told = json.loads(record.read_text(encoding="utf-8"))
+    kind, parameters, sha256 = told["kind"], told["parameters"], told["sha256"]
+    is_ours = isinstance(kind, str) and isinstance(parameters, int) and isinstance(sha256, dict) and WEIGHTS in sha256
+    if not is_ours or not all(isinstance(each, str) for each in (*sha256, *sha256.values())):
+        raise ValueError(f"{record} is none of ours")
+    return Installed(record.parent.name, kind, parameters, sha256)
 
 
 def find(name: str) -> Installed:

@@ -196,6 +196,26 @@ def test_the_cache_is_where_the_settings_say_unless_the_environment_does(configu
     assert environment.value("RASTERLASSO_CACHE_GB") == "7"
 
 
+@pytest.mark.parametrize(
+    ("name", "stored", "found"),
+    [
+        ("cache_gb", "10,5", 10.5),
+        ("cache_gb", ["10", "5"], 10.5),
+        ("cache_gb", "2.5", 2.5),
+        ("cache_gb", "much", 10.0),
+        ("cache_gb", "-3", 10.0),
+        ("cache_gb", "nan", 10.0),
+        ("cache_gb", {"a": 1}, 10.0),
+        ("hover", "perhaps", True),
+        ("hover", ["a", "b"], True),
+        ("model", ["a", "b"], "builtin"),
+    ],
+)
+def test_settings_of_the_wrong_type_give_way_to_defaults(configured, name, stored, found):
+    QgsSettings().setValue(f"rasterlasso/{name}", stored)
+    assert getattr(Settings.load(), name) == found
+
+
 @pytest.mark.parametrize("kind", ["HttpProxy", "Socks5Proxy", "DefaultProxy"])
 def test_the_proxy_of_qgis_options_is_the_engines(configured, monkeypatch, kind):
     for name in ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"):
