@@ -7,6 +7,7 @@ the shape too much is left out.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +19,19 @@ from ..rasters.ground import metres_per_pixel
 from ..rasters.source import RasterSource
 from .contours import polygonal, simplified
 
-MIN_RIGHT_ANGLE_IOU = 0.9
-"""A rectangular outline that covers less of the free one is not taken."""
+MIN_RIGHT_ANGLE_IOU = 0.85
+"""A rectangular outline that overlaps the free one less is not taken."""
 
-SHORT_WALL_PX = 2.0
+SHORT_WALLS_PX = (12.0, 8.0, 5.0, 3.0, 2.0)
+SHORT_WALL_SHARE = 0.25
+"""Steps shorter than these, in pixels and in sides of a square as large as the roof, are tried as no walls."""
+
+VERTEX_COST = 0.004
+"""So much more overlap each further vertex has to bring."""
+
+SPECK_PX = 6.0
+SPECK_SHARE = 0.01
+"""Side of a hole or part, and share of the roof, below which it is a chimney or a shadow, and no courtyard or wing."""
 
 CHAIKIN_STEPS = 2
 CORNER_PX = 4.0
@@ -44,7 +54,7 @@ def finished(polygon: Polygon | MultiPolygon, source: RasterSource, level: int, 
         changed = polygonal(step(plane))
         plane = plane if changed is None else changed
     found = polygonal(shapely.transform(plane, lambda xy: source.to_map(xy / metres)))
-    return polygon if found is None else found
+    return polygon if found is None else shapely.remove_repeated_points(found)
 
 
 def _steps(finish: Finish, pixel_m: float) -> list[Callable[[Polygon | MultiPolygon], shapely.Geometry]]:
@@ -55,7 +65,9 @@ def _steps(finish: Finish, pixel_m: float) -> list[Callable[[Polygon | MultiPoly
     if tolerance_m > 0:
         steps.append(lambda shape: simplified(shape, tolerance_m))
     if finish.right_angles:
-        steps.append(lambda shape: _each_part(shape, lambda part: _rectangular(part, pixel_m)))
+        steps.append(
+            lambda shape: _each_part(_without_specks(shape, _speck_m2(shape, pixel_m)), partial(_rectangular, pixel_m=pixel_m))
+        )
     if finish.smooth:
         smooth_m = SMOOTH_TOLERANCE_PX * pixel_m
         corner = CORNER_PX * pixel_m
@@ -91,18 +103,38 @@ def _smoothed(shape: Polygon | MultiPolygon) -> shapely.Geometry:
     return _each_part(shape, lambda part: Polygon(cut(part.exterior), [cut(hole) for hole in part.interiors]))
 
 
+def _speck_m2(shape: Polygon | MultiPolygon, pixel_m: float) -> float:
+    """Area of holes and parts of a roof that are none."""
+    return max((SPECK_PX * pixel_m) ** 2, SPECK_SHARE * float(shape.area))
+
+
 def _rectangular(part: Polygon, pixel_m: float) -> Polygon:
-    """With edges along one direction and across it, where that keeps the shape."""
-    angle = _dominant_angle(part)
+    """With edges along one direction and across it, as few as keep the shape; as it was where none do."""
+    walls_m = sorted({min(wall_px * pixel_m, SHORT_WALL_SHARE * float(np.sqrt(part.area))) for wall_px in SHORT_WALLS_PX})
+    tried = [_squared(part, angle, wall_m) for angle in (_dominant_angle(part), _angle_of_box(part)) for wall_m in walls_m]
+    fitting = [each for each in tried if each is not None and each[1] >= MIN_RIGHT_ANGLE_IOU]
+    best, _ = max(fitting, key=lambda each: each[1] - VERTEX_COST * shapely.get_num_coordinates(each[0]), default=(part, 1.0))
+    return best
+
+
+def _squared(part: Polygon, angle: float, short_wall_m: float) -> tuple[Polygon, float] | None:
+    """Edges along a direction and across it alone, and the IoU; None where that leaves nothing, or crosses itself."""
     turned = shapely.transform(part, lambda xy: _rotated(xy, -angle))
-    rings = [_stepped(np.asarray(ring.coords)[:-1], pixel_m) for ring in (turned.exterior, *turned.interiors)]
-    if rings[0] is None:
-        return part
-    squared = Polygon(rings[0], [ring for ring in rings[1:] if ring is not None])
-    back = polygonal(shapely.transform(squared, lambda xy: _rotated(xy, angle)))
-    if not isinstance(back, Polygon) or back.intersection(part).area < MIN_RIGHT_ANGLE_IOU * back.union(part).area:
-        return part
-    return back
+    shell, *holes = (_stepped(np.asarray(ring.coords)[:-1], short_wall_m) for ring in (turned.exterior, *turned.interiors))
+    if shell is None:
+        return None
+    squared = Polygon(shell, [hole for hole in holes if hole is not None])
+    if not squared.is_valid:
+        return None
+    iou = squared.intersection(turned).area / squared.union(turned).area
+    return shapely.transform(squared, lambda xy: _rotated(xy, angle)), float(iou)
+
+
+def _angle_of_box(part: Polygon) -> float:
+    """The direction of the smallest box around a shape."""
+    xy = np.asarray(part.minimum_rotated_rectangle.exterior.coords)
+    dx, dy = xy[1] - xy[0]
+    return float(np.arctan2(dy, dx))
 
 
 def _dominant_angle(part: Polygon) -> float:
@@ -117,7 +149,7 @@ def _rotated(xy: Floats, angle: float) -> Floats:
     return np.asarray(xy @ np.array([[cos, sin], [-sin, cos]]))
 
 
-def _stepped(xy: Floats, pixel_m: float) -> Floats | None:
+def _stepped(xy: Floats, short_wall_m: float) -> Floats | None:
     """A ring of edges along x and along y in turn, through the middles of the runs of edges of either kind."""
     edges = np.roll(xy, -1, axis=0) - xy
     is_along_x = np.abs(edges[:, 0]) >= np.abs(edges[:, 1])
@@ -131,7 +163,7 @@ def _stepped(xy: Floats, pixel_m: float) -> Floats | None:
         lengths = np.abs(edges[run, 1 - axis]) + 1e-9
         middles = (xy[run, axis] + xy[(run + 1) % len(xy), axis]) / 2
         places.append((axis, float((middles * lengths).sum() / lengths.sum()), float(lengths.sum())))
-    places = _without_short_steps(places, pixel_m)
+    places = _without_short_steps(places, short_wall_m)
     if len(places) < 4:
         return None
     corners = []
@@ -140,14 +172,18 @@ def _stepped(xy: Floats, pixel_m: float) -> Floats | None:
     return np.array(corners)
 
 
-def _without_short_steps(places: list[tuple[int, float, float]], pixel_m: float) -> list[tuple[int, float, float]]:
-    """Short runs are no walls: the ones beside them become one."""
+def _without_short_steps(places: list[tuple[int, float, float]], short_wall_m: float) -> list[tuple[int, float, float]]:
+    """Short edges are no walls: the ones beside them become one. places: axis, place on it and length of the run of each."""
     while len(places) > 4:
-        index = min(range(len(places)), key=lambda each: places[each][2])
-        if places[index][2] >= SHORT_WALL_PX * pixel_m:
+        edges = [abs(after[1] - before[1]) for before, after in zip(_turned(places, -1), _turned(places, 1), strict=True)]
+        index = min(range(len(places)), key=edges.__getitem__)
+        if edges[index] >= short_wall_m:
             break
-        start = index - 1 if index else len(places) - 1
-        before, _, after, *others = places[start:] + places[:start]
+        before, _, after, *others = _turned(places, index - 1)
         length = before[2] + after[2]
         places = [(before[0], (before[1] * before[2] + after[1] * after[2]) / length, length), *others]
     return places
+
+
+def _turned(places: list[tuple[int, float, float]], by: int) -> list[tuple[int, float, float]]:
+    return places[by:] + places[:by]

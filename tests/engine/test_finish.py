@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from shapely import affinity
 
 from rasterlasso.contract.looks import PRESETS, Finish
+from rasterlasso.engine.outlines.contours import polygonal
 from rasterlasso.engine.outlines.finish import MIN_RIGHT_ANGLE_IOU, finished
 from rasterlasso.engine.rasters.ground import area_m2, metres_per_pixel
 from rasterlasso.engine.rasters.source import RasterSource
@@ -94,6 +95,34 @@ def test_a_building_gets_its_corners_back(source, angle):
     assert len(found.exterior.coords) - 1 == 6
     assert right_angles(found.exterior) == pytest.approx(np.full(6, 90), abs=0.01)
     assert found.intersection(truth).area / found.union(truth).area > 0.98
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(0, 60), st.floats(0, 40), st.floats(15, 60), st.floats(15, 60)), min_size=1, max_size=3),
+    st.floats(0, 90),
+    st.integers(0, 99),
+)
+def test_every_corner_of_a_building_is_right(source, wings, angle, seed):
+    """Wings that hang together, drawn as a model draws them, with spikes of a pixel or two."""
+    roof = shapely.union_all([shapely.box(60 + x, 60 + y, 60 + x + w, 60 + y + h) for x, y, w, h in wings])
+    roof = max(shapely.get_parts(roof), key=lambda part: part.area).buffer(0)
+    drawn = polygonal(wobbly(affinity.rotate(shapely.Polygon(roof.exterior), angle, origin=(100, 90)), seed))
+    found = in_px(source, finished(on_map(source, drawn), source, 0, PRESETS["building"]))
+    assert found.geom_type == "Polygon"
+    assert right_angles(found.exterior) == pytest.approx(np.full(len(found.exterior.coords) - 1, 90), abs=0.5)
+    assert len(found.exterior.coords) - 1 <= 16
+    lengths = np.hypot(*np.diff(np.asarray(found.exterior.coords), axis=0).T)
+    assert lengths.min() > 1.5
+    assert found.intersection(drawn).area / found.union(drawn).area > MIN_RIGHT_ANGLE_IOU
+
+
+def test_a_chimney_is_no_courtyard(source):
+    roof = shapely.box(40, 40, 140, 120)
+    holed = roof.difference(shapely.box(60, 60, 64, 65)).difference(shapely.box(90, 70, 120, 100))
+    found = in_px(source, finished(on_map(source, holed), source, 0, PRESETS["building"]))
+    [courtyard] = found.interiors
+    assert shapely.Polygon(courtyard).area == pytest.approx(900, rel=0.05)
 
 
 def test_right_angles_are_not_forced_upon_round_things(source):
