@@ -150,9 +150,9 @@ class EngineClient:
             if message.protocol != protocol.PROTOCOL_VERSION:
                 raise ProtocolError(reason=f"the engine speaks version {message.protocol}")
             self._ready = True
-            self._on_ready(message)
             for pending in list(self._pending.values()):
                 self._send(pending)
+            self._on_ready(message)  # what it asks for is sent once
         elif isinstance(message, Notice):
             self._on_notice(error_from_wire(message.code, message.params))
         elif isinstance(message, (Progress, Item, Result, Failure, Cancelled)):

@@ -245,6 +245,14 @@ class ModelFileUnusable(RasterLassoError):
     )
 
 
+class ModelInUse(RasterLassoError):
+    """An added model can't be deleted now."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso", "{path}: the model can't be removed ({reason}). Close what uses it, QGIS perhaps, then try again."
+    )
+
+
 class ModelFolderUnwritable(RasterLassoError):
     """The folder of added models can't take one more."""
 

@@ -12,9 +12,8 @@ from importlib.metadata import entry_points
 from ..contract.errors import RasterLassoError
 from ..contract.version import version
 from .commands import boxes, doctor, encode, models, refine, replay, segment
-from .commands.terminal import EXIT_FAILED, join_coordinates
+from .commands.terminal import EXIT_FAILED, EXIT_INTERRUPTED, join_coordinates
 
-EXIT_INTERRUPTED = 130
 EXIT_PIPE_CLOSED = 141
 """As the shell has it for programs that a closed pipe ends."""
 

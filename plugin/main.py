@@ -8,6 +8,7 @@ from typing import Any
 
 from qgis.core import Qgis, QgsApplication, QgsProject, QgsRasterLayer, QgsVectorLayer
 from qgis.gui import QgisInterface
+from qgis.PyQt import sip
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtGui import QIcon
 
@@ -109,9 +110,11 @@ class RasterLassoPlugin:
         """Take all away."""
         if self._iface is not None:
             self._unload_gui(self._iface)
-        if self._provider is not None:
-            QgsApplication.processingRegistry().removeProvider(self._provider)
-            self._provider = None
+        provider, self._provider = self._provider, None
+        if provider is not None and not sip.isdeleted(
+            provider
+        ):  # QGIS may have deleted it, with the registry or another plugin
+            QgsApplication.processingRegistry().removeProvider(provider)
 
     def _unload_gui(self, iface: QgisInterface) -> None:
         canvas = iface.mapCanvas()

@@ -20,7 +20,7 @@ from ..files.export import Record, check_output, write
 from ..files.reading import read_layer
 from ..tasks.segment_objects import Segmented
 from ..tasks.table import TASKS
-from .terminal import EXIT_FAILED, Progress
+from .terminal import EXIT_FAILED, EXIT_INTERRUPTED, Progress
 
 
 def add_common(command: argparse.ArgumentParser) -> None:
@@ -46,13 +46,24 @@ def segment_and_write(
         crs_wkt = segmenter.scene(params.image, params.stretch).source.crs_wkt
         if crs_wkt is None:
             print(f"rasterlasso: {params.image} has no CRS; the polygons are in its own coordinates", file=sys.stderr)
-        for item in TASKS[task].run(segmenter, params, shown):
+        try:
+            for item in TASKS[task].run(segmenter, params, shown):
+                shown.clear()
+                if isinstance(item, Segmented) and (record := _record(item, params, properties)) is not None:
+                    records.append(record)
+        except KeyboardInterrupt:
+            if not records:
+                raise
             shown.clear()
-            if isinstance(item, Segmented) and (record := _record(item, params, properties)) is not None:
-                records.append(record)
+            print(f"rasterlasso: interrupted after {len(records)} of {len(properties)} objects", file=sys.stderr)
+            is_interrupted = True
+        else:
+            is_interrupted = False
     if records:
         write(records, crs_wkt, output)
         print(f"{output}: {len(records)} polygon{'s' if len(records) > 1 else ''}")
+    if is_interrupted:
+        return EXIT_INTERRUPTED
     return 0 if len(records) == len(properties) else EXIT_FAILED
 
 

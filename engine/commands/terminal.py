@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 EXIT_FAILED = 2
+EXIT_INTERRUPTED = 130
 
 COORDINATE_OPTIONS = ("--point", "--not", "--box", "--area", "--levels")
 """Their values may begin with a minus."""

@@ -33,7 +33,7 @@ def read_prompts_file(path: Path) -> tuple[str | None, list[PromptedObject]]:
         objects = [PromptedObject(Prompts.from_wire(entry), dict(entry.get("properties") or {})) for entry in entries]
     except OSError as error:
         raise PromptsUnreadable(path=str(path), reason=error.strerror or str(error)) from error
-    except (ProtocolError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ProtocolError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise PromptsUnreadable(path=str(path), reason=f"{type(error).__name__}: {error}") from error
     if not objects:
         raise PromptsUnreadable(path=str(path), reason="no objects in it")

@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -22,6 +23,7 @@ from ...contract.errors import (
     DownloadRefused,
     ModelFileUnusable,
     ModelFolderUnwritable,
+    ModelInUse,
     ModelNameTaken,
     ModelUnknown,
 )
@@ -227,8 +229,14 @@ def verify(name: str) -> None:
 
 
 def remove(name: str) -> None:
-    """Delete an added model; raises `ModelUnknown`."""
-    shutil.rmtree(find(name).folder)
+    """Delete an added model, whole or not at all; raises `ModelUnknown`, `ModelInUse`."""
+    folder = find(name).folder
+    leaving = folder.with_name(f"{WORKPLACE}{uuid.uuid4().hex}")
+    try:
+        folder.rename(leaving)
+    except OSError as error:
+        raise ModelInUse(path=str(folder), reason=error.strerror or str(error)) from error
+    shutil.rmtree(leaving, ignore_errors=True)  # what is left is swept away later
 
 
 def _count_parameters(file: Path) -> int:

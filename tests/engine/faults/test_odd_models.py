@@ -133,3 +133,19 @@ def test_a_bad_length_of_a_download_is_passed_over(tmp_path):
     server.server_close()
     assert (tmp_path / "a").read_bytes() == b"weights"
     assert set(told) == {None}
+
+
+def test_a_model_whose_files_are_in_use_is_whole_after_all(store, sam_folder, monkeypatch, capsys):
+    """As Windows has it; here a folder that may not be renamed."""
+    registry.tried(weights.add(sam_folder("sam"), "mine"))
+
+    def in_use(path, target):
+        raise PermissionError(13, "The process cannot access the file", str(path))
+
+    with monkeypatch.context() as windows:
+        windows.setattr("pathlib.Path.rename", in_use)
+        assert cli.main(["models", "remove", "mine"]) == 2
+    assert "can't be removed" in capsys.readouterr().err
+    weights.verify("mine")
+    assert cli.main(["models", "remove", "mine"]) == 0
+    assert list(store.iterdir()) == []

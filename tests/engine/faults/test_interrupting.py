@@ -1,0 +1,32 @@
+"""Ctrl+C in the midst of many objects."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import geopandas
+
+LAUNCHER = Path(__file__).resolve().parents[3] / "engine" / "launch.py"
+COUNT = 400
+
+
+def test_what_was_found_until_then_is_written(make_raster, field_image, tmp_path):
+    prompts = tmp_path / "prompts.json"
+    places = [[500_130 + number % 20 * 10, 4_499_650 + number // 20 * 7, True] for number in range(COUNT)]
+    prompts.write_text(json.dumps({"objects": [{"points": [place]} for place in places]}))
+    out = tmp_path / "out.gpkg"
+    command = [sys.executable, "-I", "-u", LAUNCHER, "segment", make_raster(field_image), "--prompts", prompts, "-o", out]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ) as process:
+        for _ in range(3):
+            assert process.stdout.readline().split(":")[0].isdigit()
+        process.send_signal(signal.SIGINT)
+        told, errors = process.communicate()
+    assert process.returncode == 130, errors
+    assert f"of {COUNT} objects" in errors
+    assert "Traceback" not in errors
+    found = len(geopandas.read_file(out))
+    assert 3 <= found < COUNT
+    assert f"{found} polygons" in told
