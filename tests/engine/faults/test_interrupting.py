@@ -28,5 +28,5 @@ def test_what_was_found_until_then_is_written(make_raster, field_image, tmp_path
     assert f"of {COUNT} objects" in errors
     assert "Traceback" not in errors
     found = len(geopandas.read_file(out))
-    assert 3 <= found < COUNT
+    assert 2 <= found < COUNT  # the third may be told and not noted yet
     assert f"{found} polygons" in told
