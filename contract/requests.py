@@ -33,6 +33,9 @@ class SegmentParams(Wire):
     with_others: bool = True
     """Whether the model's other answers are wanted, too."""
 
+    most_tiles: Optional[int] = None
+    """So many are looked at beyond the first at most; None for all."""
+
 
 @dataclass(frozen=True)
 class LearnParams(Wire):
@@ -79,7 +82,8 @@ class ModelInfo(Wire):
 class SegmentResult(Wire):
     """A valid polygon or multipolygon in the raster's CRS.
 
-    others: (polygon, score) of the model's other answers, best first. gsd_m: ground size of a pixel of the level.
+    others: (polygon, score) of the model's other answers, best first. gsd_m: ground size of a pixel of the level. tiles_left:
+    about how many more would have to be looked at to have all of it; 0 where this is all.
     """
 
     wkb_hex: str
@@ -89,6 +93,7 @@ class SegmentResult(Wire):
     seconds: float
     others: tuple[tuple[str, float], ...] = ()
     gsd_m: Optional[float] = None
+    tiles_left: int = 0
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,7 @@ class RasterLassoPlugin:
         self.dock.models_requested.connect(self._manage_models)
         self.dock.simplify_requested.connect(self.jobs.simplify)
         self.dock.export_requested.connect(self.jobs.export)
+        self.dock.geopackage_requested.connect(self._new_geopackage)
         self.dock.install_requested.connect(self._install_engine)
         self.dock.install_cancelled.connect(self._cancel_installation)
         self.journal = Journal(self.digitizer, project, iface.messageBar(), self.dock.imagery.setLayer)
@@ -245,6 +246,9 @@ class RasterLassoPlugin:
             self._installer.deleteLater()
             self._installer = None
         self.dock.show_install_progress(None)
+
+    def _new_geopackage(self, path: Path) -> None:
+        self.jobs.new_geopackage(self.digitizer.target, path, self.digitizer.crs)
 
     def _open_form(self, layer: QgsVectorLayer, feature_ids: list[int]) -> None:
         assert self._iface is not None

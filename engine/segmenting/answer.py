@@ -35,7 +35,8 @@ class Segmentation:
     polygon: valid, in the raster's CRS (`crs_wkt`, None where it has none). score: predicted IoU. candidates: all answers,
     best first; of an object larger than a tile the others are as coarse as the first look. level: the level of the polygon;
     gsd_m: ground size of its pixels, None without a CRS.
-    seconds: duration of the whole; stages: of its parts.
+    seconds: duration of the whole; stages: of its parts. tiles_left: about how many more would have to be asked to have all of
+    it, 0 where this is all.
     """
 
     polygon: Polygon | MultiPolygon
@@ -47,6 +48,7 @@ class Segmentation:
     seconds: float
     stages: dict[str, float]
     gsd_m: float | None = None
+    tiles_left: int = 0
 
 
 def answer_of(query: Query, finish: Finish, polygons: list[PolygonCandidate], level: int) -> Segmentation:

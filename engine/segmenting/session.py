@@ -127,12 +127,15 @@ class Segmenter:
         finish: Finish = PRESETS["raw"],
         checkpoint: Checkpoint = lambda stage, fraction: None,
         on_part: OnPart = lambda offer: None,
+        most_tiles: int | None = None,
     ) -> Segmentation:
         """The object that the prompts (in the raster's CRS) mean.
 
         level: the level of the answer, None for native resolution; what does not fit a tile there is found at a coarser one
-        and refined. learned: ask the copy of the model that has learnt on this raster, if there is one. Raises `RasterError`s,
-        `PromptError`s, `ModelUnknown`, `ModelFailed`, `NothingFound`, and what `checkpoint` and `on_part` raise.
+        and refined. most_tiles: so many are asked beyond the first look at most; the answer says how many are left, and where
+        the same is asked again, that goes on from there. learned: ask the copy of the model that has learnt on this raster, if
+        there is one. Raises `RasterError`s, `PromptError`s, `ModelUnknown`, `ModelFailed`, `NothingFound`, and what
+        `checkpoint` and `on_part` raise.
         """
         ask = _Ask(path, model, learned, level or 0, stretch)
         query = self._query(ask, prompts, checkpoint)
@@ -150,8 +153,11 @@ class Segmenter:
         found = Found(query.placed, replace(first, candidates=first.candidates[:1]))
         self._remember(ask, prompts, found)  # now: what is found until the user has enough of it counts, too
         try:
-            for state in query.spread(found, wanted, former):
+            for count, state in enumerate(query.spread(found, wanted, former), 1):
                 on_part(partial(spread_answer, query, state, polygons, to_answer))
+                left = state.tiles_left(wanted)
+                if count == most_tiles and left:
+                    return replace(spread_answer(query, state, polygons, to_answer), tiles_left=left)
         finally:
             self._remember(ask, prompts, found)  # once more: it takes more memory now
         query.clock.start("vectorize", 0.95)

@@ -124,6 +124,7 @@ class Ops:
             finish=params.finish,
             checkpoint=self._checkpoint(request),
             on_part=self._part_sender(request),
+            most_tiles=params.most_tiles,
         )
         return _result(found)
 

@@ -44,6 +44,11 @@ class Spread:
         """Share of the tiles known of that are answered."""
         return len(self.done) / max(len(self.done) + len(self.waiting), 1)
 
+    def tiles_left(self, level: int) -> int:
+        """About so many are still to be asked down to a finer level: along the outline there are twice as many at each."""
+        finer = self.mosaic.level - level
+        return len(self.waiting) + (2 ** (finer + 1) - 2) * max(len(self.outlined), 1) if finer else len(self.waiting)
+
     @property
     def nbytes(self) -> int:
         """Memory held."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from pathlib import Path
 
 from qgis.core import (
     Qgis,
@@ -27,7 +26,7 @@ from ...contract.protocol import Progress
 from ...contract.requests import SegmentResult
 from ..errors import DraftUnderWay, NothingToAccept
 from ..geo.transforms import transform_between, transformed
-from ..imagery.lens import Lens
+from ..imagery.lens import MOST_TILES, Lens
 from ..runtime.engine_process import EngineProcess
 from ..target.target import Target
 from ..translation import error_text, tr
@@ -251,6 +250,12 @@ class Digitizer(QObject):
         self.answered.emit()
         return True
 
+    def go_on(self) -> None:
+        """Look at all of an object that is larger than what a click may cost."""
+        if self.progress is None and self.answer is not None and self.answer.tiles_left:
+            self._ask(most_tiles=None)
+            self.draft_changed.emit()
+
     def clear(self) -> None:
         """Forget the draft."""
         self._replace_draft(Draft())
@@ -276,13 +281,6 @@ class Digitizer(QObject):
         self.clear()
         if not is_unchanged:
             self.accepted.emit(layer, [feature.id() for feature in features])
-
-    def new_geopackage_target(self, path: Path) -> None:
-        """Make a GeoPackage layer in the imagery's CRS and accept into it."""
-        try:
-            self.target.new_geopackage(path, self.crs)
-        except RasterLassoError as error:
-            self._tell(error)
 
     def detach(self) -> None:
         """Forget the draft and let project and engine go."""
@@ -346,13 +344,13 @@ class Digitizer(QObject):
             self._ask()
         self.draft_changed.emit()
 
-    def _ask(self) -> None:
+    def _ask(self, most_tiles: int | None = MOST_TILES) -> None:
         if not self._draft.prompts.has_foreground:
             self._inquiry.drop()
             return
         try:
             finish = self._draft.finish(self.lens.finish)
-            params = self.lens.segment(self._draft.prompts, self._view_level, finish)
+            params = self.lens.segment(self._draft.prompts, self._view_level, finish, most_tiles=most_tiles)
         except RasterLassoError as error:
             self._inquiry.drop()
             self._tell(error)
@@ -396,4 +394,4 @@ class Digitizer(QObject):
         self.target.forget(layer_ids)
 
     def _tell(self, error: RasterLassoError) -> None:
-        self.message.emit(error_text(error), Qgis.MessageLevel.Warning)
+        self.message.emit(error_text(self.lens.in_terms_of_the_map(error)), Qgis.MessageLevel.Warning)

@@ -72,7 +72,8 @@ class Inquiry(QObject):
         self.candidates = candidates.as_now()
 
     def _on_result(self, choice: int | None, value: Mapping[str, Any]) -> None:
-        self.candidates.take(SegmentResult.from_wire(value), choice, is_whole=True)
+        answer = SegmentResult.from_wire(value)
+        self.candidates.take(answer, choice, is_whole=not answer.tiles_left)
         self.progress, self.is_growing = None, False
         self.answered.emit()
 

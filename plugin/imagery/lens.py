@@ -21,8 +21,12 @@ from ...contract.requests import LearnParams, PrefetchParams, SegmentParams, Seg
 from ..errors import ImageryUnsupported
 from ..geo.transforms import transform_between, transformed, transformed_box
 from .drawn import DrawnLayers
+from .naming import in_terms_of_the_map
 from .source import level_at, opens_in_qgis, pixel_size, raster_path, says_what_is_valid
 from .stretch import is_as_shown, set_as_shown, stretch_of
+
+MOST_TILES = 64
+"""Of a click, beyond its first look: where an object needs more, the user is asked."""
 
 MOST_SIZE = 4
 """Levels that the size dial goes up or down."""
@@ -165,18 +169,32 @@ class Lens(QObject):
         """From map coordinates."""
         return transform_between(self._canvas.mapSettings().destinationCrs(), self.crs, self._project.transformContext())
 
+    def in_terms_of_the_map(self, error: RasterLassoError) -> RasterLassoError:
+        """An error of the engine about the imagery, for who sees the map."""
+
+        def to_map(place: QgsPointXY) -> QgsPointXY:
+            map_crs = self._canvas.mapSettings().destinationCrs()
+            return transformed(place, transform_between(self.crs, map_crs, self._project.transformContext()))
+
+        return in_terms_of_the_map(error, self.imagery, to_map)
+
     def level_at(self, place: QgsPointXY) -> int:
         """Of the map's scale at a place in map coordinates; raises as `checked`, and `CoordinatesUntransformable`."""
         return level_at(self.checked(), self._source(), place, self._canvas.mapUnitsPerPixel(), self.to_imagery())
 
     def segment(
-        self, prompts: Prompts, view_level: int, finish: Finish | None = None, with_others: bool = True
+        self,
+        prompts: Prompts,
+        view_level: int,
+        finish: Finish | None = None,
+        with_others: bool = True,
+        most_tiles: int | None = MOST_TILES,
     ) -> SegmentParams:
         """finish: None for the user's. Raises as `checked`."""
         self.checked()
         level, stretch = view_level + self.size, self.stretch
         drawn = finish or self.finish
-        return SegmentParams(self._source(), prompts, self.model, level, self.learns, stretch, drawn, with_others)
+        return SegmentParams(self._source(), prompts, self.model, level, self.learns, stretch, drawn, with_others, most_tiles)
 
     def first_click(self, place: QgsPointXY, with_others: bool) -> SegmentParams | None:
         """What a click at a place in map coordinates would ask for; None where it can't be asked: the click will say why."""

@@ -53,6 +53,7 @@ class LassoDock(QgsDockWidget):
     models_requested = pyqtSignal()
     simplify_requested = pyqtSignal(object, float)
     export_requested = pyqtSignal(object, object)
+    geopackage_requested = pyqtSignal(object)
     install_requested = pyqtSignal()
     install_cancelled = pyqtSignal()
 
@@ -117,6 +118,8 @@ class LassoDock(QgsDockWidget):
         self.restart_button = QToolButton()
         self.restart_button.setText("⟳")
         self.restart_button.setToolTip(tr("Restart engine; your clicks are kept"))
+        self.go_on_button = QPushButton()
+        self.go_on_button.setToolTip(tr("The object is larger than what is looked at for a click: find the rest of it, too"))
         self.install_button = QPushButton(tr("Install engine"))
         self.accept_button = QPushButton(tr("Accept"))
         self.accept_button.setToolTip(tr("Add the polygon to the target layer (Enter)"))
@@ -162,6 +165,10 @@ class LassoDock(QgsDockWidget):
         for button in (self.add_button, self.subtract_button, self.split_button):
             button.setEnabled(bool(self._digitizer.pieces) and progress is None)
         self.split_button.setChecked(self._digitizer.state is DraftState.SPLITTING)
+        answer = self._digitizer.answer
+        left = 0 if answer is None or progress is not None else answer.tiles_left
+        self.go_on_button.setVisible(left > 0)
+        self.go_on_button.setText(tr("Go on: about {count} more tiles").format(count=left))
         self.undo_button.setEnabled(not draft.is_empty)
         self.clear_button.setEnabled(not draft.is_empty)
         self.install_button.setVisible(
@@ -226,7 +233,7 @@ class LassoDock(QgsDockWidget):
         status_row.addWidget(self.status, 1)
         status_row.addWidget(self.restart_button, 0, Qt.AlignmentFlag.AlignTop)
         column.addLayout(status_row)
-        for widget in (self.bar, self.install_button, help_text):
+        for widget in (self.go_on_button, self.bar, self.install_button, help_text):
             column.addWidget(widget)
         column.addStretch(1)
         body = QWidget()
@@ -254,6 +261,7 @@ class LassoDock(QgsDockWidget):
         self.add_button.clicked.connect(lambda: digitizer.combine_next(Combining.ADD))
         self.subtract_button.clicked.connect(lambda: digitizer.combine_next(Combining.SUBTRACT))
         self.split_button.clicked.connect(lambda: digitizer.split_next())
+        self.go_on_button.clicked.connect(lambda: digitizer.go_on())
         self.restart_button.clicked.connect(lambda: self._engine.restart())
         self.install_button.clicked.connect(self._on_install_button)
         for signal in (digitizer.draft_changed, digitizer.answered, digitizer.progressed):
@@ -302,9 +310,7 @@ class LassoDock(QgsDockWidget):
         name, _ = QFileDialog.getSaveFileName(self, title, "", kinds, "", QFileDialog.Option.DontConfirmOverwrite)
         if name:
             path = Path(name)
-            self._digitizer.new_geopackage_target(
-                path if path.suffix.lower() == ".gpkg" else path.with_name(f"{path.name}.gpkg")
-            )
+            self.geopackage_requested.emit(path if path.suffix.lower() == ".gpkg" else path.with_name(f"{path.name}.gpkg"))
 
     def _choose_export(self) -> None:
         kinds = ";;".join(EXPORT_KINDS)

@@ -41,6 +41,10 @@ def _draft_text(digitizer: Digitizer) -> str | None:
         return tr("Draw a line across the polygon. Esc leaves it whole.")
     if draft.kept is not None and not draft.steps:
         return _kept_text(draft, draft.kept)
+    if answer is not None and answer.tiles_left:
+        return tr(
+            "Larger than what is looked at for a click. Go on below, take it as it is, or zoom out for a coarser outline."
+        )
     if answer is not None:
         return tr("Score {score:.2f}, level {level}, {milliseconds:.0f} ms").format(
             score=digitizer.candidates.score, level=answer.level, milliseconds=1000 * answer.seconds

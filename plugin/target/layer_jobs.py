@@ -7,7 +7,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from qgis.core import Qgis, QgsFeatureRequest, QgsGeometry, QgsProject, QgsVectorLayer, QgsWkbTypes
+from qgis.core import (
+    Qgis,
+    QgsCoordinateReferenceSystem,
+    QgsFeatureRequest,
+    QgsGeometry,
+    QgsProject,
+    QgsVectorLayer,
+    QgsWkbTypes,
+)
 from qgis.PyQt.QtCore import QObject, pyqtSignal
 
 from ...contract.answers import Simplified
@@ -20,6 +28,7 @@ from ..runtime.engine_process import EngineProcess
 from ..translation import error_text, tr
 from .exporting import can_write, export_layer
 from .placing import edit_command
+from .target import Target
 
 
 class LayerJobs(QObject):
@@ -31,6 +40,13 @@ class LayerJobs(QObject):
         super().__init__()
         self._engine = engine
         self._project = project
+
+    def new_geopackage(self, target: Target, path: Path, crs: QgsCoordinateReferenceSystem) -> None:
+        """Make a GeoPackage layer, and accept into it from now on."""
+        try:
+            target.new_geopackage(path, crs)
+        except RasterLassoError as error:
+            self._tell(error)
 
     def export(self, layer: QgsVectorLayer | None, path: Path) -> None:
         """Write a layer, edits included, in the format of the suffix: by QGIS where it can, else by the engine."""

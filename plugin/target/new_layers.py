@@ -21,6 +21,9 @@ from .provenance import provenance_fields
 
 GEOPACKAGE_LAYER = "features"
 
+LOCK_S = 0.2
+"""So long another program's writing is waited for."""
+
 
 def new_scratch_layer(crs: QgsCoordinateReferenceSystem) -> QgsVectorLayer:
     """A memory layer, not yet in the project."""
@@ -57,10 +60,15 @@ def free_layer_name(path: Path, wanted: str = GEOPACKAGE_LAYER) -> str:
     if not path.exists():
         return wanted
     try:
-        with closing(sqlite3.connect(f"file:{quote(path.absolute().as_posix())}?mode=ro", uri=True)) as database:
+        address = f"file:{quote(path.absolute().as_posix())}?mode=rw"
+        with closing(sqlite3.connect(address, uri=True, timeout=LOCK_S, isolation_level=None)) as database:
+            database.execute("BEGIN IMMEDIATE")  # QGIS itself would wait for another program for half a minute
+            database.execute("ROLLBACK")
             taken = {name.casefold() for (name,) in database.execute("SELECT name FROM sqlite_master")}
     except sqlite3.Error as error:
-        raise LayerNotCreated(path=str(path), reason=str(error)) from error
+        is_locked = "locked" in str(error) or "busy" in str(error)
+        reason = tr("another program is writing to it; try again when it has finished") if is_locked else str(error)
+        raise LayerNotCreated(path=str(path), reason=reason) from error
     name, number = wanted, 1
     while name.casefold() in taken:
         number += 1

@@ -72,6 +72,22 @@ def test_a_river_of_many_tiles_is_one_seamless_polygon_from_one_click(segmenter,
     assert longest_edge_on_a_tile_border_px(shape) <= 3
 
 
+def test_a_click_costs_what_it_may_and_the_same_asked_again_goes_on(make_raster):
+    river = river_px(5200)
+    path = str(make_raster(painted(river, (1400, 5200))))
+    prompts = Prompts((point(1000, middle_px(1000)),))
+    whole, first = (Segmenter(tile_px=TILE_PX) for _ in range(2))
+    expected = whole.segment(path, prompts, level=0)
+    part = first.segment(path, prompts, level=0, most_tiles=4)
+    assert part.tiles_left > 4
+    assert part.polygon.contains(shapely.Point(prompts.points[0].x, prompts.points[0].y))
+    rest = first.segment(path, prompts, level=0)
+    assert (expected.tiles_left, rest.tiles_left) == (0, 0)
+    assert iou(rest.polygon, expected.polygon) > 0.999
+    for made in (whole, first):
+        made.close()
+
+
 def test_a_long_thin_river_goes_on_where_only_its_far_end_reaches_the_next_tile(make_raster):
     xs = np.arange(37, 2963, 2.0)
     middle = 375 + 162 * np.sin(xs / 375)

@@ -1,6 +1,7 @@
 """What the user is told and what is kept, with the real engine."""
 
 import os
+import re
 import signal
 
 import pytest
@@ -55,6 +56,13 @@ def test_a_click_on_nodata_is_taken_back(bench, project, make_image):
     wait_until(lambda: bench.messages)
     assert "nodata" in bench.messages[0]
     assert bench.digitizer.draft.is_empty
+
+
+def test_a_message_names_the_layer_and_the_place_as_the_map_has_them(bench):
+    bench.look_at(-105.02, 40.62, -104.98, 40.66, crs="EPSG:4326")
+    bench.click(-105.01, 40.63)
+    wait_until(lambda: bench.messages)
+    assert re.fullmatch(r"\(-105\.0\d+, 40\.6\d+\) is outside image\. Click on the imagery\.", bench.messages[0])
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated", "text"])
@@ -161,7 +169,7 @@ def test_removed_layers_are_forgotten(bench, project):
 
 
 def test_a_geopackage_that_can_not_be_made_is_named(bench, tmp_path):
-    bench.digitizer.new_geopackage_target(tmp_path / "no folder" / "x.gpkg")
+    bench.jobs.new_geopackage(bench.digitizer.target, tmp_path / "no folder" / "x.gpkg", bench.digitizer.crs)
     assert "x.gpkg" in bench.messages[0]
     assert bench.digitizer.target.layer is None
 

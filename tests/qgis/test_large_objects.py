@@ -8,7 +8,9 @@ from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtTest import QTest
 
 from helpers import MIDDLE, wait_until
+from rasterlasso.plugin.digitizing import digitizer
 from rasterlasso.plugin.digitizing.state import DraftState
+from rasterlasso.plugin.panel.dock import LassoDock
 
 WIDTH, HEIGHT = 9000, 2400
 
@@ -41,6 +43,39 @@ def river(bench, project, tmp_path):
     bench.look_at(x - 400, y - 300, x + 400, y + 300)
     yield at
     project.removeMapLayer(layer.id())
+
+
+def test_what_is_larger_than_a_click_may_cost_is_asked_about(bench, engine, river, monkeypatch):
+    monkeypatch.setattr(digitizer.Digitizer._ask, "__defaults__", (3,))
+    imagery = bench.digitizer.imagery
+    dock = LassoDock(bench.digitizer, bench.hover, engine)
+    dock.imagery.setLayer(imagery)
+    dock.show()
+    bench.click(*river(0.5))
+    wait_until(lambda: bench.digitizer.progress is None, 60)
+    part = bench.digitizer.polygon.area()
+    assert bench.digitizer.answer.tiles_left > 0
+    assert "Larger than what is looked at" in dock.status.text()
+    assert dock.go_on_button.isVisible()
+    assert f"about {bench.digitizer.answer.tiles_left} more tiles" in dock.go_on_button.text()
+    dock.go_on_button.click()
+    assert bench.digitizer.polygon.area() == part, "what is found stays in view"
+    wait_until(lambda: bench.digitizer.progress is None, 120)
+    assert bench.digitizer.answer.tiles_left == 0
+    assert not dock.go_on_button.isVisible()
+    assert bench.digitizer.polygon.area() == pytest.approx((WIDTH - 400) * 520, rel=0.04)
+    dock.deleteLater()
+
+
+def test_a_part_that_is_taken_as_it_is_claims_no_prompts(bench, river, monkeypatch):
+    monkeypatch.setattr(digitizer.Digitizer._ask, "__defaults__", (3,))
+    bench.click(*river(0.5))
+    wait_until(lambda: bench.digitizer.progress is None, 60)
+    shown = bench.digitizer.polygon.area()
+    bench.key(Qt.Key.Key_Return)
+    [feature] = bench.digitizer.target.layer.getFeatures()
+    assert feature.geometry().area() == pytest.approx(shown)
+    assert not feature["prompts"], "they would give all of it"
 
 
 def test_one_click_gives_the_whole_river_while_a_part_is_shown_first(bench, river):

@@ -1,7 +1,10 @@
 """Whole layers: export, simplification, colours."""
 
 import math
+import sqlite3
 import subprocess
+import time
+from contextlib import closing
 
 import pytest
 from qgis.core import QgsProviderRegistry, QgsVectorFileWriter, QgsVectorLayer
@@ -15,7 +18,7 @@ from rasterlasso.plugin.target.exporting import export_layer
 
 def test_a_file_that_is_open_is_not_overwritten(bench, project, tmp_path):
     path = tmp_path / "target.gpkg"
-    bench.digitizer.new_geopackage_target(path)
+    bench.jobs.new_geopackage(bench.digitizer.target, path, bench.digitizer.crs)
     accept_one(bench)
     assert bench.digitizer.target.layer.commitChanges()
     bench.jobs.export(bench.digitizer.target.layer, path)
@@ -26,7 +29,7 @@ def test_a_file_that_is_open_is_not_overwritten(bench, project, tmp_path):
 def test_styles_of_other_layers_in_a_file_stay(bench, tmp_path):
     path = tmp_path / "two.gpkg"
     for name in ("lake", "field"):
-        bench.digitizer.new_geopackage_target(path)
+        bench.jobs.new_geopackage(bench.digitizer.target, path, bench.digitizer.crs)
         bench.digitizer.acceptance.class_name = name
         accept_one(bench)
         assert bench.digitizer.target.layer.commitChanges()
@@ -40,7 +43,7 @@ def test_styles_of_other_layers_in_a_file_stay(bench, tmp_path):
 def test_exports_are_what_gdals_own_tools_read(bench, tmp_path, suffix, target):
     """Before the edits are saved, too."""
     if target == "geopackage":
-        bench.digitizer.new_geopackage_target(tmp_path / "target.gpkg")
+        bench.jobs.new_geopackage(bench.digitizer.target, tmp_path / "target.gpkg", bench.digitizer.crs)
     bench.digitizer.acceptance.class_name = "Grünland"
     accept_one(bench)
     path = tmp_path / f"out.{suffix}"
@@ -64,7 +67,7 @@ def test_layers_with_long_sources_do_not_keep_others_from_being_exported(bench, 
 
 
 def test_formats_that_qgis_lacks_are_written_by_the_engine(bench, tmp_path, engine_python):
-    bench.digitizer.new_geopackage_target(tmp_path / "target.gpkg")
+    bench.jobs.new_geopackage(bench.digitizer.target, tmp_path / "target.gpkg", bench.digitizer.crs)
     accept_one(bench)
     path = tmp_path / "out.parquet"
     bench.jobs.export(bench.digitizer.target.layer, path)
@@ -106,7 +109,7 @@ def test_polygons_that_overlap_are_not_simplified_together(bench, project):
 
 def test_new_layers_show_each_class_in_a_colour_and_keep_that(bench, project, tmp_path):
     path = tmp_path / "styled.gpkg"
-    bench.digitizer.new_geopackage_target(path)
+    bench.jobs.new_geopackage(bench.digitizer.target, path, bench.digitizer.crs)
     for name in ("lake", "field"):
         bench.digitizer.acceptance.class_name = name
         accept_one(bench)
@@ -164,3 +167,19 @@ def test_a_file_of_another_kind_is_not_exported_over(bench, project, tmp_path):
     with pytest.raises(RasterLassoError):
         export_layer(polygon_layer(project, "POLYGON((0 0, 1 0, 1 1, 0 0))"), path, project)
     assert path.read_text() == "my only copy"
+
+
+def test_a_new_layer_in_a_geopackage_that_is_being_written_is_refused_at_once(bench, tmp_path):
+    """QGIS would wait for half a minute."""
+    path = tmp_path / "busy.gpkg"
+    bench.jobs.new_geopackage(bench.digitizer.target, path, bench.digitizer.crs)
+    bench.digitizer.target.layer.rollBack()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        start = time.monotonic()
+        bench.jobs.new_geopackage(bench.digitizer.target, path, bench.digitizer.crs)
+        assert time.monotonic() - start < 2
+        assert "another program is writing to it" in bench.messages[-1]
+        other.execute("ROLLBACK")
+    bench.jobs.new_geopackage(bench.digitizer.target, path, bench.digitizer.crs)
+    assert bench.digitizer.target.layer.source().endswith("layername=features_2")

@@ -135,7 +135,7 @@ def test_a_reopened_polygon_that_went_meanwhile_is_added(bench):
 
 
 def test_a_reopened_polygon_that_was_saved_meanwhile_is_not_added_twice(bench, tmp_path):
-    bench.digitizer.new_geopackage_target(tmp_path / "target.gpkg")
+    bench.jobs.new_geopackage(bench.digitizer.target, tmp_path / "target.gpkg", bench.digitizer.crs)
     accept_one(bench)
     layer = bench.digitizer.target.layer
     bench.click(*MIDDLE, modifier=ALT)
@@ -170,7 +170,7 @@ def test_reopening_does_not_drop_an_object_under_way_and_keeps_the_class(bench):
 
 
 def test_a_polygon_saved_after_the_project_was_opened_again_is_not_added_twice(bench, project, tmp_path):
-    bench.digitizer.new_geopackage_target(tmp_path / "target.gpkg")
+    bench.jobs.new_geopackage(bench.digitizer.target, tmp_path / "target.gpkg", bench.digitizer.crs)
     accept_one(bench)
     bench.click(*MIDDLE, modifier=ALT)
     bench.answered()
@@ -217,7 +217,7 @@ def test_a_reopened_shape_goes_into_no_other_feature_and_is_not_added_twice(benc
 
 
 def test_a_reopened_polygon_whose_deletion_was_saved_is_added(bench, project, tmp_path):
-    bench.digitizer.new_geopackage_target(tmp_path / "target.gpkg")
+    bench.jobs.new_geopackage(bench.digitizer.target, tmp_path / "target.gpkg", bench.digitizer.crs)
     accept_one(bench)
     layer = bench.digitizer.target.layer
     assert layer.commitChanges(False)
