@@ -92,6 +92,16 @@ class RasterPlacedBySensor(RasterNotOpened, RasterUnsupported):
     )
 
 
+class MosaicIncomplete(RasterError):
+    """Some sources of a mosaic are not there; the rest is worked on."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "{path}: {count} of its sources are missing, {first} for one. There is no data there until they are back; the rest can "
+        "be worked on.",
+    )
+
+
 class RasterServerFailed(RasterError):
     """A server of imagery gave an error, or nothing."""
 

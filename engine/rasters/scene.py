@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ...contract.errors import MosaicIncomplete, RasterLassoError
 from ...contract.looks import Stretch
 from ...models.base import RenderedTile
 from ...models.recently_used import RecentlyUsed
@@ -14,6 +16,8 @@ from .fingerprint import content, fingerprint, remote_content, times_of_change
 from .radiometry import Radiometry
 from .source import RasterSource
 from .waiting import IsWanted, Waiting
+
+Notify = Callable[[RasterLassoError], None]
 
 OPEN_RASTERS = 8
 """Rasters kept open; the least recently used is closed."""
@@ -38,8 +42,10 @@ class Scene:
 class Scenes:
     """The rasters that were used last, each opened again when its file has changed or could not be read."""
 
-    def __init__(self, tile_px: int = TILE_PX) -> None:
+    def __init__(self, tile_px: int = TILE_PX, notify: Notify = lambda error: None) -> None:
+        """notify: told of what can be worked on all the same."""
         self._tile_px = tile_px
+        self._notify = notify
         self._open: RecentlyUsed[tuple[str, Stretch | None], Scene] = RecentlyUsed(
             OPEN_RASTERS, on_forget=lambda scene: scene.source.close()
         )
@@ -67,6 +73,8 @@ class Scenes:
     def _opened(self, path: str, stretch: Stretch | None, current: str) -> Scene:
         source = RasterSource(path, self._tile_px)
         try:
+            if source.missing:
+                self._notify(MosaicIncomplete(path=source.path, count=len(source.missing), first=source.missing[0]))
             files = source.files
             radiometry = Radiometry.of(source) if stretch is None else Radiometry.chosen(source, stretch)
             return Scene(source, radiometry, current, _identity(source), times_of_change(files))

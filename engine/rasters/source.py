@@ -10,7 +10,6 @@ import logging
 import math
 import os
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -40,6 +39,8 @@ from ...contract.errors import (
 from ...contract.secrets import without_secrets
 from ..tiles.grid import TILE_PX, TileGrid, Window
 from .behind import files_behind, unfit_behind
+from .mosaics import without_missing
+from .quiet import collected
 
 ANY_CRS = "EPSG:3857"
 """Stands for an unknown CRS while pixels are warped into it from itself."""
@@ -89,7 +90,8 @@ class RasterSource:
         self.path = _shown(str(path))
         """For people: of a service's description its address, without passwords and keys."""
         self._address = str(path)
-        self._base, has_georeference = _open(str(path))
+        self._base, has_georeference, self.missing = _open(str(path))
+        """Sources of a mosaic that are not there: what they would show is no data."""
         try:
             with _gdal(self.path):
                 self._dataset: Any = _placed(self._base)
@@ -218,8 +220,7 @@ class RasterSource:
         shape = (len(bands), *window.shape)
         if self._is_valid_everywhere(bands):
             return np.ones(window.shape, np.bool_)
-        with self._reading(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", NodataShadowWarning)  # alpha counts as well, see below
+        with self._reading(), collected(NodataShadowWarning):  # alpha counts as well, see below
             masks = self._dataset.read_masks(
                 list(bands), window=_rasterio_window(window), out_shape=shape, resampling=Resampling.nearest
             )
@@ -278,24 +279,24 @@ def _shown(path: str) -> str:
     return without_secrets(path)
 
 
-def _open(path: str) -> tuple[Any, bool]:
-    """The dataset, and whether anything says where it lies."""
+def _open(path: str) -> tuple[Any, bool, tuple[str, ...]]:
+    """The dataset, whether anything says where it lies, and which sources of it are missing."""
     if any("\ud800" <= each <= "\udfff" for each in path):
         raise RasterUnsupported(path=path, reason="has a name that is not UTF-8; rename it")
     is_local = "://" not in path and not path.startswith("/vsi") and ":" not in path[2:] and not path.lstrip().startswith("<")
     if is_local and not Path(path).exists():
         raise RasterNotFound(path=path)
-    if (unfit := unfit_behind([path])) is not None:
+    rest = without_missing(path)
+    if rest is None and (unfit := unfit_behind([path])) is not None:
         name, reason = unfit
         raise RasterUnsupported(path=path, reason=reason if name == path else f"its source {name} {reason}")
     try:
-        with _gdal(_shown(path)), warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", NotGeoreferencedWarning)
-            dataset = rasterio.open(path)
+        with _gdal(_shown(path)), collected(NotGeoreferencedWarning) as told:
+            dataset = rasterio.open(path if rest is None else rest[0])
     except RasterUnreadable as error:
         raise RasterFormatUnknown(**error.params) from error.__cause__
     # An identity transform that the file states is no less a georeference; only rasterio's warning tells the two apart.
-    return dataset, not any(issubclass(warning.category, NotGeoreferencedWarning) for warning in caught)
+    return dataset, not told, () if rest is None else rest[1]
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,7 +21,7 @@ from ..encoding.ahead import encode_ahead
 from ..encoding.clock import Checkpoint, Clock
 from ..encoding.encodings import Encodings
 from ..outlines.contours import burnt
-from ..rasters.scene import Scene, Scenes
+from ..rasters.scene import Notify, Scene, Scenes
 from ..rasters.source import RasterSource
 from ..rasters.waiting import IsWanted
 from ..tiles.disk_store import TileStore, group_name
@@ -77,12 +78,15 @@ class Segmenter:
         models: Iterable[Model] = (),
         tile_px: int = TILE_PX,
         store: TileStore | None = None,
+        notify: Notify = lambda error: warnings.warn(str(error), stacklevel=2),
     ) -> None:
-        """models: ready ones, taken before those of the registry; their tiles are not kept on disk."""
+        """models: ready ones, taken before those of the registry; their tiles are not kept on disk. notify: told of errors that
+        stop nothing.
+        """
         self._tile_px = tile_px
         self._store = store or TileStore(None, 0)
         self._cache = TileCache() if cache is None else cache
-        self._scenes = Scenes(tile_px)
+        self._scenes = Scenes(tile_px, notify)
         self._models: dict[str, Model] = {model.name: model for model in models}
         self._versions: dict[str, str] = {}
         self._learners: dict[tuple[str, str], LearningModel] = {}

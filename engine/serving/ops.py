@@ -241,7 +241,7 @@ class Ops:
         except SettingUnusable as error:  # clicks work without; the user is told once
             self._notify(error)
             folder, limit_bytes = None, 0
-        segmenter = Segmenter(store=TileStore(folder, limit_bytes, self._notify))
+        segmenter = Segmenter(store=TileStore(folder, limit_bytes, self._notify), notify=self._notify)
         segmenter.model(DEFAULT_MODEL)
         return segmenter
 

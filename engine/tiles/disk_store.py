@@ -95,13 +95,22 @@ class TileStore:
 
     def put(self, group: str, tile: Tile, packed: Bytes) -> None:
         """Keep a tile that `pack` has made bytes of, soon. Where that fails nothing more is kept, and the user is told once."""
-        if self._folder is not None:
-            self._room.acquire()
-            self._writer.submit(self._put, group, tile, packed).add_done_callback(self._on_put)
+        if self._folder is None:
+            return
+        self._room.acquire()
+        try:
+            writing = self._writer.submit(self._put, group, tile, packed)
+        except RuntimeError:  # closed meanwhile, or the program ends: nobody will ask for it
+            self._room.release()
+        else:
+            writing.add_done_callback(self._on_put)
 
     def _on_put(self, done: Future[None]) -> None:
         self._room.release()
-        if error := done.exception():  # nobody waits for it: the tile is encoded again
+        error = done.exception()
+        if isinstance(error, RuntimeError) and "shutdown" in str(error):
+            log.info("a tile was not kept: the program ends")  # zarr's own threads have ended already
+        elif error is not None:  # nobody waits for it: the tile is encoded again
             log.error("a tile was not kept", exc_info=error)
 
     def _put(self, group: str, tile: Tile, packed: Bytes) -> None:

@@ -30,3 +30,20 @@ def test_what_was_found_until_then_is_written(make_raster, field_image, tmp_path
     found = len(geopandas.read_file(out))
     assert 2 <= found < COUNT  # the third may be told and not noted yet
     assert f"{found} polygons" in told
+
+
+def test_a_script_that_never_closes_its_scene_ends_without_a_word(make_raster, field_image, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys\n"
+        "import rasterlasso.engine.api as rl\n"
+        "manager = rl.open(sys.argv[1])\n"
+        "scene = manager.__enter__()\n"
+        "for level in (0, -1):\n"
+        "    print(scene.segment(points=[(500_240, 4_499_720, True)]).score)\n"
+    )
+    environment = {**os.environ, "RASTERLASSO_CACHE": str(tmp_path / "tiles")}
+    command = [sys.executable, script, make_raster(field_image)]
+    for _ in range(3):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
