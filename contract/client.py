@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import protocol
-from .errors import EngineCrashed, ProtocolError, RasterLassoError, error_from_wire
+from .errors import EngineCrashed, ProtocolError, RasterLassoError
+from .failures import error_from_wire
 from .lines import LineBuffer
 from .protocol import Cancel, Cancelled, Failure, Item, Notice, Progress, Ready, Request, Result
 

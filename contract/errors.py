@@ -6,7 +6,6 @@ name and parameters, so that the plugin can say it again in the user's language.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from .secrets import without_secrets
@@ -239,84 +238,6 @@ class NothingFound(RasterLassoError):
     )
 
 
-class ModelUnknown(RasterLassoError):
-    """No model of that name."""
-
-    template = QT_TRANSLATE_NOOP("RasterLasso", "No model is named {name}. Known: {known}.")
-
-
-class ModelFileUnusable(RasterLassoError):
-    """A file or folder does not hold a model that can be loaded."""
-
-    template = QT_TRANSLATE_NOOP(
-        "RasterLasso",
-        "{path}: not a usable model ({reason}). "
-        "Give a folder with config.json and model.safetensors, or the authors' .pt or .pth, downloaded whole.",
-    )
-
-
-class ModelInUse(RasterLassoError):
-    """An added model can't be deleted now."""
-
-    template = QT_TRANSLATE_NOOP(
-        "RasterLasso", "{path}: the model can't be removed ({reason}). Close what uses it, QGIS perhaps, then try again."
-    )
-
-
-class ModelFolderUnwritable(RasterLassoError):
-    """The folder of added models can't take one more."""
-
-    template = QT_TRANSLATE_NOOP(
-        "RasterLasso",
-        "{path}: the model can't be written ({reason}). Make room there, or name another folder in RASTERLASSO_MODELS.",
-    )
-
-
-class DownloadFailed(RasterLassoError):
-    """A file can't be fetched."""
-
-    template = QT_TRANSLATE_NOOP(
-        "RasterLasso",
-        "{url}: not fetched ({reason}). Try again, it goes on where it stopped; or fetch it elsewhere and add its folder.",
-    )
-
-
-class DownloadRefused(RasterLassoError):
-    """What was fetched is not what it should be, or the user did not want it."""
-
-    template = QT_TRANSLATE_NOOP("RasterLasso", "{name}: not installed, {reason}. Nothing was kept.")
-
-
-class ModelNameTaken(RasterLassoError):
-    """A model of that name is there already."""
-
-    template = QT_TRANSLATE_NOOP("RasterLasso", "There is a model named {name} already. Give another name, or remove that one.")
-
-
-class ModelLibraryMissing(RasterLassoError):
-    """The library that a model needs is not installed."""
-
-    template = QT_TRANSLATE_NOOP(
-        "RasterLasso", "The model {name} needs {library}, which this engine lacks. Install the engine again."
-    )
-
-
-class ModelExtraMissing(RasterLassoError):
-    """The library that a model needs is an extra, which the user has not installed."""
-
-    template = QT_TRANSLATE_NOOP(
-        "RasterLasso",
-        "The model {name} needs {library}, which does not come with the engine; its licence is {licence}. "
-        'To install it under that: "{python}" -m pip install {library}',
-    )
-
-
-class ModelFailed(RasterLassoError):
-    """A model broke its contract."""
-
-    template = QT_TRANSLATE_NOOP("RasterLasso", "The model {name} gave no usable answer ({reason}). Choose another model.")
-
-
 class RunNotResumable(RasterLassoError):
     """A benchmark can't go on from what was given."""
 
@@ -389,24 +310,6 @@ class EngineCrashed(RasterLassoError):
     )
 
 
-def _tree(root: type[RasterLassoError]) -> dict[str, type[RasterLassoError]]:
-    found = {root.__name__: root}
-    for child in root.__subclasses__():
-        found.update(_tree(child))
-    return found
-
-
 def first_line(error: BaseException) -> str:
     """What an error of a library says, in one line; its name where it says nothing."""
     return next(iter(str(error).splitlines()), type(error).__name__)
-
-
-def error_from_wire(code: str, params: Mapping[str, Any]) -> RasterLassoError:
-    """The error that `code` and `params` name; `InternalError` where the code is not known on this side."""
-    error = _tree(RasterLassoError).get(code)
-    if error is None:
-        return InternalError(reason=f"{code} {dict(params)}")
-    try:
-        return error(**params)
-    except (KeyError, IndexError, TypeError, ValueError):  # of another version: its text wants other parameters
-        return InternalError(reason=f"{code} {dict(params)}")

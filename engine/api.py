@@ -20,18 +20,9 @@ import numpy as np
 import shapely
 from shapely import MultiPolygon, Polygon
 
-from ..contract.errors import (
-    CrsMissing,
-    CrsUnknown,
-    ModelFailed,
-    ModelUnknown,
-    NothingFound,
-    NothingKept,
-    PromptError,
-    RasterError,
-    RasterLassoError,
-)
+from ..contract.errors import CrsMissing, CrsUnknown, NothingFound, NothingKept, PromptError, RasterError, RasterLassoError
 from ..contract.looks import PRESETS, Finish
+from ..contract.model_errors import ModelFailed, ModelUnknown
 from ..contract.prompts import Box, Point, Prompts
 from ..models.registry import DEFAULT_MODEL
 from .encoding.clock import Checkpoint

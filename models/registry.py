@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from ..contract.errors import ModelFailed, ModelFileUnusable, ModelUnknown
+from ..contract.model_errors import ModelFailed, ModelFileUnusable, ModelUnknown
 from .base import Model
 from .library import families, weights
 from .library.measured import Measured, measured

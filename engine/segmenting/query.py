@@ -11,7 +11,8 @@ from functools import partial
 
 import numpy as np
 
-from ...contract.errors import ModelFailed, NothingFound
+from ...contract.errors import NothingFound
+from ...contract.model_errors import ModelFailed
 from ...models.base import (
     MOST_CANDIDATES,
     Candidate,

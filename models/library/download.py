@@ -14,7 +14,7 @@ from pathlib import Path
 
 from huggingface_hub import get_token
 
-from ...contract.errors import DownloadFailed
+from ...contract.model_errors import DownloadFailed
 
 ATTEMPTS = 5
 WAIT_S = 0.5

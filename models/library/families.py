@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from ...contract.errors import ModelExtraMissing, ModelFileUnusable, ModelLibraryMissing, RasterLassoError
+from ...contract.errors import RasterLassoError
+from ...contract.model_errors import ModelExtraMissing, ModelFileUnusable, ModelLibraryMissing
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)

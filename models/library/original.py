@@ -18,7 +18,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ...contract.errors import ModelFileUnusable, first_line
+from ...contract.errors import first_line
+from ...contract.model_errors import ModelFileUnusable
 from ..ultralytics.library import is_checkpoint
 
 Weights = dict[str, Tensor]

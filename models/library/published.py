@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from ...contract.errors import ModelUnknown
+from ...contract.model_errors import ModelUnknown
 
 HUB = "https://huggingface.co"
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from ...contract.errors import (
+from ...contract.model_errors import (
     DownloadFailed,
     DownloadRefused,
     ModelFileUnusable,

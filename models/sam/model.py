@@ -18,7 +18,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from ...contract.errors import ModelFailed, ModelFileUnusable, first_line
+from ...contract.errors import first_line
+from ...contract.model_errors import ModelFailed, ModelFileUnusable
 from ..base import MOST_CANDIDATES, Candidate, Embedding, FloatArray, Mask, PixelPrompts, RenderedTile
 from ..devices import CPU, Hardware, best_hardware, is_out_of_memory
 from ..library.families import SamFamily, read_family

@@ -16,7 +16,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ...contract.errors import ModelFileUnusable, first_line
+from ...contract.errors import first_line
+from ...contract.model_errors import ModelFileUnusable
 from ..base import MOST_CANDIDATES, Candidate, Embedding, FloatArray, Mask, PixelPrompts
 from ..devices import Hardware, best_hardware
 from ..prompted import SATURATION, obedient

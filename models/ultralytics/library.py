@@ -16,7 +16,8 @@ from typing import Any
 import torch
 from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
-from ...contract.errors import ModelFileUnusable, first_line
+from ...contract.errors import first_line
+from ...contract.model_errors import ModelFileUnusable
 
 SETTINGS = {
     "YOLO_OFFLINE": "true",

@@ -10,7 +10,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ...contract.errors import ModelFileUnusable, first_line
+from ...contract.errors import first_line
+from ...contract.model_errors import ModelFileUnusable
 from ..devices import Hardware
 from ..sam.model import SamModel
 from .library import library

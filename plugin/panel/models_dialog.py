@@ -28,7 +28,8 @@ from qgis.PyQt.QtWidgets import (
 
 from ...contract.answers import ModelFetched, ModelMeasured, ModelsListed
 from ...contract.client import Replies
-from ...contract.errors import ModelExtraMissing, RasterLassoError
+from ...contract.errors import RasterLassoError
+from ...contract.model_errors import ModelExtraMissing
 from ...contract.protocol import Progress
 from ...contract.requests import ModelInfo
 from ..runtime.engine_process import EngineProcess

@@ -32,7 +32,8 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QVariant
 from qgis.PyQt.QtGui import QIcon
 
-from ...contract.errors import RasterLassoError, error_from_wire
+from ...contract.errors import RasterLassoError
+from ...contract.failures import error_from_wire
 from ...contract.looks import PRESETS, Finish
 from ...contract.prompts import Prompts
 from ...contract.recipe import Recipe

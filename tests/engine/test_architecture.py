@@ -107,7 +107,7 @@ def row_of(package, module):
 def may_import(module, own):
     package = module.split(".")[0]
     if own.startswith("contract"):
-        return package != "models" or own == "contract.errors"
+        return package != "models" or own in ("contract.errors", "contract.model_errors")
     if package == "contract":
         return False
     if package == "models":

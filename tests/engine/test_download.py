@@ -5,7 +5,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from rasterlasso.contract.errors import DownloadFailed, DownloadRefused, ModelFileUnusable, ModelNameTaken
+from rasterlasso.contract.model_errors import DownloadFailed, DownloadRefused, ModelFileUnusable, ModelNameTaken
 from rasterlasso.models.library import weights
 from rasterlasso.models.library.download import fetch
 from rasterlasso.models.library.published import Published

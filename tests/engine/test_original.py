@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from rasterlasso.contract.errors import ModelFileUnusable, ModelFolderUnwritable
+from rasterlasso.contract.model_errors import ModelFileUnusable, ModelFolderUnwritable
 from rasterlasso.engine import cli
 from rasterlasso.models import registry
 from rasterlasso.models.base import PixelPrompts

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 import transformers
 
-from rasterlasso.contract.errors import ModelFailed, ModelFileUnusable, ModelNameTaken, ModelUnknown
+from rasterlasso.contract.model_errors import ModelFailed, ModelFileUnusable, ModelNameTaken, ModelUnknown
 from rasterlasso.contract.prompts import Point, Prompts
 from rasterlasso.engine import cli
 from rasterlasso.engine.segmenting.session import Segmenter

@@ -14,7 +14,6 @@ import rasterlasso.engine.api as rl
 from rasterlasso.contract.errors import (
     CrsMissing,
     CrsUnknown,
-    ModelUnknown,
     NothingFound,
     PolygonUnusable,
     PromptMissing,
@@ -22,6 +21,7 @@ from rasterlasso.contract.errors import (
     PromptOnNodata,
     PromptOutsideRaster,
 )
+from rasterlasso.contract.model_errors import ModelUnknown
 from rasterlasso.contract.prompts import Box, Point, Prompts
 from rasterlasso.engine.rasters.ground import area_m2
 from rasterlasso.engine.rasters.source import RasterSource

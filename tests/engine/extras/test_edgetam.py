@@ -2,7 +2,7 @@
 
 import pytest
 
-from rasterlasso.contract.errors import ModelExtraMissing
+from rasterlasso.contract.model_errors import ModelExtraMissing
 from rasterlasso.models.library import families, weights
 from rasterlasso.tests.engine.test_sam import test_logits_are_the_librarys  # noqa: F401 - the same test of one more kind
 

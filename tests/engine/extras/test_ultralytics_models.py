@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 import transformers
 
-from rasterlasso.contract.errors import ModelFileUnusable
+from rasterlasso.contract.model_errors import ModelFileUnusable
 from rasterlasso.contract.prompts import Box, Prompts
 from rasterlasso.engine.segmenting.session import Segmenter
 from rasterlasso.engine.tiles.disk_store import TileStore

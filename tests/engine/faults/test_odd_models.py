@@ -9,7 +9,8 @@ import pytest
 import rasterio
 from safetensors.torch import load_file, save_file
 
-from rasterlasso.contract.errors import BoxWithoutSize, ModelFileUnusable, RasterUnsupported
+from rasterlasso.contract.errors import BoxWithoutSize, RasterUnsupported
+from rasterlasso.contract.model_errors import ModelFileUnusable
 from rasterlasso.contract.prompts import Box, Prompts
 from rasterlasso.engine import cli
 from rasterlasso.engine.rasters.source import RasterSource
