@@ -26,7 +26,7 @@ test: test-engine test-extras test-qgis test-desktop
 
 test-engine:
 	@tools/setup.sh tests sample
-	$(ENGINE)/python -m pytest tests/engine
+	$(ENGINE)/python -m pytest tests/engine tests/faults
 
 test-extras:
 	@tools/setup.sh tests extras

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import geopandas
 
-LAUNCHER = Path(__file__).resolve().parents[3] / "engine" / "launch.py"
+LAUNCHER = Path(__file__).resolve().parents[2] / "engine" / "launch.py"
 COUNT = 400
 
 
