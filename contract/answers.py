@@ -45,3 +45,34 @@ class Simplified(Wire):
     """Polygons in the order in which they were sent, as hexadecimal WKB."""
 
     wkb_hex: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ModelAdded(Wire):
+    """A model that was added, and the SHA-256 of its weights."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Encoded(Wire):
+    """Tiles that are kept on disk now, and how many there will be."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class ReplayedFeature(Wire):
+    """One of many features asked again, counted from 1. iou: with the old shape, None where nothing was found; status: why."""
+
+    number: int
+    count: int
+    iou: Optional[float]
+    status: str
+
+
+@dataclass(frozen=True)
+class Done(Wire):
+    """There is nothing more to say."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 
+from ...contract.answers import Encoded
+from ...contract.chores import EncodeParams
 from ...models import registry
 from .. import api
+from ..tasks.table import TASKS
 from .terminal import Progress, numbers
 
 HELP = "encode a raster's tiles ahead, so that no click waits for it"
@@ -31,12 +34,14 @@ def add(command: argparse.ArgumentParser) -> None:
 
 
 def _encode(arguments: argparse.Namespace) -> int:
-    with api.open(arguments.image, arguments.model) as scene:
-        done = total = 0
-        shown = Progress(sys.stderr)
-        for done, total in scene.encode(arguments.levels, arguments.area):
-            shown(f"tile {done} of {total}", done / total)
-        shown.clear()
+    params = EncodeParams(arguments.image, arguments.model, arguments.levels, arguments.area)
+    total, shown = 0, Progress(sys.stderr)
+    with api.segmenter() as segmenter:
+        for each in TASKS["encode"].run(segmenter, params, lambda stage, fraction: None):
+            if isinstance(each, Encoded):
+                total = each.total
+                shown(f"tile {each.done} of {total}", each.done / total)
+    shown.clear()
     print(f"{arguments.image}: {total} tiles are encoded")
     return 0
 

@@ -5,11 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TypeVar
 
+from ...contract.answers import Done, ModelAdded, ModelMeasured
+from ...contract.chores import AddModelParams, ModelParams
+from ...contract.wire import Wire
 from ...models import registry
 from ...models.library import weights
 from ...models.library.published import PUBLISHED, published
+from ..tasks.table import CHORES
 from .terminal import DownloadProgress
+
+Answer = TypeVar("Answer", bound=Wire)
 
 HELP = "list, add and remove models"
 
@@ -48,8 +55,8 @@ def _list_models(arguments: argparse.Namespace) -> int:
 
 
 def _add_model(arguments: argparse.Namespace) -> int:
-    added = registry.tried(weights.add(arguments.path, arguments.name))
-    print(f"added {added.name}, SHA-256 of its weights {added.sha256[weights.WEIGHTS]}")
+    added = _done("add_model", AddModelParams(str(arguments.path), arguments.name), ModelAdded)
+    print(f"added {added.name}, SHA-256 of its weights {added.sha256}")
     return 0
 
 
@@ -71,18 +78,25 @@ def _get_model(arguments: argparse.Namespace) -> int:
 
 def _accelerate_model(arguments: argparse.Namespace) -> int:
     print("Converting and measuring: a minute or two.", file=sys.stderr)
-    found = registry.accelerate(arguments.name)
+    found = _done("accelerate_model", ModelParams(arguments.name), ModelMeasured)
     use = "OpenVINO is used from now on" if found.pays else "torch stays in use"
     print(f"torch {1000 * found.torch_seconds:.0f} ms a tile, OpenVINO {1000 * found.openvino_seconds:.0f} ms: {use}")
     return 0
 
 
 def _verify_model(arguments: argparse.Namespace) -> int:
-    weights.verify(arguments.name)
+    _done("verify_model", ModelParams(arguments.name), Done)
     print(f"{arguments.name} is as it was added")
     return 0
 
 
 def _remove_model(arguments: argparse.Namespace) -> int:
-    weights.remove(arguments.name)
+    _done("remove_model", ModelParams(arguments.name), Done)
     return 0
+
+
+def _done(chore: str, params: Wire, answer: type[Answer]) -> Answer:
+    found = CHORES[chore].run(params, lambda stage, fraction: None)
+    if not isinstance(found, answer):
+        raise TypeError(f"{chore} answers with a {type(found).__name__}")
+    return found

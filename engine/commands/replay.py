@@ -6,10 +6,12 @@ import argparse
 import sys
 from pathlib import Path
 
+from ...contract.answers import ReplayedFeature
+from ...contract.chores import ReplayParams
 from ...contract.looks import PRESETS
 from .. import api
 from ..files.export import check_output
-from ..tasks import replay
+from ..tasks.table import TASKS
 from .terminal import Progress
 
 HELP = "segment a layer's features again on other imagery or with another model"
@@ -36,16 +38,15 @@ def _replay(arguments: argparse.Namespace) -> int:
     layer: Path = arguments.layer
     output = arguments.output or layer.with_name(f"{layer.stem}-replayed{layer.suffix}")
     check_output(output)
-    features = replay.read(layer, arguments.layer_name)
-    shown = Progress(sys.stderr)
-    rows = []
+    finish = None if arguments.finish is None else PRESETS[arguments.finish]
+    params = ReplayParams(str(layer), arguments.image, str(output), arguments.layer_name, arguments.model, finish)
+    shown, count, ious = Progress(sys.stderr), 0, []
     with api.segmenter() as segmenter:
-        finish = None if arguments.finish is None else PRESETS[arguments.finish]
-        for row in replay.replayed(segmenter, features, arguments.image, arguments.model, finish):
-            rows.append(row)
-            shown(f"feature {len(rows)} of {len(features)}", len(rows) / len(features))
+        for each in TASKS["replay"].run(segmenter, params, lambda stage, fraction: None):
+            if isinstance(each, ReplayedFeature):
+                count = each.count
+                ious += [] if each.iou is None else [each.iou]
+                shown(f"feature {each.number} of {count}", each.number / count)
     shown.clear()
-    replay.write(features, rows, output)
-    found = [row.iou for row in rows if row.iou is not None]
-    print(f"{output}: {len(found)} of {len(rows)} found again, mean IoU with the old {sum(found) / max(len(found), 1):.2f}")
+    print(f"{output}: {len(ious)} of {count} found again, mean IoU with the old {sum(ious) / max(len(ious), 1):.2f}")
     return 0

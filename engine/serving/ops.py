@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ...contract.errors import (
@@ -21,7 +20,7 @@ from ...contract.errors import (
 from ...contract.protocol import Item, Message, Notice, Progress, Request
 from ...contract.requests import LearnParams, PrefetchParams, SegmentParams
 from ...contract.wkb import checked_wkb
-from ..tasks.table import TASKS, Task
+from ..tasks.table import CHORES, TASKS, Chore, Task
 from .inbox import Inbox, RequestCancelled
 
 if TYPE_CHECKING:
@@ -51,21 +50,14 @@ class Ops:
             "learn": self._learn,
             "prefetch": self._prefetch,
             "forget": self._forget,
-            "models": self._models,
-            "fetch_model": lambda request: model_requests().fetch_model(request.params, self._checkpoint(request)),
-            "install_model": lambda request: model_requests().install_model(request.params),
-            "discard_model": lambda request: model_requests().discard_model(request.params),
-            "add_model": lambda request: model_requests().add_model(request.params),
-            "accelerate_model": lambda request: model_requests().accelerate_model(request.params),
-            "remove_model": lambda request: model_requests().remove_model(request.params),
-            "simplify": lambda request: layer_requests().simplify(request.params),
-            "convert": lambda request: layer_requests().convert(request.params),
         }
 
     def run(self, request: Request) -> dict[str, Any]:
         """The value that answers a request; raises `RasterLassoError`s and `RequestCancelled`."""
         if request.op in TASKS:
             return self._run_task(request, TASKS[request.op])
+        if request.op in CHORES:
+            return self._run_chore(request, CHORES[request.op])
         op = self._by_name.get(request.op)
         if op is None:
             raise ProtocolError(reason=f"unknown op {request.op!r}")
@@ -78,6 +70,12 @@ class Ops:
             self._send(Item(request.id, item.to_wire()))
             count += 1
         return {"count": count}
+
+    def _run_chore(self, request: Request, chore: Chore) -> dict[str, Any]:
+        segmenter = self.segmenter()
+        answer = chore.run(chore.params.from_wire(request.params), self._checkpoint(request))
+        segmenter.drop_changed_models()
+        return answer.to_wire()
 
     def warm_up(self) -> None:
         """Load what the first request will need; an engine that can't work says so at once."""
@@ -248,11 +246,6 @@ class Ops:
     def _notify(self, error: RasterLassoError) -> None:
         self._send(Notice(error.code, error.params, str(error)))
 
-    def _models(self, request: Request) -> dict[str, Any]:
-        self.segmenter().drop_changed_models()
-        found: dict[str, Any] = model_requests().list_models()
-        return found
-
     def _checkpoint(self, request: Request) -> Callable[[str, float], None]:
         """Tells how far a request is, and stops it where nobody waits any more."""
 
@@ -268,17 +261,3 @@ def _result(found: Segmentation) -> dict[str, Any]:
     from ..tasks.segment_objects import result_of
 
     return result_of(found).to_wire()
-
-
-def model_requests() -> ModuleType:
-    """Imported when first asked for: it needs torch, and `Ready` must not wait for that."""
-    from ..tasks import models as found
-
-    return found
-
-
-def layer_requests() -> ModuleType:
-    """As `model_requests`, of geopandas."""
-    from ..tasks import layers as found
-
-    return found

@@ -1,21 +1,18 @@
-"""What the plugin asks about models: list, download, add, remove, accelerate."""
+"""What is done to models: list, download, add, remove, verify, accelerate."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from ...contract.answers import ModelFetched, ModelMeasured, ModelsListed
-from ...contract.errors import ProtocolError
+from ...contract.answers import Done, ModelAdded, ModelFetched, ModelMeasured, ModelsListed
+from ...contract.chores import AddModelParams, ModelParams, NoParams
 from ...contract.requests import ModelInfo
 from ...models import registry
 from ...models.devices import best_hardware
 from ...models.library import families, weights
 from ...models.library.measured import measured
 from ...models.library.published import PUBLISHED, published
-
-Params = dict[str, Any]
+from ..encoding.clock import Checkpoint
 
 SECONDS_PER_MILLION = 0.08
 """Encoding in bfloat16 on two server cores, for each million parameters (docs/BENCHMARKS.md)."""
@@ -24,8 +21,8 @@ FLOAT32_SLOWER = 1.8
 """How many times as long float32 takes (the same)."""
 
 
-def list_models() -> Params:
-    """Those that are ready, then those that can be downloaded, as `ModelInfo`s."""
+def list_models(params: NoParams, checkpoint: Checkpoint) -> ModelsListed:
+    """Those that are ready, then those that can be downloaded."""
     found = []
     for each in registry.entries():
         state = "built-in" if each.name == registry.DEFAULT_MODEL else "added"
@@ -37,46 +34,55 @@ def list_models() -> Params:
             family = families.FAMILIES[other.kind].title
             seconds = _tile_seconds(other.parameters)
             found.append(ModelInfo(other.name, other.name, family, other.licence, other.parameters, "published", seconds))
-    return ModelsListed(tuple(found)).to_wire()
+    return ModelsListed(tuple(found))
 
 
-def fetch_model(params: Params, checkpoint: Callable[[str, float], None]) -> Params:
-    """Download published weights; answers with their SHA-256 and whether it is the one that we know."""
-    wanted = published(_name(params))
+def fetch_model(params: ModelParams, checkpoint: Checkpoint) -> ModelFetched:
+    """Download published weights; raises as `weights.fetch_published`."""
+    wanted = published(params.name)
 
     def progress(done: int, total: int | None) -> None:
         checkpoint("download", done / total if total else 0.0)
 
-    found = weights.fetch_published(wanted, progress)
-    return ModelFetched(found, wanted.sha256 is not None).to_wire()
+    return ModelFetched(weights.fetch_published(wanted, progress), wanted.sha256 is not None)
 
 
-def install_model(params: Params) -> Params:
-    """Add what `fetch_model` downloaded."""
-    return {"name": registry.tried(weights.install_fetched(published(_name(params)))).name}
+def install_model(params: ModelParams, checkpoint: Checkpoint) -> ModelAdded:
+    """Add what `fetch_model` downloaded; raises as `weights.install_fetched`."""
+    return _added(registry.tried(weights.install_fetched(published(params.name))))
 
 
-def discard_model(params: Params) -> Params:
+def discard_model(params: ModelParams, checkpoint: Checkpoint) -> Done:
     """Delete what `fetch_model` downloaded."""
-    weights.discard_fetched(published(_name(params)))
-    return {}
+    weights.discard_fetched(published(params.name))
+    return Done()
 
 
-def add_model(params: Params) -> Params:
-    """Add a folder or a file."""
-    return {"name": registry.tried(weights.add(Path(str(params.get("path", ""))))).name}
+def add_model(params: AddModelParams, checkpoint: Checkpoint) -> ModelAdded:
+    """Add a folder or a file; raises as `weights.add`."""
+    return _added(registry.tried(weights.add(Path(params.path), params.name)))
 
 
-def accelerate_model(params: Params) -> Params:
-    """Convert an added model's encoder for OpenVINO and measure it."""
-    found = registry.accelerate(_name(params))
-    return ModelMeasured(found.torch_seconds, found.openvino_seconds, found.pays).to_wire()
+def accelerate_model(params: ModelParams, checkpoint: Checkpoint) -> ModelMeasured:
+    """Convert an added model's encoder for OpenVINO and measure it; raises as `registry.accelerate`."""
+    found = registry.accelerate(params.name)
+    return ModelMeasured(found.torch_seconds, found.openvino_seconds, found.pays)
 
 
-def remove_model(params: Params) -> Params:
-    """Delete an added model."""
-    weights.remove(_name(params))
-    return {}
+def verify_model(params: ModelParams, checkpoint: Checkpoint) -> Done:
+    """Compare an added model's files with the hashes noted when it was added; raises as `weights.verify`."""
+    weights.verify(params.name)
+    return Done()
+
+
+def remove_model(params: ModelParams, checkpoint: Checkpoint) -> Done:
+    """Delete an added model; raises as `weights.remove`."""
+    weights.remove(params.name)
+    return Done()
+
+
+def _added(model: weights.Installed) -> ModelAdded:
+    return ModelAdded(model.name, model.sha256[weights.WEIGHTS])
 
 
 def _tile_seconds(parameters: int) -> float | None:
@@ -90,10 +96,3 @@ def _tile_seconds(parameters: int) -> float | None:
 def _measured_seconds(name: str) -> float | None:
     found = measured(weights.models_folder() / name)
     return found.openvino_seconds if found and found.pays else None
-
-
-def _name(params: Params) -> str:
-    name = params.get("name")
-    if not isinstance(name, str):
-        raise ProtocolError(reason="a request about a model without its name")
-    return name

@@ -15,10 +15,13 @@ from pyproj.exceptions import ProjError
 from shapely import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
+from ...contract.answers import ReplayedFeature
+from ...contract.chores import ReplayParams
 from ...contract.errors import CrsUnknown, NothingFound, PromptError, ProtocolError, ProvenanceMissing
 from ...contract.looks import Finish
 from ...contract.recipe import Recipe, chosen
 from ...models.registry import DEFAULT_MODEL
+from ..encoding.clock import Checkpoint
 from ..files.export import write_frame
 from ..files.globe import on_globe
 from ..files.reading import read_layer
@@ -40,6 +43,17 @@ class Replayed:
 
     iou: float | None
     status: str
+
+
+def run(segmenter: Segmenter, params: ReplayParams, checkpoint: Checkpoint) -> Iterator[ReplayedFeature]:
+    """Each feature in turn, and the file at the end; raises as `read`, `replayed` and `write`."""
+    features = read(Path(params.layer), params.layer_name)
+    rows = []
+    for row in replayed(segmenter, features, params.image, params.model, params.finish):
+        rows.append(row)
+        checkpoint("decode", len(rows) / len(features))
+        yield ReplayedFeature(len(rows), len(features), row.iou, row.status)
+    write(features, rows, Path(params.output))
 
 
 def read(path: Path, layer: str | None = None) -> geopandas.GeoDataFrame:

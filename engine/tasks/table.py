@@ -10,6 +10,15 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ...contract.chores import (
+    AddModelParams,
+    ConvertParams,
+    EncodeParams,
+    ModelParams,
+    NoParams,
+    ReplayParams,
+    SimplifyParams,
+)
 from ...contract.requests import SegmentObjectsParams, ShapesParams
 from ...contract.wire import Wire
 
@@ -28,15 +37,30 @@ class Item(Protocol):
 
 @dataclass(frozen=True)
 class Task:
-    """A use case. params: the class of its parameters. module: of this package; its `run` does it."""
+    """A use case that gives item after item. params: the class of its parameters. module: of this package, with its `run`."""
 
     params: type[Wire]
     module: str
 
     @property
     def run(self) -> Callable[[Segmenter, Any, Checkpoint], Iterator[Item]]:
-        """Gives item after item; the checkpoint is told the stage and the fraction of all, and may raise to stop it."""
+        """The checkpoint is told the stage and the fraction of all, and may raise to stop it."""
         found: Callable[[Segmenter, Any, Checkpoint], Iterator[Item]] = import_module(f".{self.module}", __package__).run
+        return found
+
+
+@dataclass(frozen=True)
+class Chore:
+    """A use case that needs no raster open and has one answer. function: of the module."""
+
+    params: type[Wire]
+    module: str
+    function: str
+
+    @property
+    def run(self) -> Callable[[Any, Checkpoint], Wire]:
+        """As that of a task."""
+        found: Callable[[Any, Checkpoint], Wire] = getattr(import_module(f".{self.module}", __package__), self.function)
         return found
 
 
@@ -44,5 +68,21 @@ TASKS = {
     "segment_objects": Task(SegmentObjectsParams, "segment_objects"),
     "segment_boxes": Task(ShapesParams, "segment_boxes"),
     "refine_polygons": Task(ShapesParams, "refine_polygons"),
+    "encode": Task(EncodeParams, "encode"),
+    "replay": Task(ReplayParams, "replay"),
 }
 """By the names that requests have."""
+
+CHORES = {
+    "models": Chore(NoParams, "models", "list_models"),
+    "fetch_model": Chore(ModelParams, "models", "fetch_model"),
+    "install_model": Chore(ModelParams, "models", "install_model"),
+    "discard_model": Chore(ModelParams, "models", "discard_model"),
+    "add_model": Chore(AddModelParams, "models", "add_model"),
+    "accelerate_model": Chore(ModelParams, "models", "accelerate_model"),
+    "verify_model": Chore(ModelParams, "models", "verify_model"),
+    "remove_model": Chore(ModelParams, "models", "remove_model"),
+    "simplify": Chore(SimplifyParams, "layers", "simplify"),
+    "convert": Chore(ConvertParams, "layers", "convert"),
+}
+"""The same."""

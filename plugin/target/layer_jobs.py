@@ -19,6 +19,7 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QObject, pyqtSignal
 
 from ...contract.answers import Simplified
+from ...contract.chores import ConvertParams, SimplifyParams
 from ...contract.client import Replies
 from ...contract.errors import ProtocolError, RasterLassoError
 from ..errors import NothingToExport, TargetReadOnly, TargetUnfit
@@ -68,8 +69,8 @@ class LayerJobs(QObject):
             folder.cleanup()
             self._tell_exported(path)
 
-        params = {"source": str(between), "target": str(path)}
-        self._engine.request("convert", params, Replies(result=converted, failure=self._tell))
+        params = ConvertParams(str(between), str(path))
+        self._engine.request("convert", params.to_wire(), Replies(result=converted, failure=self._tell))
 
     def simplify(self, layer: QgsVectorLayer | None, tolerance_m: float) -> None:
         """Simplify the selected polygons, or all where none is selected, in one undo command."""
@@ -81,14 +82,11 @@ class LayerJobs(QObject):
             return
         chosen = layer.selectedFeatures() or list(layer.getFeatures(QgsFeatureRequest()))
         before = {feature.id(): feature.geometry() for feature in chosen if feature.hasGeometry()}
-        params = {
-            "wkb_hex": [to_hex(shape) for shape in before.values()],
-            "tolerance": in_map_units(tolerance_m, layer.crs()),
-            "is_whole": not layer.selectedFeatureCount(),
-        }
+        shapes = tuple(to_hex(shape) for shape in before.values())
+        params = SimplifyParams(shapes, in_map_units(tolerance_m, layer.crs()), not layer.selectedFeatureCount())
         layer_id = layer.id()
         replies = Replies(result=lambda value: self._take(layer_id, before, value), failure=self._tell)
-        self._engine.request("simplify", params, replies)
+        self._engine.request("simplify", params.to_wire(), replies)
 
     def _take(self, layer_id: str, before: dict[int, QgsGeometry], value: Mapping[str, Any]) -> None:
         """What was changed or removed meanwhile stays as it is; raises `ProtocolError`."""
