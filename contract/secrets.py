@@ -14,6 +14,8 @@ _RULES = (
     (re.compile(r"([a-z][a-z0-9+.-]*://)[^/\s'\"?#<>]*@", re.I), r"\1"),
     # ?token=… of an address, its ampersands perhaps escaped for XML
     (re.compile(rf"([?&;][\w.%-]*(?:{SECRET_NAMES})[\w.%-]*=)[^&\s'\"<>#;]*", re.I), rf"\1{HIDDEN}"),
+    # the same within an address that is a parameter itself, as QGIS has it
+    (re.compile(rf"(%(?:3F|26)[\w.-]*(?:{SECRET_NAMES})[\w.-]*%3D)(?:(?!%26|%23)[^&\s'\"<>#;])*", re.I), rf"\1{HIDDEN}"),
     # password=… of a database
     (re.compile(r"\b(password|passwd|pwd)(\s*=\s*)('(?:[^'\\]|\\.)*'|\"[^\"]*\"|[^\s'\"&,;)]+)", re.I), rf"\1\2{HIDDEN}"),
     # <UserPwd>… of GDAL's description of a map service

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from http.client import HTTPException
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -17,6 +18,9 @@ SAMPLE_BYTES = 4096
 
 SERVER_TIMEOUT_S = 10
 
+WORTH_LISTING = 4
+"""So many files of a folder: its names are listed once then, instead of asked for one by one."""
+
 
 def fingerprint(path: str) -> str:
     """Identity of a raster's content on this machine as far as the files behind it tell; the path alone where there are none.
@@ -27,21 +31,38 @@ def fingerprint(path: str) -> str:
     if not files:
         return path
     names = "" if files[0] == path else f"{path}|"
-    return names + "|".join(_state(file) for each in files for file in (each, *_beside(each)))
+    return names + "|".join(map(_state, _with_side_files(files)))
 
 
-def _beside(file: str) -> Iterator[str]:
-    """Files that GDAL looks for beside a raster, where they are: they say where it lies, what is valid, and hold overviews."""
-    stem, extension = os.path.splitext(file)  # noqa: PTH122 - texts all along: this is done for each click
+def _with_side_files(files: Sequence[str]) -> Iterator[str]:
+    """Files, and those beside them in which GDAL looks for where they lie, what is valid, and overviews."""
+    folders = Counter(os.path.dirname(file) for file in files)  # noqa: PTH120 - texts all along: this is done for each click
+    listed = {folder: set(_listed(folder)) for folder, count in folders.items() if count >= WORTH_LISTING}
+    for file in files:
+        yield file
+        folder = os.path.dirname(file)  # noqa: PTH120 - as above
+        for name in _beside(file):
+            is_there = os.path.basename(name) in listed[folder] if folder in listed else os.path.exists(name)  # noqa: PTH110, PTH119
+            if is_there:
+                yield name
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder or ".")  # noqa: PTH208 - as above
+    except OSError:
+        return []
+
+
+def _beside(file: str) -> tuple[str, ...]:
+    stem, extension = os.path.splitext(file)  # noqa: PTH122 - as above
     letters = extension[1:]
     world = f".{letters[:1]}{letters[-1:]}w"
-    for name in (
+    return (
         *(file + each for each in (".aux.xml", ".ovr", ".msk", ".aux", "w")),
         *(stem + each for each in (world, ".wld", ".prj", ".aux.xml", ".aux", ".tab", ".rpb")),
         f"{stem}_RPC.TXT",
-    ):
-        if os.path.exists(name):  # noqa: PTH110 - as above
-            yield name
+    )
 
 
 def _state(file: str) -> str:

@@ -29,8 +29,8 @@ def without_missing(path: str) -> tuple[str, tuple[str, ...]] | None:
         return None
     bands = root.findall("VRTRasterBand")
     missing: dict[str, None] = {}
-    for band in bands:
-        for source in _sources(band):
+    for band in root.iter("VRTRasterBand"):  # those of a mask, too
+        for source in [element for element in band if element.tag in (*SOURCE_KINDS, "Overview")]:
             name = _named(source, vrt.parent)
             if name is not None and unfit_behind([name]) is not None:
                 band.remove(source)

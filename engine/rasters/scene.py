@@ -15,7 +15,7 @@ from ..tiles.grid import TILE_PX, Tile
 from .fingerprint import content, fingerprint, remote_content, times_of_change
 from .radiometry import Radiometry
 from .source import RasterSource
-from .waiting import IsWanted, Waiting
+from .waiting import IsWanted, Waiting, awaited
 
 Notify = Callable[[RasterLassoError], None]
 
@@ -53,7 +53,7 @@ class Scenes:
 
     def at(self, path: str, stretch: Stretch | None = None, is_wanted: IsWanted = lambda: None) -> Scene:
         """The raster at `path`, in the user's stretch or in our own; raises `RasterError`s, and what `is_wanted` does."""
-        current, key = fingerprint(path), (path, stretch)
+        current, key = awaited(lambda: fingerprint(path), is_wanted), (path, stretch)
         scene = self._open.pop(key)
         if scene is not None and (scene.fingerprint != current or scene.source.has_failed):
             scene.source.close()
@@ -88,8 +88,8 @@ def _close(scene: Scene) -> None:
 
 
 def _identity(source: RasterSource) -> str | None:
-    """Of its content, wherever it lies; None where that can't be told."""
-    if source.is_service:
+    """Of its content, wherever it lies; None where that can't be told, and for what is left of a mosaic."""
+    if source.is_service or source.missing:
         return None
     if source.files:
         return content(source.files) + _part_of(source)

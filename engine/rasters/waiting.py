@@ -24,6 +24,20 @@ IsWanted = Callable[[], None]
 """Called now and then while something is waited for; raises where nobody wants it any more."""
 
 
+def awaited(work: Callable[[], Value], is_wanted: IsWanted) -> Value:
+    """What work gives, or raises; raises what `is_wanted` does, and what comes of the work then nobody learns."""
+    return _result(in_background(work), is_wanted)
+
+
+def _result(future: Future[Value], is_wanted: IsWanted) -> Value:
+    while not future.done():
+        try:
+            return future.result(ASK_S)
+        except TimeoutError:
+            is_wanted()
+    return future.result()
+
+
 class Waiting(Generic[Key, Value]):
     """Work by keys. What nobody waits for any more goes on, and who asks for it again need not begin anew."""
 
@@ -34,14 +48,11 @@ class Waiting(Generic[Key, Value]):
 
     def get(self, key: Key, work: Callable[[], Value], is_wanted: IsWanted) -> Value:
         """What work gives, or raises; raises what `is_wanted` does."""
-        future = self._left.pop(key) or in_background(work)
+        left = self._left.pop(key)
+        has_failed = left is not None and left.done() and left.exception() is not None
+        future = in_background(work) if left is None or has_failed else left
         try:
-            while not future.done():
-                try:
-                    return future.result(ASK_S)
-                except TimeoutError:
-                    is_wanted()
-            return future.result()
+            return _result(future, is_wanted)
         finally:
             if not future.done():
                 self._left.put(key, future)

@@ -18,7 +18,7 @@ class Pulse:
 
     def send(self, message: Message) -> None:
         """Pass a message on, and remember how far its request is."""
-        if isinstance(message, Progress):
+        if isinstance(message, Progress) and message.part is None:
             self._latest = Progress(message.id, message.stage, message.fraction)
         self._send(message)
 

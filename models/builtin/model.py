@@ -23,6 +23,7 @@ from ..prompted import KEPT_ANSWERS, SATURATION, PromptKey, answer_before, answe
 from ..recently_used import RecentlyUsed
 from .adaptation import corrected
 from .appearance import sharpened
+from .boxes import ellipse_in
 from .learning import Learner, example_of
 from .merging import merged
 from .network import STRIDE, ClickNet, Features, NetWindow, PromptTensors
@@ -37,9 +38,6 @@ REDUCTION = 2
 
 ENCODING_VERSION = 1
 """Raised when the same weights give other features of a tile."""
-
-BOX_CORE = 0.8
-"""Size of the ellipse that stands for an answer before a box alone, as a share of the box."""
 
 SAME_IOU = 0.95
 """Candidates more alike than this are one."""
@@ -200,7 +198,7 @@ class BuiltinModel:
             return before
         cells = embedding.maps.s4.shape[-2:]
         if prompts.prior is None and prompts.box_xyxy is not None:
-            return _ellipse(box / 4, cells).to(self._device)
+            return ellipse_in(box / 4, cells).to(self._device)
         if prompts.prior is None:
             return torch.zeros(1, 1, *cells, device=self._device)
         prior = torch.from_numpy(prompts.prior).to(self._device)[None, None]
@@ -262,16 +260,6 @@ def _fuse(module: nn.Module) -> None:
                 setattr(module, name, fuse_conv_bn_eval(conv, norm))
             case _:
                 _fuse(child)
-
-
-def _ellipse(box_cells: Tensor, cells: torch.Size) -> Tensor:
-    """(1, 1, h, w) of 1 where an object of the box probably is: the network was trained on few boxes alone."""
-    x0, y0, x1, y1 = box_cells.tolist()
-    ys, xs = torch.arange(cells[0]) + 0.5, torch.arange(cells[1]) + 0.5
-    reach_x = (xs - (x0 + x1) / 2) / max(BOX_CORE * (x1 - x0) / 2, 0.5)
-    reach_y = (ys - (y0 + y1) / 2) / max(BOX_CORE * (y1 - y0) / 2, 0.5)
-    inside: Tensor = reach_y[:, None] ** 2 + reach_x[None] ** 2 < 1
-    return inside.float()[None, None]
 
 
 def _clicks_in(seen: Look, part: CellWindow) -> Tensor:

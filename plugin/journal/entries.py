@@ -43,20 +43,24 @@ class LayerName(Wire):
 
 @dataclass(frozen=True)
 class AcceptedEntry(Wire):
-    """A feature as it is in its layer's edit buffer. crs: of the layer. attributes: by field name."""
+    """A feature as it is in its layer's edit buffer. crs: of the layer. attributes: by field name.
+
+    was_there: whether the file of the layer has it, in an earlier shape; the ids of others end with QGIS.
+    """
 
     layer: LayerName
     feature_id: int
     crs: str
     wkb_hex: str
     attributes: Mapping[str, Any]
+    was_there: bool = False
 
     @classmethod
-    def of(cls, layer: QgsVectorLayer, feature: QgsFeature) -> AcceptedEntry:
+    def of(cls, layer: QgsVectorLayer, feature: QgsFeature, was_there: bool) -> AcceptedEntry:
         """Of a feature with a geometry."""
         values = {name: _plain(feature[name]) for name in feature.fields().names()}
         known = {name: value for name, value in values.items() if value is not None}
-        return cls(LayerName.of(layer), feature.id(), crs_code(layer.crs()), to_hex(feature.geometry()), known)
+        return cls(LayerName.of(layer), feature.id(), crs_code(layer.crs()), to_hex(feature.geometry()), known, was_there)
 
 
 @dataclass(frozen=True)

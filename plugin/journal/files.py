@@ -8,7 +8,7 @@ FOLDER/ID.accepted.jsonl a line for each change of an accepted object: {"key": n
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +38,7 @@ class SessionFiles:
         if entry is None:
             self._names.draft.unlink(missing_ok=True)
             return
-        partial = self._names.draft.with_suffix(".part")
+        partial = self._names.partial
         partial.write_text(json.dumps(entry.to_wire()), encoding="utf-8")
         partial.replace(self._names.draft)
 
@@ -81,10 +81,14 @@ class LeftBehind:
         """Whether there is nothing to give back."""
         return self.draft is None and not self.accepted
 
-    def forget_accepted(self) -> None:
-        """They are in their layers again."""
-        self.accepted = []
-        self._names.accepted.unlink(missing_ok=True)
+    def keep_accepted(self, entries: Sequence[AcceptedEntry]) -> None:
+        """The others are in their layers again. Raises `OSError`."""
+        self.accepted = list(entries)
+        if entries:
+            lines = [json.dumps({"key": number, "entry": entry.to_wire()}) for number, entry in enumerate(entries)]
+            self._names.accepted.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        else:
+            self._names.accepted.unlink(missing_ok=True)
 
     def forget(self) -> None:
         """Delete it."""
@@ -124,12 +128,16 @@ class _Names:
         return self.folder / f"{self.id}.draft.json"
 
     @property
+    def partial(self) -> Path:
+        return self.folder / f"{self.id}.draft.part"
+
+    @property
     def accepted(self) -> Path:
         return self.folder / f"{self.id}.accepted.jsonl"
 
     def remove(self) -> None:
         """What is written; the lock goes when it is let go."""
-        for path in (self.draft, self.accepted):
+        for path in (self.draft, self.partial, self.accepted):
             path.unlink(missing_ok=True)
 
 

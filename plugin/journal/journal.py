@@ -56,8 +56,9 @@ class Journal(QObject):
         if self._recorder is not None:
             self._recorder.close()
             self._recorder = None
-        for found, _ in self._offers:
+        for found, item in self._offers:
             found.leave()
+            self._bar.popWidget(item)
         self._offers.clear()
 
     def _offer(self, found: LeftBehind) -> None:
@@ -70,16 +71,20 @@ class Journal(QObject):
         if recorder is None:
             return
         try:
-            restore_accepted(found.accepted, self._digitizer.target, self._project, recorder)
-            found.forget_accepted()
+            restored = restore_accepted(found.accepted, self._digitizer.target, self._project, recorder)
+            found.keep_accepted(restored.left)
             if found.draft is not None:
                 if not self._digitizer.draft.is_empty:
                     raise DraftUnderWay()
-                restore_draft(found.draft, self._digitizer, self._project, self._choose_imagery)
+                restore_draft(found.draft, restored, self._digitizer, self._project, self._choose_imagery)
+            if restored.error is not None:
+                raise restored.error
         except RasterLassoError as error:
             self.failed.emit(error)
-            return
-        self._decided(found)
+        except OSError as error:
+            self.failed.emit(JournalUnwritable(reason=str(error)))
+        else:
+            self._decided(found)
 
     def _decided(self, found: LeftBehind) -> None:
         found.forget()

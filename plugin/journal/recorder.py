@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
-from typing import Optional
 
 from qgis.core import QgsFeature, QgsFeatureRequest, QgsProject, QgsVectorLayer
 from qgis.PyQt.QtCore import QObject, pyqtSignal
@@ -28,7 +28,8 @@ class Recorder(QObject):
         super().__init__()
         self._digitizer = digitizer
         self._project = project
-        self._files: Optional[SessionFiles] = files
+        self._files = files
+        self._has_failed = False
         self._followed: dict[str, _Followed] = {}
         digitizer.draft_changed.connect(self._note_draft)
         digitizer.accepted.connect(self.note)
@@ -40,8 +41,9 @@ class Recorder(QObject):
         for followed in self._followed.values():
             followed.let_go()
         self._followed.clear()
-        self._write(lambda files: files.close())
-        self._files = None
+        with suppress(OSError):  # it would be offered once too often
+            self._files.close()
+        self._has_failed = True  # there is nothing to write to any more
 
     def note(self, layer: QgsVectorLayer, feature_ids: Sequence[int]) -> None:
         """Features that were put into a layer's edit buffer, or changed there."""
@@ -58,13 +60,12 @@ class Recorder(QObject):
 
     def _write(self, do: Callable[[SessionFiles], None]) -> None:
         """Once something can't be written nothing more is, so that the user is told once."""
-        files = self._files
-        if files is None:
+        if self._has_failed:
             return
         try:
-            do(files)
+            do(self._files)
         except OSError as error:
-            self._files = None
+            self._has_failed = True
             self.failed.emit(JournalUnwritable(reason=str(error)))
 
 
@@ -108,7 +109,9 @@ class _Followed:
     def _put(self, feature: QgsFeature) -> None:
         if not feature.hasGeometry():
             return
-        entry, key = AcceptedEntry.of(self._layer, feature), self._keys.get(feature.id())
+        edits = self._layer.editBuffer()
+        was_there = not self._is_in_memory and edits is not None and feature.id() in edits.changedGeometries()
+        entry, key = AcceptedEntry.of(self._layer, feature, was_there), self._keys.get(feature.id())
         if feature.id() < 0:
             self._shapes[_digest(feature)] = feature.id()
 

@@ -25,9 +25,9 @@ LOCK_S = 0.2
 """So long another program's writing is waited for."""
 
 
-def new_scratch_layer(crs: QgsCoordinateReferenceSystem) -> QgsVectorLayer:
-    """A memory layer, not yet in the project."""
-    layer = QgsVectorLayer("MultiPolygon", tr("Lasso features"), "memory")
+def new_scratch_layer(crs: QgsCoordinateReferenceSystem, kind: str = "MultiPolygon") -> QgsVectorLayer:
+    """A memory layer of a kind of geometry, not yet in the project."""
+    layer = QgsVectorLayer(kind, tr("Lasso features"), "memory")
     layer.setCrs(crs)
     layer.dataProvider().addAttributes(provenance_fields().toList())
     layer.updateFields()

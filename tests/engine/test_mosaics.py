@@ -14,6 +14,7 @@ from rasterlasso.engine import cli
 from rasterlasso.engine.rasters.quiet import collected
 from rasterlasso.engine.rasters.source import RasterSource
 from rasterlasso.engine.segmenting.session import Segmenter
+from rasterlasso.engine.tiles.disk_store import TileStore
 from rasterlasso.engine.tiles.grid import Window
 
 LEFT, RIGHT = Prompts((Point(500_240, 4_499_720),)), Prompts((Point(501_040, 4_499_720),))
@@ -80,6 +81,34 @@ def test_what_is_missing_is_no_data_and_what_is_there_is_as_it_was(mosaic):
     assert valid[:, :400].all()
     assert not valid[:, 400:].any()
     assert (after[..., :400] == before[..., :400]).all()
+
+
+def test_what_is_left_of_mosaics_shares_no_tiles_on_disk(mosaic, tmp_path):
+    """Their frames differ, whatever their sources have in common."""
+    path = mosaic()
+    path.with_name("right.tif").unlink()
+    segmenter = Segmenter(store=TileStore(tmp_path / "tiles", 10**9), notify=lambda error: None)
+    assert segmenter.scene(str(path)).content is None
+    assert segmenter.scene(str(path.with_name("left.tif"))).content is not None
+    segmenter.close()
+
+
+def test_a_mosaic_with_a_mask_of_its_own_is_worked_on(mosaic):
+    path = mosaic()
+    text = path.read_text()
+    sources = "".join(
+        f'<SimpleSource><SourceFilename relativeToVRT="1">{name}</SourceFilename><SourceBand>mask,1</SourceBand>'
+        f'<SrcRect xOff="0" yOff="0" xSize="400" ySize="300"/>'
+        f'<DstRect xOff="{x}" yOff="0" xSize="400" ySize="300"/></SimpleSource>'
+        for name, x in (("left.tif", 0), ("right.tif", 400))
+    )
+    mask = f'<MaskBand><VRTRasterBand dataType="Byte">{sources}</VRTRasterBand></MaskBand>'
+    path.write_text(text.replace("</VRTDataset>", f"{mask}</VRTDataset>"))
+    path.with_name("right.tif").unlink()
+    with RasterSource(path) as source:
+        valid = source.read_valid((1, 2, 3), Window(0, 0, 800, 300, 800, 300))
+    assert valid[:, :400].all()
+    assert not valid[:, 400:].any()
 
 
 def test_a_mosaic_of_which_nothing_is_left_is_refused_by_name(mosaic):

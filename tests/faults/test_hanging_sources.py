@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from rasterlasso.contract.prompts import Point, Prompts
 from rasterlasso.contract.protocol import PULSE_S, Cancelled, Progress, Request, Result
 from rasterlasso.contract.requests import PrefetchParams, SegmentParams
 from rasterlasso.engine.rasters import source
+from rasterlasso.engine.rasters.waiting import Waiting
 from rasterlasso.engine.segmenting.session import Segmenter
 from rasterlasso.tests.engine.test_worker import Engine
 
@@ -142,3 +144,23 @@ def test_a_source_of_a_vrt_that_is_missing_is_named_at_the_next_click(make_raste
     (tmp_path / "elsewhere.tif").rename(image)
     assert segmenter.segment(str(path), Prompts((Point(*MIDDLE),))).score > 0.5
     segmenter.close()
+
+
+def test_what_failed_while_nobody_waited_is_tried_again():
+    waiting, release, tries = Waiting(), threading.Event(), []
+
+    def fails_once():
+        tries.append(len(tries))
+        release.wait(10)
+        if len(tries) == 1:
+            raise OSError("the server was away")
+        return "here"
+
+    def leave():
+        raise TimeoutError("a click elsewhere")
+
+    with pytest.raises(TimeoutError):
+        waiting.get("raster", fails_once, leave)
+    release.set()
+    time.sleep(0.2)
+    assert waiting.get("raster", fails_once, lambda: None) == "here"

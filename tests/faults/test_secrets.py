@@ -30,6 +30,7 @@ SOURCES = [
     f"https://b.s3.amazonaws.com/a.tif?X-Amz-Signature={SECRET}&X-Amz-Credential={SECRET}&X-Amz-Security-Token={SECRET}",
     f"https://tiles.example.org/{{z}}/{{x}}/{{y}}.png?api_key={SECRET}",
     f"type=xyz&url=https://t.example.org/%7Bz%7D.png?apikey%3D1&zmax=9&password={SECRET}",
+    f"type=xyz&url=https://t.example.org/%7Bz%7D/%7Bx%7D/%7By%7D.png%3Fapikey%3D{SECRET}%26style%3Da&zmax=18",
     f"PG:host=db dbname=maps user=anna password={SECRET} table=aerial",
     f"PG:host='db' user='anna' password='{SECRET} and more' table='aerial'",
     f'PG:"host=db password={SECRET} table=aerial"',

@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-from qgis.core import QgsProject, QgsRasterLayer, QgsVectorFileWriter, QgsVectorLayer
+from qgis.core import QgsGeometry, QgsProject, QgsRasterLayer, QgsVectorFileWriter, QgsVectorLayer
 from qgis.gui import QgsMessageBar
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtWidgets import QPushButton
@@ -37,8 +37,10 @@ class Journals:
 
     def end_badly(self):
         """Nothing is written from now on; then a project is open again, with the same imagery."""
-        self._recorder._files = None
+        kept = {path: path.read_bytes() for path in (self.folder / "first").iterdir() if path.suffix != ".lock"}
         self._recorder.close()
+        for path, content in kept.items():
+            path.write_bytes(content)
         for lock in (self.folder / "first").glob("*.lock"):
             lock.unlink()
         self.bench.digitizer.clear()
@@ -221,6 +223,92 @@ def test_without_its_imagery_the_object_under_way_stays_on_offer(journals, bench
     assert len(bench.digitizer.draft.steps) == count
     assert bench.digitizer.target.layer.featureCount() == 1
     assert not journals.errors
+
+
+def test_a_draft_of_a_reopened_object_finds_it_again_whatever_its_number_is_now(journals, bench, own_layer):
+    """Temporary numbers begin anew in the next QGIS: the same one may be another object's."""
+    accept_one(bench)
+    assert own_layer.commitChanges()
+    own_layer.startEditing()
+    for place in ((500_050, 4_499_500), MIDDLE):
+        accept_one(bench, place)
+    shapes = {each.id(): each.geometry() for each in own_layer.getFeatures() if each.id() < 0}
+    assert len(shapes) == 2
+    bench.click(*MIDDLE, modifier=Qt.KeyboardModifier.AltModifier)
+    bench.answered()
+    reopened = bench.digitizer.draft.reopened[1]
+    bench.click(*OUTSIDE, Qt.MouseButton.RightButton)
+    bench.answered()
+    journals.end_badly()
+    own_layer.rollBack()
+    own_layer.startEditing()
+    journals.begin_again()
+    journals.press("RasterLassoRestore")
+    bench.answered()
+    now = own_layer.getFeature(bench.digitizer.draft.reopened[1])
+    if reopened < 0:
+        assert now.geometry().equals(shapes[reopened])
+    else:
+        assert now.id() == reopened
+
+
+def test_a_number_of_a_layer_in_memory_means_nothing_in_the_next_qgis(journals, bench, project):
+    accept_one(bench)
+    scratch = bench.digitizer.target.layer
+    assert scratch.commitChanges()
+    [lost] = [feature.geometry() for feature in scratch.getFeatures()]
+    journals.end_badly()
+    scratch.startEditing()
+    [old] = scratch.getFeatures()
+    newer = QgsGeometry.fromWkt("MultiPolygon(((0 0, 9 0, 9 9, 0 0)))")
+    scratch.changeGeometry(old.id(), newer)  # as if it had been drawn after the start, and got the number
+    scratch.commitChanges()
+    journals.begin_again()
+    journals.press("RasterLassoRestore")
+    found = [feature.geometry() for feature in scratch.getFeatures()]
+    assert len(found) == 2
+    assert any(each.equals(newer) for each in found)
+    assert any(each.equals(lost) for each in found)
+
+
+def test_a_journal_that_failed_for_a_moment_offers_nothing_that_was_saved(journals, bench, own_layer, monkeypatch):
+    accept_one(bench)
+
+    def full(*arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as moment:
+        moment.setattr(SessionFiles, "write_draft", full)
+        bench.click(*MIDDLE)
+        bench.answered()
+    bench.digitizer.accept()
+    assert own_layer.commitChanges()
+    journals.close()
+    assert journals.begin_again() is None
+
+
+def test_outlines_of_a_layer_that_is_gone_stay_lines(journals, bench, project):
+    lines = QgsVectorLayer("MultiLineString?crs=EPSG:32613", "lines", "memory")
+    project.addMapLayer(lines)
+    bench.digitizer.set_target(lines)
+    accept_one(bench)
+    [before] = [feature.geometry() for feature in lines.getFeatures()]
+    journals.end_badly()
+    project.removeMapLayer(lines)
+    journals.begin_again()
+    journals.press("RasterLassoRestore")
+    [layer] = [each for each in project.mapLayers().values() if each.name() == "Restored features"]
+    [after] = layer.getFeatures()
+    assert after.geometry().equals(before)
+
+
+def test_what_was_cut_off_while_it_was_written_is_swept_away(journals, bench):
+    bench.click(*MIDDLE)
+    [file] = (journals.folder / "first").glob("*.draft.json")
+    file.rename(file.with_suffix(".part"))
+    journals.end_badly()
+    assert journals.begin_again() is None
+    assert not list((journals.folder / "first").glob("*.part"))
 
 
 def test_forgotten_is_forgotten_and_put_off_is_offered_again(journals, bench):

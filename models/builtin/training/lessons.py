@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ...base import Mask
 from ...click_simulation import Click
+from ..boxes import ellipse_in
 from ..network import PromptTensors
 
 STRIDE_PX = 2
@@ -71,6 +72,8 @@ class Lesson:
             return
         if kind < PRIOR_SHARE + BOX_SHARE:
             self._boxes[index] = loose_box(task.mask, rng)
+            # As the model has it where there is a box and nothing was answered yet.
+            self._previous[index] = ellipse_in(torch.from_numpy(self._boxes[index] / CELL_PX), (self._cells, self._cells))[0]
             if rng.random() < 0.5:
                 return
         clicks.append(first_click(task.first_in, rng))

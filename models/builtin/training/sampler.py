@@ -19,7 +19,7 @@ from .scenery import CROP_PX, Image, canopy, coast, plain, random_shape, shaded,
 from .scenes import Scene, Shape
 from .sensors import sensed
 
-SHARES = {"field": 0.30, "roof": 0.22, "water": 0.18, "crown": 0.12, "composed": 0.12, "thing": 0.06}
+SHARES = {"field": 0.28, "roof": 0.21, "water": 0.21, "crown": 0.12, "composed": 0.12, "thing": 0.06}
 """How often a sample is of each family of scenes, or composed."""
 
 REGION_SHARE = 0.1
