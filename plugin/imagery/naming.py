@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from qgis.core import QgsPointXY, QgsRasterLayer
 
-from ...contract.errors import PromptError, RasterLassoError, RasterServerFailed
+from ...contract.errors import PromptError, RasterLassoError
 
 
 def in_terms_of_the_map(
@@ -14,9 +14,9 @@ def in_terms_of_the_map(
 ) -> RasterLassoError:
     """The same error for who sees the map. layer: that was asked about; to_map: from its coordinates, may raise any of ours.
 
-    A file that can't be read is named by its path, by which it can be mended.
+    A file that can't be read is named by its path, and a server by its address, by which they can be mended.
     """
-    if layer is None or not isinstance(error, (PromptError, RasterServerFailed)):
+    if layer is None or not isinstance(error, PromptError):
         return error
     params = dict(error.params)
     if "path" in params:

@@ -33,11 +33,13 @@ class Recorder(QObject):
         self._followed: dict[str, _Followed] = {}
         digitizer.draft_changed.connect(self._note_draft)
         digitizer.accepted.connect(self.note)
+        digitizer.target.adjusted.connect(self.note)
 
     def close(self) -> None:
         """Write nothing any more; QGIS has asked about what is not saved."""
         self._digitizer.draft_changed.disconnect(self._note_draft)
         self._digitizer.accepted.disconnect(self.note)
+        self._digitizer.target.adjusted.disconnect(self.note)
         for followed in self._followed.values():
             followed.let_go()
         self._followed.clear()

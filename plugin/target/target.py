@@ -32,9 +32,12 @@ class _Reopened:
 
 
 class Target(QObject):
-    """`replaced` tells that another layer, or none, is the target now without the user's choosing it."""
+    """`replaced` tells that another layer, or none, is the target now without the user's choosing it; `adjusted` (layer,
+    feature ids) that borders of neighbours were moved.
+    """
 
     replaced = pyqtSignal()
+    adjusted = pyqtSignal(object, list)
 
     def __init__(self, canvas: QgsMapCanvas, project: QgsProject) -> None:
         super().__init__()
@@ -104,7 +107,11 @@ class Target(QObject):
         name = known.pop("class")
         if placing.replaces is None:  # a reopened feature keeps its class
             known[classes_of(layer)[0]] = name
+        before = _changed(layer)
         features = put_polygons(layer, pieces, crs, known, self._project, placing)
+        neighbours = _changed(layer) - before - {feature.id() for feature in features}
+        if neighbours:
+            self.adjusted.emit(layer, sorted(neighbours))
         if placing.replaces is None:
             show_class(layer, name)
         credit(layer, placing.attribution)
@@ -140,3 +147,9 @@ class Target(QObject):
         self.layer = layer
         self.replaced.emit()
         return layer
+
+
+def _changed(layer: QgsVectorLayer) -> set[int]:
+    """Features of the file whose shapes are others in the edit buffer."""
+    edits = layer.editBuffer()
+    return set() if edits is None else set(edits.changedGeometries())

@@ -4,12 +4,12 @@ import json
 import shutil
 
 import pytest
-from qgis.core import QgsGeometry, QgsProject, QgsRasterLayer, QgsVectorFileWriter, QgsVectorLayer
+from qgis.core import QgsFeature, QgsGeometry, QgsProject, QgsRasterLayer, QgsRectangle, QgsVectorFileWriter, QgsVectorLayer
 from qgis.gui import QgsMessageBar
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtWidgets import QPushButton
 
-from helpers import MIDDLE, accept_one, polygon_layer
+from helpers import FIELD, MIDDLE, accept_one, polygon_layer
 from rasterlasso.plugin.digitizing.draft import Combining
 from rasterlasso.plugin.journal.files import SessionFiles, left_behind
 from rasterlasso.plugin.journal.journal import Journal
@@ -102,7 +102,7 @@ def test_an_object_under_way_is_taken_up_again(journals, bench):
     steps, level = bench.digitizer.draft.steps, bench.digitizer.view_level
     journals.end_badly()
     item = journals.begin_again()
-    assert "0 accepted, 1 under way" in item.text()
+    assert "0 accepted or changed, 1 under way" in item.text()
     bench.look_at(500_000, 4_499_400, 500_400, 4_499_700)  # the view is another one; the object's level stays
     journals.press("RasterLassoRestore")
     after = bench.answered()
@@ -135,7 +135,7 @@ def test_accepted_objects_come_back_into_their_own_layer(journals, bench, own_la
     journals.end_badly()
     own_layer.rollBack()
     item = journals.begin_again()
-    assert "1 accepted, 0 under way" in item.text()
+    assert "1 accepted or changed, 0 under way" in item.text()
     journals.press("RasterLassoRestore")
     back = digitized(own_layer)
     assert back.geometry().equals(shape)
@@ -160,6 +160,26 @@ def test_objects_of_a_layer_that_is_gone_come_back_into_a_new_one(journals, benc
     assert after.geometry().equals(before)
     assert json.loads(after["prompts"])["points"]
     assert project.mapLayer(layer.id()) is layer
+
+
+def test_borders_of_neighbours_that_were_moved_come_back_too(journals, bench, own_layer):
+    x0, y0, _, y1 = FIELD
+    beside = QgsFeature(own_layer.fields())
+    beside.setGeometry(QgsGeometry.fromRect(QgsRectangle(x0 - 90, y0 - 50, x0 + 3, y1 + 50)))
+    assert own_layer.dataProvider().addFeatures([beside])[0]
+    before = {feature.id(): feature.geometry() for feature in own_layer.getFeatures()}
+    bench.digitizer.acceptance.share_borders = True
+    accept_one(bench)
+    now = {each: own_layer.getFeature(each).geometry() for each in before}
+    moved = {each: shape for each, shape in now.items() if not shape.equals(before[each])}
+    assert len(moved) == 1
+    journals.end_badly()
+    own_layer.rollBack()
+    assert "2 accepted or changed" in journals.begin_again().text()
+    journals.press("RasterLassoRestore")
+    for feature_id, shape in moved.items():
+        assert own_layer.getFeature(feature_id).geometry().equals(shape)
+    assert own_layer.featureCount() == 3
 
 
 def test_saved_objects_are_not_offered(journals, bench, own_layer):
@@ -316,7 +336,7 @@ def test_forgotten_is_forgotten_and_put_off_is_offered_again(journals, bench):
     journals.end_badly()
     journals.begin_again()
     journals.close()
-    assert "1 accepted" in journals.begin_again().text()
+    assert "1 accepted or changed" in journals.begin_again().text()
     journals.press("RasterLassoForget")
     journals.close()
     assert journals.begin_again() is None
