@@ -168,6 +168,6 @@ def test_a_file_whose_tables_can_not_be_told_is_left_alone(project, tmp_path, mo
         raise sqlite3.OperationalError("database is locked")
 
     monkeypatch.setattr(sqlite3, "connect", refuse)
-    with pytest.raises(LayerNotCreated, match="locked"):
+    with pytest.raises(LayerNotCreated, match="another program is writing to it"):
         new_geopackage_layer(path, UTM, project)
     assert QgsVectorLayer(first.source(), "again", "ogr").featureCount() == 1
