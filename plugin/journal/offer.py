@@ -31,5 +31,5 @@ def offer(bar: QgsMessageBar, found: LeftBehind, restore: Callable[[], None], fo
 def told(found: LeftBehind) -> str:
     """What was left behind, in words."""
     under_way = 0 if found.draft is None else 1
-    text = tr("Not saved when QGIS ended: {count} accepted or changed, {under_way} under way.")
+    text = tr("Left unsaved: {count} accepted or changed, {under_way} under way.")
     return text.format(count=len(found.accepted), under_way=under_way)
