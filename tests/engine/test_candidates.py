@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import shapely
 
-from rasterlasso.contract.prompts import Point, Prompts
+from rasterlasso.contract.prompts import Box, Point, Prompts
+from rasterlasso.engine.rasters.ground import area_m2
 from rasterlasso.engine.segmenting.session import Segmenter
 
 FRAME_PX = 12
@@ -46,3 +47,11 @@ def test_no_candidate_is_cut_along_a_ruler(segmenter, sample_image, place, level
             away = shapely.contains(inner, edges)
             longest = max(straight_runs_px(corners[np.flatnonzero(away)])) if away.sum() > 2 else 0
             assert longest < LONGEST_STRAIGHT_PX, candidate.score
+
+
+def test_a_box_means_the_same_lake_at_each_level(segmenter, sample_image):
+    box = Prompts(box=Box(-105.90, 40.12, -105.765, 40.18))
+    found = [segmenter.segment(str(sample_image), box, model="builtin", level=level) for level in (-1, -2, -3)]
+    areas = [area_m2(each.polygon, each.crs_wkt) for each in found]
+    assert max(areas) < 1.05 * min(areas)
+    assert areas == pytest.approx([29.4e6] * 3, rel=0.15)
