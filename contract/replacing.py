@@ -79,21 +79,27 @@ def put_layer(path: Path, write: Write) -> None:
     _check_former(path)
     with _workplace(path) as folder:
         copy = folder / "made.gpkg"
-        try:
-            with closing(_opened(path, "rw")) as database:
-                database.execute("BEGIN IMMEDIATE")  # locked or write-protected ones say so now, not after the work
-                database.rollback()
-                with closing(sqlite3.connect(copy)) as other:
-                    database.backup(other)
-            write(copy)
-            with closing(sqlite3.connect(copy)) as other, closing(_opened(path, "rw")) as database:
-                other.backup(database)
-        except sqlite3.Error as error:
-            raise OutputUnwritable(path=str(path), reason=_reason(error)) from error
+        with writable_geopackage(path) as database, closing(sqlite3.connect(copy)) as other:
+            database.backup(other)
+        write(copy)
+        with writable_geopackage(path) as database, closing(sqlite3.connect(copy)) as other:
+            other.backup(database)
 
 
-def _opened(path: Path, mode: str) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{quote(path.absolute().as_posix())}?mode={mode}", uri=True, timeout=LOCK_S)
+@contextmanager
+def writable_geopackage(path: Path, wait_s: float = LOCK_S) -> Iterator[sqlite3.Connection]:
+    """A GeoPackage that is neither locked nor write-protected, which is said now, not after the work.
+
+    wait_s: how long another program's writing is waited for. Raises `OutputUnwritable`, for errors of SQLite within, too.
+    """
+    address = f"file:{quote(path.absolute().as_posix())}?mode=rw"
+    try:
+        with closing(sqlite3.connect(address, uri=True, timeout=wait_s)) as database:
+            database.execute("BEGIN IMMEDIATE")
+            database.rollback()
+            yield database
+    except sqlite3.Error as error:
+        raise OutputUnwritable(path=str(path), reason=_reason(error)) from error
 
 
 def _reason(error: sqlite3.Error) -> str:

@@ -60,7 +60,12 @@ class RasterLassoPlugin:
         """Everything else."""
         assert self._iface is not None
         self.initProcessing()
-        iface, project = self._iface, QgsProject.instance()
+        self._make_parts(self._iface, QgsProject.instance())
+        self._add_action(self._iface)
+        self._connect_parts(self._iface)
+        self.journal.begin(journal_folder())
+
+    def _make_parts(self, iface: QgisInterface, project: QgsProject) -> None:
         canvas = iface.mapCanvas()
         self._settings = Settings.load()
         self.engine = EngineProcess(engine_python(self._settings))
@@ -71,14 +76,16 @@ class RasterLassoPlugin:
         self.digitizer.acceptance.set_learning(self._settings.learn)
         self.prefetch = Prefetch(canvas, self.digitizer, self.engine)
         self.jobs = LayerJobs(self.engine, project)
-        self.jobs.message.connect(self._show_message)
         self.tool = LassoTool(canvas, self.digitizer, self.preview, self.hover, self.prefetch)
         self.dock = LassoDock(self.digitizer, self.hover, self.engine, iface.mainWindow())
         self.dock.model.addItem(self._settings.model, self._settings.model)  # until the engine tells all
         self.dock.class_name.setEditText(self._settings.class_name)
         self.dock.hide()
         iface.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self.dock)
+        self.journal = Journal(self.digitizer, project, iface.messageBar(), self.dock.imagery.setLayer)
 
+    def _add_action(self, iface: QgisInterface) -> None:
+        """The button in the toolbar, and keys for all that can be done."""
         self.action = QAction(QIcon(str(ICON)), tr("Digitize with Raster Lasso"), iface.mainWindow())
         self.action.setObjectName("RasterLassoAction")
         self.action.setCheckable(True)
@@ -86,26 +93,26 @@ class RasterLassoPlugin:
         self.tool.setAction(self.action)
         iface.addToolBarIcon(self.action)
         iface.addPluginToRasterMenu(MENU, self.action)
+        self._shortcuts = self._register_shortcuts(iface)
 
+    def _connect_parts(self, iface: QgisInterface) -> None:
         for signal in (self.digitizer.draft_changed, self.digitizer.answered, self.digitizer.progressed):
             signal.connect(self._refresh_preview)
         self.hover.changed.connect(self._refresh_hint)
         self.digitizer.accepted.connect(self._open_form)
         self.digitizer.message.connect(self._show_message)
         self.engine.noticed.connect(self._show_error)
-        canvas.destinationCrsChanged.connect(self._refresh_preview)
+        self.jobs.message.connect(self._show_message)
+        self.journal.failed.connect(self._show_error)
+        iface.mapCanvas().destinationCrsChanged.connect(self._refresh_preview)
+        QgsApplication.instance().aboutToQuit.connect(self.journal.close)
         self.tool.class_chosen.connect(self.dock.choose_class)
-        self._shortcuts = self._register_shortcuts(iface)
         self.dock.models_requested.connect(self._manage_models)
         self.dock.simplify_requested.connect(self.jobs.simplify)
         self.dock.export_requested.connect(self.jobs.export)
         self.dock.geopackage_requested.connect(self._new_geopackage)
         self.dock.install_requested.connect(self._install_engine)
         self.dock.install_cancelled.connect(self._cancel_installation)
-        self.journal = Journal(self.digitizer, project, iface.messageBar(), self.dock.imagery.setLayer)
-        self.journal.failed.connect(self._show_error)
-        self.journal.begin(journal_folder())
-        QgsApplication.instance().aboutToQuit.connect(self.journal.close)
 
     def unload(self) -> None:
         """Take all away."""

@@ -46,9 +46,7 @@ class Scenes:
         """notify: told of what can be worked on all the same."""
         self._tile_px = tile_px
         self._notify = notify
-        self._open: RecentlyUsed[tuple[str, Stretch | None], Scene] = RecentlyUsed(
-            OPEN_RASTERS, on_forget=lambda scene: scene.source.close()
-        )
+        self._open: RecentlyUsed[tuple[str, Stretch | None], Scene] = RecentlyUsed(OPEN_RASTERS, on_forget=_close)
         self._opening: Waiting[tuple[str, Stretch | None, str], Scene] = Waiting(on_forget=_close)
 
     def at(self, path: str, stretch: Stretch | None = None, is_wanted: IsWanted = lambda: None) -> Scene:

@@ -200,10 +200,10 @@ class RasterSource:
             data = self._values(bands, window, resampling)
         is_declared = self._dataset.nodata is not None and np.isnan(self._dataset.nodata)
         is_mixed = resampling is not Resampling.nearest and np.issubdtype(data.dtype, np.floating) and not is_declared
-        if (
-            is_mixed and (spoilt := ~(np.abs(data) < MIXED_VALUE)).any()
-        ):  # one NaN that is not declared makes NaN of all around it
-            data = np.where(spoilt, self.read(bands, window, resampling=Resampling.nearest), data)
+        if is_mixed:  # one NaN, or one largest number, that is not declared spoils all that it is averaged with
+            spoilt = ~(np.abs(data) < MIXED_VALUE)
+            if spoilt.any():
+                data = np.where(spoilt, self.read(bands, window, resampling=Resampling.nearest), data)
         return np.asarray(data)
 
     def _values(self, bands: tuple[int, ...], window: Window, resampling: Resampling) -> npt.NDArray[Any]:

@@ -156,16 +156,18 @@ class Segmenter:
         on_part(lambda: answer)
         found = Found(query.placed, replace(first, candidates=first.candidates[:1]))
         self._remember(ask, prompts, found)  # now: what is found until the user has enough of it counts, too
+        left = 0
         try:
             for count, state in enumerate(query.spread(found, wanted, former), 1):
                 on_part(partial(spread_answer, query, state, polygons, to_answer))
-                left = state.tiles_left(wanted)
-                if count == most_tiles and left:
-                    return replace(spread_answer(query, state, polygons, to_answer), tiles_left=left)
+                if count == most_tiles and (left := state.tiles_left(wanted)):
+                    break
         finally:
             self._remember(ask, prompts, found)  # once more: it takes more memory now
         query.clock.start("vectorize", 0.95)
-        return spread_answer(query, found.spreads[-1], polygons, to_answer) if found.spreads else answer
+        if not found.spreads:
+            return answer
+        return replace(spread_answer(query, found.spreads[-1], polygons, to_answer), tiles_left=left)
 
     def _former(self, ask: _Ask, prompts: Prompts, checkpoint: Checkpoint) -> Found | None:
         """How the same prompts, or all but the newest, were answered, where the object was larger than a tile.

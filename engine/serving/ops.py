@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from ...contract.answers import Glanced
 from ...contract.errors import (
     EngineBroken,
     NothingFound,
@@ -145,6 +146,7 @@ class Ops:
     def _glance(self, request: Request) -> dict[str, Any]:
         """What a click would give, where that costs nothing; nothing elsewhere."""
         from ...models.base import MOST_CANDIDATES
+        from ..tasks.segment_objects import result_of
 
         params = SegmentParams.from_wire(request.params)
         try:
@@ -160,7 +162,7 @@ class Ops:
             )
         except PromptError:
             found = None
-        return {"found": None if found is None else _result(found)}
+        return Glanced(None if found is None else result_of(found)).to_wire()
 
     def _prefetch(self, request: Request) -> dict[str, Any]:
         self._view = PrefetchParams.from_wire(request.params)

@@ -57,6 +57,12 @@ class TileEmbedding:
         cells = self.maps.s4.shape[-2] * self.maps.s4.shape[-1]
         return self.maps.nbytes + self.valid.nbytes + KEPT_ANSWERS * 4 * cells
 
+    @property
+    def whole(self) -> NetWindow:
+        """All of the tile."""
+        rows, cols = (4 * cells for cells in self.maps.s4.shape[-2:])
+        return NetWindow(0, 0, rows, cols)
+
     def features(self) -> dict[str, FloatArray]:
         """See `StorableEmbedding`."""
         return {each.name: getattr(self.maps, each.name)[0].cpu().numpy() for each in fields(Features)}
@@ -154,7 +160,7 @@ class BuiltinModel:
     def _look(self, embedding: TileEmbedding, prompts: PixelPrompts, tensors: PromptTensors) -> Look:
         """The coarse answer, adapted to the clicks, and kept for the prompts that follow.
 
-        A box alone is looked at once more with the first answer in place of an ellipse: IoU .762 → .783 on 83 objects.
+        A box alone is looked at once more, with the first answer in place of the ellipse that it began with.
         """
         seen = self._look_around(embedding, tensors)
         if prompts.box_xyxy is not None and prompts.prior is None and not len(prompts.points_xy):
@@ -164,19 +170,17 @@ class BuiltinModel:
 
     def _look_around(self, embedding: TileEmbedding, tensors: PromptTensors) -> Look:
         """Near the prompts, and in all of the tile where the best answer comes near to what was left out."""
-        rows, cols = (4 * cells for cells in embedding.maps.s4.shape[-2:])
-        whole = NetWindow(0, 0, rows, cols)
+        whole = embedding.whole
         window = search_window(tensors, whole)
         seen = self._look_at(embedding.maps, tensors, window)
         if window != whole and reaches_cut(seen.answer, window, whole):
             seen = self._look_at(embedding.maps, tensors, whole)
         return seen
 
-    def _whole_ones(self, embedding: TileEmbedding, seen: Look, order: Sequence[int]) -> Sequence[int]:
+    @staticmethod
+    def _whole_ones(embedding: TileEmbedding, seen: Look, order: Sequence[int]) -> Sequence[int]:
         """The best answer, and those others that what was looked at does not cut off: more was looked at for the best alone."""
-        rows, cols = (4 * cells for cells in embedding.maps.s4.shape[-2:])
-        whole = NetWindow(0, 0, rows, cols)
-        others = (n for n in order[1:] if not reaches_cut(seen.coarse[:, [n]].sigmoid(), seen.window, whole))
+        others = (n for n in order[1:] if not reaches_cut(seen.coarse[:, [n]].sigmoid(), seen.window, embedding.whole))
         return [*order[:1], *others]
 
     def _in_tile(self, embedding: TileEmbedding, seen: Look) -> Tensor:

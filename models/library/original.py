@@ -105,6 +105,7 @@ _HIERA = {
 
 
 MOST_EXPANSION = 2
+"""A file that holds more than so many times its own size is no checkpoint."""
 
 
 def convert(file: Path, folder: Path) -> None:

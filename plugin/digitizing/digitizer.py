@@ -26,7 +26,7 @@ from ...contract.protocol import Progress
 from ...contract.requests import SegmentResult
 from ..errors import DraftUnderWay, NothingToAccept
 from ..geo.transforms import transform_between, transformed
-from ..imagery.lens import MOST_TILES, Lens
+from ..imagery.lens import Lens
 from ..runtime.engine_process import EngineProcess
 from ..target.target import Target
 from ..translation import error_text, tr
@@ -253,7 +253,7 @@ class Digitizer(QObject):
     def go_on(self) -> None:
         """Look at all of an object that is larger than what a click may cost."""
         if self.progress is None and self.answer is not None and self.answer.tiles_left:
-            self._ask(most_tiles=None)
+            self._ask(is_whole=True)
             self.draft_changed.emit()
 
     def clear(self) -> None:
@@ -344,13 +344,13 @@ class Digitizer(QObject):
             self._ask()
         self.draft_changed.emit()
 
-    def _ask(self, most_tiles: int | None = MOST_TILES) -> None:
+    def _ask(self, is_whole: bool = False) -> None:
         if not self._draft.prompts.has_foreground:
             self._inquiry.drop()
             return
         try:
             finish = self._draft.finish(self.lens.finish)
-            params = self.lens.segment(self._draft.prompts, self._view_level, finish, most_tiles=most_tiles)
+            params = self.lens.segment(self._draft.prompts, self._view_level, finish, is_whole=is_whole)
         except RasterLassoError as error:
             self._inquiry.drop()
             self._tell(error)

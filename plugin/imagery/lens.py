@@ -22,7 +22,7 @@ from ..errors import ImageryUnsupported
 from ..geo.transforms import transform_between, transformed, transformed_box
 from .drawn import DrawnLayers
 from .naming import in_terms_of_the_map
-from .source import level_at, opens_in_qgis, pixel_size, raster_path, says_what_is_valid
+from .source import level_at, opens_in_qgis, pixel_size, raster_path, says_more_than_its_file
 from .stretch import is_as_shown, set_as_shown, stretch_of
 
 MOST_TILES = 64
@@ -48,6 +48,7 @@ class Lens(QObject):
         """Levels coarser than the map's scale."""
         self.finish = PRESETS["raw"]
         self.learns = False
+        self.most_tiles = MOST_TILES
         self._known_without_crs: set[str] = set()
         self._only_in_qgis: set[str] = set()
         """Layers that the engine's GDAL can't open or place, and QGIS's can."""
@@ -125,16 +126,17 @@ class Lens(QObject):
         if layer is None or not is_possible or not opens_in_qgis(layer):
             return False
         self._only_in_qgis.add(layer.id())
-        self._known = None
         return True
 
     @property
     def stretch(self) -> Stretch | None:
         """Bands and limits that the engine is to see; None for its own choice, and of what QGIS draws for it."""
         layer = self.imagery
-        if layer is None or layer.id() in self._only_in_qgis or (layer.providerType() == "gdal" and says_what_is_valid(layer)):
-            return None
-        return stretch_of(layer)
+        return None if layer is None or self._is_drawn(layer) else stretch_of(layer)
+
+    def _is_drawn(self, layer: QgsRasterLayer) -> bool:
+        """Whether QGIS draws a file's layer for the engine: what is drawn is stretched already."""
+        return layer.id() in self._only_in_qgis or says_more_than_its_file(layer)
 
     def is_news_that_crs_is_unknown(self) -> bool:
         """Whether the imagery has no CRS, and this was not asked of it before."""
@@ -147,19 +149,18 @@ class Lens(QObject):
     def _source(self) -> str:
         """What GDAL opens for the imagery, worked out once; raises as `checked`."""
         layer = self.imagery
-        is_own = layer is not None and layer.providerType() == "gdal" and layer.isValid() and says_what_is_valid(layer)
-        now = None if layer is None else (layer.id(), layer.source(), layer.isValid(), is_own)
+        if layer is not None and self._is_drawn(layer):
+            return self._drawn.source(layer)
+        now = None if layer is None else (layer.id(), layer.source(), layer.isValid())
         if self._known is not None and self._known[0] == now:
             return self._known[1]
-        if layer is not None and layer.id() in self._only_in_qgis:
-            return self._drawn.source(layer)
         try:
-            found = raster_path(self.imagery)
+            found = raster_path(layer)
             self._known = now, found
             return found
         except ImageryUnsupported:
-            assert self.imagery is not None
-            return self._drawn.source(self.imagery)
+            assert layer is not None
+            return self._drawn.source(layer)
 
     def close(self) -> None:
         """Draw nothing for the engine any more."""
@@ -188,12 +189,13 @@ class Lens(QObject):
         view_level: int,
         finish: Finish | None = None,
         with_others: bool = True,
-        most_tiles: int | None = MOST_TILES,
+        is_whole: bool = False,
     ) -> SegmentParams:
-        """finish: None for the user's. Raises as `checked`."""
+        """finish: None for the user's. is_whole: however many tiles that takes. Raises as `checked`."""
         self.checked()
         level, stretch = view_level + self.size, self.stretch
         drawn = finish or self.finish
+        most_tiles = None if is_whole else self.most_tiles
         return SegmentParams(self._source(), prompts, self.model, level, self.learns, stretch, drawn, with_others, most_tiles)
 
     def first_click(self, place: QgsPointXY, with_others: bool) -> SegmentParams | None:

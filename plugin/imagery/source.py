@@ -19,7 +19,7 @@ from .services import PROVIDERS, gdal_source
 
 
 def raster_path(layer: QgsRasterLayer | None) -> str:
-    """What GDAL opens for the layer; raises `NoImagery`, `ImageryInvalid`, `ImageryUnsupported` (only QGIS knows it)."""
+    """What GDAL opens for the layer; raises `NoImagery`, `ImageryInvalid`, `ImageryUnsupported`."""
     if layer is None:
         raise NoImagery()
     if not layer.isValid():
@@ -29,15 +29,17 @@ def raster_path(layer: QgsRasterLayer | None) -> str:
     if layer.providerType() in PROVIDERS:
         return gdal_source(layer)
     parts = QgsProviderRegistry.instance().decodeUri("gdal", layer.source())
-    if parts.get("openOptions") or says_what_is_valid(layer):
-        raise ImageryUnsupported(layer=layer.name(), provider="gdal")
     if parts.get("layerName") or not parts.get("path"):
         return layer.source()
     return f"{parts.get('vsiPrefix') or ''}{parts['path']}{parts.get('vsiSuffix') or ''}"
 
 
-def says_what_is_valid(layer: QgsRasterLayer) -> bool:
-    """Whether the layer's properties say of some values that they are no data, or of the file's that they are."""
+def says_more_than_its_file(layer: QgsRasterLayer) -> bool:
+    """Whether a layer of a file has options for opening it, or says itself which values are no data: only QGIS heeds that."""
+    if layer.providerType() != "gdal" or not layer.isValid():
+        return False
+    if QgsProviderRegistry.instance().decodeUri("gdal", layer.source()).get("openOptions"):
+        return True
     provider = layer.dataProvider()
     return any(
         provider.userNoDataValues(band) or (provider.sourceHasNoDataValue(band) and not provider.useSourceNoDataValue(band))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from qgis.core import NULL, QgsFeature, QgsMapLayer, QgsProject, QgsVectorLayer
+from qgis.core import NULL, QgsFeature, QgsGeometry, QgsMapLayer, QgsProject, QgsVectorLayer
 from qgis.PyQt.QtCore import QDate, QDateTime, Qt, QTime
 
 from ...contract.prompts import Prompts
@@ -61,6 +61,11 @@ class AcceptedEntry(Wire):
         values = {name: _plain(feature[name]) for name in feature.fields().names()}
         known = {name: value for name, value in values.items() if value is not None}
         return cls(LayerName.of(layer), feature.id(), crs_code(layer.crs()), to_hex(feature.geometry()), known, was_there)
+
+    @property
+    def shape(self) -> QgsGeometry:
+        """In the layer's CRS; null where it can't be read. Raises `ValueError`."""
+        return from_hex(self.wkb_hex)
 
 
 @dataclass(frozen=True)

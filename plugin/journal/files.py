@@ -154,7 +154,7 @@ def _changed(path: Path) -> float:
 
 
 def _draft_of(path: Path) -> DraftEntry | None:
-    with suppress(OSError, ValueError, ProtocolError):
+    with suppress(OSError, ValueError, ProtocolError, RecursionError):
         entry = DraftEntry.from_wire(json.loads(path.read_text(encoding="utf-8")))
         return None if entry.draft.is_empty else entry
     return None
@@ -165,7 +165,7 @@ def _accepted_of(path: Path) -> list[AcceptedEntry]:
     found: dict[int, AcceptedEntry] = {}
     with suppress(OSError):
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            with suppress(ValueError, ProtocolError):
+            with suppress(ValueError, ProtocolError, RecursionError):
                 _take(json.loads(line), found)
     return list(found.values())
 
@@ -176,4 +176,7 @@ def _take(line: Any, found: dict[int, AcceptedEntry]) -> None:
     if line.get("entry") is None:
         found.pop(line["key"], None)
     else:
-        found[line["key"]] = AcceptedEntry.from_wire(line["entry"])
+        entry = AcceptedEntry.from_wire(line["entry"])
+        if entry.shape.isNull():
+            raise ProtocolError(reason="an object without a shape")
+        found[line["key"]] = entry

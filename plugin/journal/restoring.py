@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsFeature,
-    QgsGeometry,
     QgsProject,
     QgsRasterLayer,
     QgsVectorLayer,
@@ -21,33 +19,34 @@ from ...contract.errors import RasterLassoError
 from ..digitizing.digitizer import Digitizer
 from ..errors import ImageryMissing, TargetRefused
 from ..geo.transforms import transform_between, transformed_shape
-from ..geo.wkb import from_hex
-from ..target.fields import as_stored
 from ..target.new_layers import new_scratch_layer
-from ..target.placing import check_target, edit_command
+from ..target.placing import check_target, editing, replace_feature, values_by_index
 from ..target.target import Target
 from ..translation import tr
 from .entries import AcceptedEntry, DraftEntry
 from .recorder import IN_MEMORY, Recorder
 
 
-@dataclass
+@dataclass(frozen=True)
 class Restored:
-    """ids: of features now, by layer and id then. left: what no layer takes, and why."""
+    """ids: of features now, by layer and id then. left: what no layer takes, and error: why."""
 
-    ids: dict[tuple[str, int], tuple[QgsVectorLayer, int]] = field(default_factory=dict)
-    left: list[AcceptedEntry] = field(default_factory=list)
-    error: RasterLassoError | None = None
+    ids: Mapping[tuple[str, int], tuple[QgsVectorLayer, int]]
+    left: tuple[AcceptedEntry, ...]
+    error: RasterLassoError | None
 
 
 def restore_accepted(entries: Sequence[AcceptedEntry], target: Target, project: QgsProject, recorder: Recorder) -> Restored:
     """Put objects into the edit buffers of their layers, or into scratch layers where one is missing or refuses them."""
-    restored, homeless = Restored(), []
+    ids_now: dict[tuple[str, int], tuple[QgsVectorLayer, int]] = {}
+    homeless: list[AcceptedEntry] = []
+    left: list[AcceptedEntry] = []
+    why: RasterLassoError | None = None
 
     def put(layer: QgsVectorLayer, own: Sequence[AcceptedEntry]) -> None:
         ids = put_back(layer, own, project)
         recorder.note(layer, ids)
-        restored.ids.update({(each.layer.id, each.feature_id): (layer, now) for each, now in zip(own, ids)})
+        ids_now.update({(each.layer.id, each.feature_id): (layer, now) for each, now in zip(own, ids)})
 
     for layer, own in _by_layer(entries, project):
         try:
@@ -61,13 +60,13 @@ def restore_accepted(entries: Sequence[AcceptedEntry], target: Target, project: 
         try:
             put(_scratch(QgsCoordinateReferenceSystem(crs), is_line, target, project), own)
         except RasterLassoError as error:
-            restored.left += own
-            restored.error = error
-    return restored
+            left += own
+            why = error
+    return Restored(ids_now, tuple(left), why)
 
 
 def _is_line(entry: AcceptedEntry) -> bool:
-    return bool(from_hex(entry.wkb_hex).type() == QgsWkbTypes.GeometryType.LineGeometry)
+    return bool(entry.shape.type() == QgsWkbTypes.GeometryType.LineGeometry)
 
 
 def _scratch(crs: QgsCoordinateReferenceSystem, is_line: bool, target: Target, project: QgsProject) -> QgsVectorLayer:
@@ -93,50 +92,23 @@ def put_back(layer: QgsVectorLayer, entries: Sequence[AcceptedEntry], project: Q
     Raises `TargetUnfit`, `TargetReadOnly`, `TargetRefused`, `CoordinatesUntransformable`: then nothing has changed.
     """
     check_target(layer)
-    is_ours = not layer.isEditable()
-    if is_ours:
-        layer.startEditing()
-    try:
-        with edit_command(layer, tr("Restore digitized objects")):
-            found = [_put_back(layer, entry, project) for entry in entries]
-    except RasterLassoError:
-        if is_ours:
-            layer.rollBack()
-        raise
-    layer.triggerRepaint()
-    return found
+    with editing(layer, tr("Restore digitized objects")):
+        return [_put_back(layer, entry, project) for entry in entries]
 
 
 def _put_back(layer: QgsVectorLayer, entry: AcceptedEntry, project: QgsProject) -> int:
     transform = transform_between(QgsCoordinateReferenceSystem(entry.crs), layer.crs(), project.transformContext())
-    fitting = transformed_shape(from_hex(entry.wkb_hex), transform).coerceToType(layer.wkbType())
-    by_index = _by_index(layer, entry)
-    if entry.was_there and layer.getFeature(entry.feature_id).isValid() and len(fitting) == 1:
-        return _changed(layer, entry.feature_id, fitting[0], by_index)
-    shape = fitting[0] if len(fitting) == 1 else QgsGeometry()
-    feature = QgsVectorLayerUtils.createFeature(layer, shape, by_index, layer.createExpressionContext())
-    if len(fitting) != 1 or not layer.addFeature(feature):
+    fitting = transformed_shape(entry.shape, transform).coerceToType(layer.wkbType())
+    if len(fitting) != 1:
+        raise TargetRefused(layer=layer.name(), reason=tr("it takes shapes of one part, and this one has several"))
+    keys = set(layer.primaryKeyAttributes())  # which the layer gives itself
+    values = {index: value for index, value in values_by_index(layer, entry.attributes).items() if index not in keys}
+    if entry.was_there and layer.getFeature(entry.feature_id).isValid():
+        return int(replace_feature(layer, entry.feature_id, fitting[0], values).id())
+    feature = QgsVectorLayerUtils.createFeature(layer, fitting[0], values, layer.createExpressionContext())
+    if not layer.addFeature(feature):
         raise TargetRefused(layer=layer.name(), reason="; ".join(layer.dataProvider().errors()) or tr("no reason given"))
     return int(feature.id())
-
-
-def _changed(layer: QgsVectorLayer, feature_id: int, shape: QgsGeometry, by_index: dict[int, object]) -> int:
-    layer.changeGeometry(feature_id, shape)
-    for index, value in by_index.items():
-        layer.changeAttributeValue(feature_id, index, value)
-    return feature_id
-
-
-def _by_index(layer: QgsVectorLayer, entry: AcceptedEntry) -> dict[int, object]:
-    """Without keys that the layer gives itself."""
-    fields, found = layer.fields(), {}
-    keys = set(layer.primaryKeyAttributes())
-    for name, value in entry.attributes.items():
-        index = fields.lookupField(name)
-        if index >= 0 and index not in keys:
-            with suppress(ValueError):
-                found[index] = as_stored(fields.at(index), value)
-    return found
 
 
 def restore_draft(

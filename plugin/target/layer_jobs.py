@@ -28,7 +28,7 @@ from ..geo.wkb import polygon_from_hex, to_hex
 from ..runtime.engine_process import EngineProcess
 from ..translation import error_text, tr
 from .exporting import can_write, export_layer
-from .placing import edit_command
+from .placing import editing
 from .target import Target
 
 
@@ -96,18 +96,18 @@ class LayerJobs(QObject):
         layer = self._project.mapLayer(layer_id)
         if not isinstance(layer, QgsVectorLayer):
             return
-        if not layer.isEditable() and not layer.startEditing():
-            self._tell(TargetReadOnly(layer=layer.name(), reason=tr("no edit session could be started")))
-            return
         count = saved = 0
-        with edit_command(layer, tr("Simplify with shared borders")):
-            for (feature_id, old), shape in zip(before.items(), simpler):
-                fitting = shape.coerceToType(layer.wkbType())
-                is_same = layer.getFeature(feature_id).geometry().equals(old)
-                if is_same and len(fitting) == 1 and layer.changeGeometry(feature_id, fitting[0]):
-                    count += 1
-                    saved += old.constGet().nCoordinates() - fitting[0].constGet().nCoordinates()
-        layer.triggerRepaint()
+        try:
+            with editing(layer, tr("Simplify with shared borders")):
+                for (feature_id, old), shape in zip(before.items(), simpler):
+                    fitting = shape.coerceToType(layer.wkbType())
+                    is_same = layer.getFeature(feature_id).geometry().equals(old)
+                    if is_same and len(fitting) == 1 and layer.changeGeometry(feature_id, fitting[0]):
+                        count += 1
+                        saved += old.constGet().nCoordinates() - fitting[0].constGet().nCoordinates()
+        except TargetReadOnly as error:
+            self._tell(error)
+            return
         text = tr("{count} polygons have {vertices} vertices less. Ctrl+Z takes it back.")
         self.message.emit(text.format(count=count, vertices=saved), Qgis.MessageLevel.Success)
 

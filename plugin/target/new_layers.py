@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
-from urllib.parse import quote
 
 from qgis.core import (
     QgsCoordinateReferenceSystem,
@@ -15,6 +12,8 @@ from qgis.core import (
     QgsWkbTypes,
 )
 
+from ...contract.errors import OutputUnwritable
+from ...contract.replacing import writable_geopackage
 from ..errors import LayerNotCreated
 from ..translation import tr
 from .provenance import provenance_fields
@@ -22,7 +21,7 @@ from .provenance import provenance_fields
 GEOPACKAGE_LAYER = "features"
 
 LOCK_S = 0.2
-"""So long another program's writing is waited for."""
+"""So long another program's writing is waited for; QGIS itself would wait for half a minute."""
 
 
 def new_scratch_layer(crs: QgsCoordinateReferenceSystem, kind: str = "MultiPolygon") -> QgsVectorLayer:
@@ -60,15 +59,10 @@ def free_layer_name(path: Path, wanted: str = GEOPACKAGE_LAYER) -> str:
     if not path.exists():
         return wanted
     try:
-        address = f"file:{quote(path.absolute().as_posix())}?mode=rw"
-        with closing(sqlite3.connect(address, uri=True, timeout=LOCK_S, isolation_level=None)) as database:
-            database.execute("BEGIN IMMEDIATE")  # QGIS itself would wait for another program for half a minute
-            database.execute("ROLLBACK")
+        with writable_geopackage(path, LOCK_S) as database:
             taken = {name.casefold() for (name,) in database.execute("SELECT name FROM sqlite_master")}
-    except sqlite3.Error as error:
-        is_locked = "locked" in str(error) or "busy" in str(error)
-        reason = tr("another program is writing to it; try again when it has finished") if is_locked else str(error)
-        raise LayerNotCreated(path=str(path), reason=reason) from error
+    except OutputUnwritable as error:
+        raise LayerNotCreated(path=str(path), reason=error.params["reason"]) from error
     name, number = wanted, 1
     while name.casefold() in taken:
         number += 1

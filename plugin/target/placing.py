@@ -22,7 +22,6 @@ from qgis.core import (
     QgsWkbTypes,
 )
 
-from ...contract.errors import RasterLassoError
 from ..errors import TargetReadOnly, TargetRefused, TargetUnfit
 from ..geo.globe import placed_in
 from ..geo.measure import area_m2, in_map_units
@@ -81,21 +80,12 @@ def put_polygons(
     where an error is raised: `TargetUnfit`, `TargetReadOnly`, `TargetRefused`, `CoordinatesUntransformable`.
     """
     check_target(layer)
-    is_ours = not layer.isEditable()
-    if is_ours and not layer.startEditing():
-        raise TargetReadOnly(layer=layer.name(), reason=tr("no edit session could be started"))
     largest_first = sorted(geometries, key=lambda geometry: -geometry.area())
-    try:
-        with edit_command(layer, tr("Digitize with Raster Lasso")):
-            found = []
-            for index, geometry in enumerate(largest_first):
-                own = placing if index == 0 else replace(placing, replaces=None)
-                found += _put(layer, geometry, crs, attributes, project, own)
-    except RasterLassoError:
-        if is_ours:
-            layer.rollBack()
-        raise
-    layer.triggerRepaint()
+    with editing(layer, tr("Digitize with Raster Lasso")):
+        found = []
+        for index, geometry in enumerate(largest_first):
+            own = placing if index == 0 else replace(placing, replaces=None)
+            found += _put(layer, geometry, crs, attributes, project, own)
     return found
 
 
@@ -126,14 +116,14 @@ def _put(
         raise TargetRefused(layer=layer.name(), reason=tr("it takes shapes of one part, and this one has several"))
     is_cut = is_clipped or (placing.share_within_m is not None and not is_line)
     area = area_m2(moved, layer.crs(), project) if is_cut else area_m2(geometry, crs, project)
-    by_index = _by_index(layer, {**attributes, "area_m2": area})
+    by_index = values_by_index(layer, {**attributes, "area_m2": area})
     for each, fitted in neighbours.items():
         layer.changeGeometry(each, fitted)
     if not fitting or fitting[0].isEmpty():
         raise TargetRefused(layer=layer.name(), reason=tr("all of the outline is the imagery's frame or borders on nodata"))
     if placing.replaces is None:
         return [_added(layer, part, by_index) for part in fitting]
-    replaced = _replaced(layer, placing.replaces, fitting[0], by_index)
+    replaced = replace_feature(layer, placing.replaces, fitting[0], by_index)
     return [replaced, *(_added(layer, part, by_index) for part in fitting[1:])]
 
 
@@ -160,7 +150,10 @@ def _check_constraints(layer: QgsVectorLayer, feature: QgsFeature) -> None:
             raise TargetRefused(layer=layer.name(), reason=f"{known.name()}: {'; '.join(reasons)}; {cure}")
 
 
-def _replaced(layer: QgsVectorLayer, feature_id: int, geometry: QgsGeometry, by_index: dict[int, object]) -> QgsFeature:
+def replace_feature(
+    layer: QgsVectorLayer, feature_id: int, geometry: QgsGeometry, by_index: Mapping[int, object]
+) -> QgsFeature:
+    """The feature with another shape and other values; raises `TargetRefused` where it is not there."""
     if not layer.changeGeometry(feature_id, geometry):
         raise TargetRefused(layer=layer.name(), reason=tr("the feature is not there any more"))
     for index, value in by_index.items():
@@ -168,8 +161,8 @@ def _replaced(layer: QgsVectorLayer, feature_id: int, geometry: QgsGeometry, by_
     return layer.getFeature(feature_id)
 
 
-def _by_index(layer: QgsVectorLayer, attributes: Mapping[str, object]) -> dict[int, object]:
-    """What the layer has a field for that it fits."""
+def values_by_index(layer: QgsVectorLayer, attributes: Mapping[str, object]) -> dict[int, object]:
+    """What the layer has a field for that it fits, as it stores it."""
     fields, found = layer.fields(), {}
     for name, value in attributes.items():
         index = fields.lookupField(name)
@@ -189,12 +182,22 @@ def feature_at(layer: QgsVectorLayer, place: QgsPointXY) -> QgsFeature | None:
 
 
 @contextmanager
-def edit_command(layer: QgsVectorLayer, name: str) -> Iterator[None]:
-    """What is done to a layer within is undone at once, and not done where an error is raised."""
+def editing(layer: QgsVectorLayer, name: str) -> Iterator[None]:
+    """An edit command in the layer's session, or in one that is begun for it.
+
+    What is done within is undone at once, and not done where an error is raised. Raises `TargetReadOnly` where there can be no
+    session.
+    """
+    is_ours = not layer.isEditable()
+    if is_ours and not layer.startEditing():
+        raise TargetReadOnly(layer=layer.name(), reason=tr("no edit session could be started"))
     layer.beginEditCommand(name)
     try:
         yield
     except BaseException:
         layer.destroyEditCommand()
+        if is_ours:
+            layer.rollBack()
         raise
     layer.endEditCommand()
+    layer.triggerRepaint()

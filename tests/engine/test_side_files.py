@@ -9,6 +9,7 @@ from rasterlasso.contract.prompts import Point, Prompts
 from rasterlasso.engine.rasters.source import RasterSource
 from rasterlasso.engine.segmenting.session import Segmenter
 from rasterlasso.engine.tiles.grid import Window
+from rasterlasso.tests.placed_by_sensor import RPC
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 
@@ -68,31 +69,14 @@ def test_a_mask_that_comes_beside_a_raster_is_heeded(segmenter, make_raster, fie
 
 
 def test_rational_polynomials_alone_are_named_with_the_cure(make_raster, field_image):
-    zeros = " 0" * 19
-    rpc = {
-        "LINE_OFF": "150",
-        "SAMP_OFF": "200",
-        "LAT_OFF": "40",
-        "LONG_OFF": "-105",
-        "HEIGHT_OFF": "0",
-        "LINE_SCALE": "150",
-        "SAMP_SCALE": "200",
-        "LAT_SCALE": "0.005",
-        "LONG_SCALE": "0.007",
-        "HEIGHT_SCALE": "500",
-        "LINE_NUM_COEFF": "0 0 -1" + " 0" * 17,
-        "LINE_DEN_COEFF": "1" + zeros,
-        "SAMP_NUM_COEFF": "0 1" + " 0" * 18,
-        "SAMP_DEN_COEFF": "1" + zeros,
-    }
     path = make_raster(field_image, transform=None, crs=None)
     with rasterio.open(path, "r+") as dataset:
-        dataset.update_tags(ns="RPC", **rpc)
+        dataset.update_tags(ns="RPC", **RPC)
     with pytest.raises(RasterPlacedBySensor, match=r"image\.tif: only rational polynomials.*gdalwarp -rpc"):
         RasterSource(path)
     placed = make_raster(field_image, "placed.tif")
     with rasterio.open(placed, "r+") as dataset:
-        dataset.update_tags(ns="RPC", **rpc)
+        dataset.update_tags(ns="RPC", **RPC)
     with RasterSource(placed) as source:
         assert source.transform.c == 500_000, "what the file states is stronger"
 

@@ -346,7 +346,8 @@ def test_a_line_that_was_cut_off_loses_itself_alone(journals, bench):
     accept_one(bench)
     [file] = (journals.folder / "first").glob("*.jsonl")
     whole = file.read_text()
-    file.write_text(f'{whole}[]\n{{"key": 2, "entry": {{}}}}\n{whole[:200]}')
+    shapeless = json.dumps({"key": 3, "entry": {**json.loads(whole)["entry"], "wkb_hex": "00"}})
+    file.write_text(f'{whole}[]\n{{"key": 2, "entry": {{}}}}\n{shapeless}\n{"[" * 100_000}\n{whole[:200]}')
     [found] = journals.left()
     assert len(found.accepted) == 1
 

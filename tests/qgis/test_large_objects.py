@@ -8,7 +8,6 @@ from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtTest import QTest
 
 from helpers import MIDDLE, wait_until
-from rasterlasso.plugin.digitizing import digitizer
 from rasterlasso.plugin.digitizing.state import DraftState
 from rasterlasso.plugin.panel.dock import LassoDock
 
@@ -45,8 +44,8 @@ def river(bench, project, tmp_path):
     project.removeMapLayer(layer.id())
 
 
-def test_what_is_larger_than_a_click_may_cost_is_asked_about(bench, engine, river, monkeypatch):
-    monkeypatch.setattr(digitizer.Digitizer._ask, "__defaults__", (3,))
+def test_what_is_larger_than_a_click_may_cost_is_asked_about(bench, engine, river):
+    bench.digitizer.lens.most_tiles = 3
     imagery = bench.digitizer.imagery
     dock = LassoDock(bench.digitizer, bench.hover, engine)
     dock.imagery.setLayer(imagery)
@@ -67,8 +66,8 @@ def test_what_is_larger_than_a_click_may_cost_is_asked_about(bench, engine, rive
     dock.deleteLater()
 
 
-def test_a_part_that_is_taken_as_it_is_claims_no_prompts(bench, river, monkeypatch):
-    monkeypatch.setattr(digitizer.Digitizer._ask, "__defaults__", (3,))
+def test_a_part_that_is_taken_as_it_is_claims_no_prompts(bench, river):
+    bench.digitizer.lens.most_tiles = 3
     bench.click(*river(0.5))
     wait_until(lambda: bench.digitizer.progress is None, 60)
     shown = bench.digitizer.polygon.area()

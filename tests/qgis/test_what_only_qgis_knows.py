@@ -8,6 +8,7 @@ from qgis.PyQt.QtCore import Qt
 
 from helpers import FIELD, MIDDLE, iou, wait_until
 from rasterlasso.plugin.imagery.stretch import set_as_shown, stretch_of
+from rasterlasso.tests.placed_by_sensor import RPC
 
 BOX = QgsGeometry.fromRect(QgsRectangle(*FIELD))
 COLLAR = (500_050.0, 4_499_960.0)
@@ -55,24 +56,6 @@ def test_enter_before_the_answer_holds_where_qgis_has_to_draw(bench, project, ma
     bench.click(extent.xMinimum() + 0.3 * extent.width(), extent.yMaximum() - 0.4667 * extent.height())
     bench.key(Qt.Key.Key_Return)
     wait_until(lambda: bench.digitizer.target.layer is not None and bench.digitizer.target.layer.featureCount() == 1)
-
-
-RPC = {
-    "LINE_OFF": "150",
-    "SAMP_OFF": "200",
-    "LAT_OFF": "40",
-    "LONG_OFF": "-105",
-    "HEIGHT_OFF": "0",
-    "LINE_SCALE": "150",
-    "SAMP_SCALE": "200",
-    "LAT_SCALE": "0.005",
-    "LONG_SCALE": "0.007",
-    "HEIGHT_SCALE": "500",
-    "LINE_NUM_COEFF": "0 0 -1 0 " + "0 " * 16,
-    "LINE_DEN_COEFF": "1 " + "0 " * 19,
-    "SAMP_NUM_COEFF": "0 1 0 0 " + "0 " * 16,
-    "SAMP_DEN_COEFF": "1 " + "0 " * 19,
-}
 
 
 def test_a_raster_that_rational_polynomials_place(bench, project, make_image):
@@ -149,4 +132,6 @@ def test_limits_of_a_band_with_scale_and_offset_are_told_as_the_file_has_its_val
 def test_a_layer_with_options_for_opening_is_seen_as_they_make_it(bench, project, make_image):
     source = f"{make_image()}|option:NUM_THREADS=2"
     layer = use(bench, project, source)
+    set_as_shown(layer, True)
+    assert bench.digitizer.lens.stretch is None, "what QGIS draws is stretched already"
     assert click_field(bench, layer)
