@@ -36,6 +36,9 @@ class SegmentParams(Wire):
     most_tiles: Optional[int] = None
     """So many are looked at beyond the first at most; None for all."""
 
+    with_data_end: bool = False
+    """Whether it is wanted where the imagery's data end beside the outline."""
+
 
 @dataclass(frozen=True)
 class LearnParams(Wire):
@@ -83,7 +86,8 @@ class SegmentResult(Wire):
     """A valid polygon or multipolygon in the raster's CRS.
 
     others: (polygon, score) of the model's other answers, best first. gsd_m: ground size of a pixel of the level. tiles_left:
-    about how many more would have to be looked at to have all of it; 0 where this is all.
+    about how many more would have to be looked at to have all of it; 0 where this is all. data_end: strip around where the data
+    end beside the outlines, empty where they nowhere do or it was not asked for.
     """
 
     wkb_hex: str
@@ -94,6 +98,7 @@ class SegmentResult(Wire):
     others: tuple[tuple[str, float], ...] = ()
     gsd_m: Optional[float] = None
     tiles_left: int = 0
+    data_end: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...contract.answers import Glanced
@@ -111,6 +112,11 @@ class Ops:
             self._segmenter.close()
 
     def _segment(self, request: Request) -> dict[str, Any]:
+        import shapely
+
+        from ..segmenting.data_end import data_end
+        from ..tasks.segment_objects import result_of
+
         params = SegmentParams.from_wire(request.params)
         segmenter = self.segmenter()
         found = segmenter.segment(
@@ -125,7 +131,12 @@ class Ops:
             on_part=self._part_sender(request),
             most_tiles=params.most_tiles,
         )
-        return _result(found)
+        answer = result_of(found)
+        if params.with_data_end:
+            scene, polygons = segmenter.scene(params.image, params.stretch), [each.polygon for each in found.candidates]
+            strip = data_end(scene, polygons, found.level)
+            answer = replace(answer, data_end="" if strip is None else shapely.to_wkb(strip, hex=True))
+        return answer.to_wire()
 
     def _part_sender(self, request: Request) -> Callable[[Callable[[], Segmentation]], None]:
         """Sends what is found so far, as often as that takes a small share of the time."""

@@ -13,7 +13,7 @@ from ...contract.recipe import Recipe
 from ...contract.requests import SegmentResult
 from ..errors import NothingToAccept
 from ..geo.crs import crs_code
-from ..geo.wkb import to_hex
+from ..geo.wkb import polygon_from_hex, to_hex
 from ..imagery.lens import Lens
 from ..runtime.engine_process import EngineProcess, EngineState
 from ..target.placing import Placing
@@ -26,6 +26,10 @@ from .preferred_sizes import PreferredSizes
 
 SHARED_PX = 3.0
 """Borders are shared with neighbours this near, in pixels of the level."""
+
+
+CROSSING_PX = 6.0
+"""An outline that follows the end of the data for no longer only meets it, in pixels of the level."""
 
 
 class Acceptance:
@@ -90,12 +94,12 @@ class Acceptance:
 
     def _placing(self, draft: Draft, answer: SegmentResult, imagery: QgsRasterLayer) -> Placing:
         shared = SHARED_PX * (answer.gsd_m or self._lens.pixel) if self.share_borders else None
-        pixel = self._lens.pixel * max(1.0, 2.0**answer.level)
         layer_id, feature_id = draft.reopened or ("", None)
         is_same = self._target.layer is not None and self._target.layer.id() == layer_id
         replaces = feature_id if is_same else None
         is_unchanged = draft.unchanged is not None
-        return Placing(shared, self._lens.has_data, pixel, replaces, imagery.attribution(), is_unchanged)
+        crossing = CROSSING_PX * self._lens.pixel * 2.0**answer.level
+        return Placing(shared, data_end_of(draft, answer), crossing, replaces, imagery.attribution(), is_unchanged)
 
     def _recipe(self, draft: Draft, candidates: Candidates) -> Recipe:
         """What gives the object again."""
@@ -106,6 +110,18 @@ class Acceptance:
     def _learn(self, answer: SegmentResult, accepted: QgsGeometry) -> None:
         params = self._lens.learn(answer, to_hex(accepted))
         self._engine.request("learn", params.to_wire(), Replies(result=lambda value: None, failure=self._on_failure))
+
+
+def data_end_of(draft: Draft, answer: SegmentResult) -> QgsGeometry | None:
+    """Where data end beside what an answer, and those that were kept before, found; None where they nowhere do."""
+    answers: list[SegmentResult] = [answer]
+    each: Draft | None = draft
+    while each is not None:
+        if each.kept is not None:
+            answers.append(each.kept.answer)
+        each = each.before
+    strips = [polygon_from_hex(each.data_end) for each in answers if each.data_end]
+    return QgsGeometry.unaryUnion(strips) if strips else None
 
 
 def kept_of(draft: Draft, candidates: Candidates) -> Kept | None:

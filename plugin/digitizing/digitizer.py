@@ -163,7 +163,9 @@ class Digitizer(QObject):
         """Accept into another layer; None for a new scratch layer at the next acceptance."""
         if self._draft.reopened is not None and layer is not self.target.layer:
             self.clear()
-        self.target.layer = layer
+        took_lines, self.target.layer = self.target.takes_lines, layer
+        if self.target.takes_lines != took_lines and not self._draft.is_empty:
+            self.ask_again()
 
     def ask_again(self) -> None:
         """Ask for the draft as it is, of another model or once the engine is mended."""
@@ -351,6 +353,7 @@ class Digitizer(QObject):
         try:
             finish = self._draft.finish(self.lens.finish)
             params = self.lens.segment(self._draft.prompts, self._view_level, finish, is_whole=is_whole)
+            params = replace(params, with_data_end=self.target.takes_lines)
         except RasterLassoError as error:
             self._inquiry.drop()
             self._tell(error)

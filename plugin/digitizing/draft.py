@@ -185,7 +185,12 @@ class Draft:
             else replace(was, steps=tuple(moved(step, transform) for step in was.steps), shown=None),
             kept=None
             if kept is None
-            else replace(kept, pieces=tuple(transformed_shape(piece, transform) for piece in kept.pieces), shown=None),
+            else replace(
+                kept,
+                pieces=tuple(transformed_shape(piece, transform) for piece in kept.pieces),
+                answer=replace(kept.answer, data_end=""),  # of the other imagery
+                shown=None,
+            ),
             before=None if before is None else before.transformed(transform),
         )
 

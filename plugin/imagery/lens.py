@@ -107,12 +107,6 @@ class Lens(QObject):
             return 1.0
         return self.pixel * QgsUnitTypes.fromUnitToUnitFactor(self.crs.mapUnits(), QgsUnitTypes.DistanceUnit.DistanceMeters)
 
-    def has_data(self, place: QgsPointXY) -> bool:
-        """Whether the imagery shows something at a place in its CRS, as its first band tells; servers tell their frame only."""
-        if self.imagery is None or not self.imagery.extent().contains(place):
-            return False
-        return self.imagery.providerType() != "gdal" or bool(self.imagery.dataProvider().sample(place, 1)[1])
-
     def checked(self) -> QgsRasterLayer:
         """The imagery, where it can be asked about; raises `NoImagery`, `ImageryInvalid`, `ImageryUnsupported`."""
         self._source()

@@ -71,6 +71,9 @@ def pixel_size(layer: QgsRasterLayer, source: str) -> tuple[float, float]:
     """(x, y) in units of the CRS, of what GDAL opens for a layer; raises `ImageryInvalid`."""
     if layer.providerType() == "gdal":
         return layer.rasterUnitsPerPixelX(), layer.rasterUnitsPerPixelY()
+    resolutions = layer.dataProvider().nativeResolutions()
+    if source.startswith("WMTS:") and resolutions:  # GDAL would ask the server
+        return min(resolutions), min(resolutions)
     try:
         return _pixel_size(source)  # QGIS tells 1 of servers
     except ImageryInvalid as error:

@@ -27,7 +27,7 @@ from ..geo.globe import placed_in
 from ..geo.measure import area_m2, in_map_units
 from ..translation import tr
 from .fields import as_stored
-from .lines import HasData, outline_as_lines
+from .lines import outline_as_lines
 from .overlaps import without_overlaps
 from .topology import with_shared_borders
 
@@ -44,22 +44,23 @@ def check_target(layer: QgsVectorLayer) -> None:
         raise TargetReadOnly(layer=layer.name(), reason=tr("it is read-only"))
 
 
-DATA_REACH = 1.5
-"""Pixels of its level from an outline in which data may end."""
+def takes_lines(layer: QgsVectorLayer | None) -> bool:
+    """Whether a layer gets the outlines of polygons."""
+    return layer is not None and bool(layer.geometryType() == QgsWkbTypes.GeometryType.LineGeometry)
 
 
 @dataclass(frozen=True)
 class Placing:
     """How a polygon is put into a layer.
 
-    share_within_m: borders are taken over from neighbours this near, None for not at all. has_data: where the imagery (in the
-    polygon's CRS) shows something, and pixel: size of its pixels at the polygon's level; lines leave out where it ends.
+    share_within_m: borders are taken over from neighbours this near, None for not at all. data_end, crossing: what
+    lines leave out, as `outline_as_lines` has them.
     replaces: the feature whose shape the polygon becomes; is_unchanged: which has it already. attribution: of the imagery.
     """
 
     share_within_m: float | None = None
-    has_data: HasData = lambda place: True
-    pixel: float = 0.0
+    data_end: QgsGeometry | None = None
+    crossing: float = 0.0
     replaces: int | None = None
     attribution: str = ""
     is_unchanged: bool = False
@@ -98,8 +99,8 @@ def _put(
     placing: Placing,
 ) -> list[QgsFeature]:
     """One feature, or as many as an outline has lines where the layer takes one each."""
-    is_line = layer.geometryType() == QgsWkbTypes.GeometryType.LineGeometry
-    shape = outline_as_lines(geometry, placing.has_data, DATA_REACH * placing.pixel) if is_line else geometry
+    is_line = takes_lines(layer)
+    shape = outline_as_lines(geometry, placing.data_end, placing.crossing) if is_line else geometry
     moved = placed_in(shape, crs, layer.crs(), project.transformContext())
     neighbours: dict[int, QgsGeometry] = {}
     clipped = moved if is_line else without_overlaps(moved, layer, project, placing.replaces)

@@ -17,7 +17,7 @@ from ..geo.transforms import transform_between, transformed
 from ..translation import tr
 from .classes import classes_of
 from .new_layers import new_geopackage_layer, new_scratch_layer
-from .placing import Placing, check_target, feature_at, put_polygons
+from .placing import Placing, check_target, feature_at, put_polygons, takes_lines
 from .styling import credit, show_class, style
 
 
@@ -47,6 +47,11 @@ class Target(QObject):
         self._reopened: _Reopened | None = None
         self.layer: QgsVectorLayer | None = None
         """None for a new scratch layer at the next acceptance."""
+
+    @property
+    def takes_lines(self) -> bool:
+        """Whether it gets outlines and not areas."""
+        return takes_lines(self.layer)
 
     def new_geopackage(self, path: Path, crs: QgsCoordinateReferenceSystem) -> None:
         """Make a GeoPackage layer and add it to the project; raises `LayerNotCreated`."""

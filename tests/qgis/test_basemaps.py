@@ -26,7 +26,7 @@ from helpers import FIELD, MIDDLE, iou, wait_until
 from rasterlasso.plugin.errors import ImageryInvalid
 from rasterlasso.plugin.imagery.drawn import DrawnLayers
 from rasterlasso.plugin.imagery.source import pixel_size, raster_path
-from tile_server import LAKE, TileServer
+from tile_server import LAKE, WORLD_M, TileServer
 
 LAKE_M2 = math.pi * LAKE[2] ** 2
 
@@ -67,7 +67,12 @@ def arcgis(server):
     return QgsRasterLayer(uri, "map service", "arcgismapserver")
 
 
-@pytest.mark.parametrize("kind", [xyz, wms, arcgis])
+def wmts(server):
+    uri = f"crs=EPSG:3857&format=image/png&layers=photo&styles=default&tileMatrixSet=mercator&url={server.url}/wmts"
+    return QgsRasterLayer(uri, "tile service", "wms")
+
+
+@pytest.mark.parametrize("kind", [xyz, wms, wmts, arcgis])
 def test_a_click_on_a_basemap_gives_the_lake(bench, project, server, kind):
     use(bench, project, kind(server))
     click_the_lake(bench)
@@ -87,6 +92,14 @@ def test_tiles_of_512_pixels_are_drawn_by_qgis(bench, project, server):
     uri = f"type=xyz&url={server.url}/xyz/%7Bz%7D/%7Bx%7D/%7By%7D.png&zmax=15&tilePixelRatio=2"
     use(bench, project, QgsRasterLayer(uri, "sharp", "wms"))
     click_the_lake(bench)
+
+
+def test_qgis_never_waits_for_a_tile_service_to_describe_itself(bench, project, server):
+    layer = wmts(server)
+    use(bench, project, layer)
+    asked = len(server.paths)
+    assert pixel_size(layer, raster_path(layer)) == pytest.approx((2 * WORLD_M / (256 * 2**15),) * 2)
+    assert server.paths[asked:] == []
 
 
 def test_zoom_limits_are_kept(bench, project, server):

@@ -95,14 +95,20 @@ def test_a_line_layer_gets_the_outline_without_the_frame(bench, project):
     accept_one(bench)
     [feature] = lines.getFeatures()
     assert feature.geometry().length() == pytest.approx(2 * (240 + 160), rel=0.05)
+
+
+def test_lines_leave_out_what_follows_the_end_of_the_data_and_keep_what_meets_it():
     square = QgsGeometry.fromRect(QgsRectangle(0, 0, 100, 60))
-    frame = QgsRectangle(0, 0, 200, 200)
-    cut = outline_as_lines(square, frame.contains, 1.0)
-    assert cut.length() == pytest.approx(160)
-    assert len(cut.asMultiPolyline()) == 1
-    ring = outline_as_lines(square.buffer(-10, 4), frame.contains, 1.0)
-    assert ring.length() == pytest.approx(square.buffer(-10, 4).length())
-    assert outline_as_lines(square, lambda place: False, 1.0).isEmpty()
+    frame = QgsGeometry.fromRect(QgsRectangle(-2, -2, 2, 200)).combine(QgsGeometry.fromRect(QgsRectangle(-2, -2, 200, 2)))
+    cut = outline_as_lines(square, frame, 6.0)
+    assert cut.length() == pytest.approx(160, abs=4)
+    assert not cut.isMultipart() or len(cut.asMultiPolyline()) == 1
+    crossed = outline_as_lines(square, QgsGeometry.fromRect(QgsRectangle(48, -5, 52, 65)), 6.0)
+    assert crossed.length() == pytest.approx(square.length())
+    inside = square.buffer(-10, 4)
+    assert outline_as_lines(inside, frame, 6.0).length() == pytest.approx(inside.length())
+    assert outline_as_lines(square, None, 6.0).length() == pytest.approx(square.length())
+    assert outline_as_lines(square, square.buffer(5, 4), 6.0).isEmpty()
 
 
 def test_a_line_layer_gets_no_line_along_nodata(bench, project, make_image):

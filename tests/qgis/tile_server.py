@@ -93,6 +93,8 @@ class TileServer:
             pixels = 512 if "sharp" in self.troubles else 256
             left, top = -WORLD_M + x * side, WORLD_M - y * side
             self._send(request, 200, png(picture(left, top, left + side, top - side, pixels, pixels)), "image/png")
+        elif url.path == "/wmts":
+            self._send(request, 200, wmts_capabilities(self.url).encode(), "text/xml")
         elif url.path == "/wms":
             self._wms(request, {name.lower(): values[0] for name, values in parse_qs(url.query).items()})
         elif url.path.startswith("/arcgis/"):
@@ -138,6 +140,31 @@ class TileServer:
         if request.command == "GET":
             request.wfile.write(body)
 
+
+def wmts_capabilities(url):
+    """Of the tiles under /xyz/, from zoom 2 to 15."""
+    matrices = "".join(
+        f"<TileMatrix><ows:Identifier>{z}</ows:Identifier><ScaleDenominator>{559082264.0287178 / 2**z!r}</ScaleDenominator>"
+        f"<TopLeftCorner>{-WORLD_M!r} {WORLD_M!r}</TopLeftCorner><TileWidth>256</TileWidth><TileHeight>256</TileHeight>"
+        f"<MatrixWidth>{2**z}</MatrixWidth><MatrixHeight>{2**z}</MatrixHeight></TileMatrix>"
+        for z in range(2, 16)
+    )
+    return WMTS_CAPABILITIES.format(url=url, matrices=matrices)
+
+
+WMTS_CAPABILITIES = """<?xml version="1.0"?>
+<Capabilities xmlns="http://www.opengis.net/wmts/1.0" xmlns:ows="http://www.opengis.net/ows/1.1"
+xmlns:xlink="http://www.w3.org/1999/xlink" version="1.0.0">
+<ows:ServiceIdentification><ows:Title>t</ows:Title><ows:ServiceType>OGC WMTS</ows:ServiceType>
+<ows:ServiceTypeVersion>1.0.0</ows:ServiceTypeVersion></ows:ServiceIdentification>
+<Contents><Layer><ows:Title>photo</ows:Title><ows:Identifier>photo</ows:Identifier>
+<ows:WGS84BoundingBox><ows:LowerCorner>-180 -85.0511</ows:LowerCorner><ows:UpperCorner>180 85.0511</ows:UpperCorner>
+</ows:WGS84BoundingBox><Style isDefault="true"><ows:Identifier>default</ows:Identifier></Style><Format>image/png</Format>
+<TileMatrixSetLink><TileMatrixSet>mercator</TileMatrixSet></TileMatrixSetLink>
+<ResourceURL format="image/png" resourceType="tile" template="{url}/xyz/{{TileMatrix}}/{{TileCol}}/{{TileRow}}.png"/></Layer>
+<TileMatrixSet><ows:Identifier>mercator</ows:Identifier><ows:SupportedCRS>urn:ogc:def:crs:EPSG::3857</ows:SupportedCRS>
+{matrices}</TileMatrixSet></Contents></Capabilities>
+"""
 
 MAP_SERVER = {
     "currentVersion": 10.81,
