@@ -39,6 +39,7 @@ from rasterlasso.engine.tiles.grid import Window as TileWindow
 from rasterlasso.engine.tiles.packing import StoredTile, pack
 from rasterlasso.models import registry
 from rasterlasso.models.base import Embedding, Model, PixelPrompts
+from rasterlasso.models.places import XY
 from rasterlasso.models.sam.model import SamModel
 
 Floats = npt.NDArray[np.float64]
@@ -265,7 +266,7 @@ def latency(scenes: Path, scratch: Path) -> None:
                 for _ in segmenter.prefetch(
                     scene.path,
                     level=level,
-                    center_xy=(inside.x, inside.y),
+                    center_xy=XY(inside.x, inside.y),
                     view=(inside.x, inside.y, inside.x + 1, inside.y + 1),
                 ):
                     pass

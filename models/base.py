@@ -9,6 +9,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from .places import RowCol
+
 FloatImage = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -42,11 +44,11 @@ class PixelPrompts:
     box_xyxy: tuple[float, float, float, float] | None = None
     prior: FloatImage | None = None
 
-    def pixels(self, shape: tuple[int, int]) -> dict[tuple[int, int], bool]:
-        """(row, column) of each point in a tile of `shape`, with whether it is foreground; newest wins."""
+    def pixels(self, shape: tuple[int, int]) -> dict[RowCol, bool]:
+        """The pixel of each point in a tile of `shape` (rows, columns), with whether it is foreground; newest wins."""
         rows, cols = shape
         return {
-            (min(max(int(y), 0), rows - 1), min(max(int(x), 0), cols - 1)): bool(is_foreground)
+            RowCol(min(max(int(y), 0), rows - 1), min(max(int(x), 0), cols - 1)): bool(is_foreground)
             for (x, y), is_foreground in zip(self.points_xy, self.foreground, strict=True)
         }
 

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from .base import Mask
+from .places import RowCol
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,10 @@ def _largest_region(mask: Mask) -> Mask:
     return largest
 
 
-def _middle(mask: Mask) -> tuple[int, int]:
+def _middle(mask: Mask) -> RowCol:
     rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     top, left = int(rows[0]), int(cols[0])
     inside = np.pad(mask[top : rows[-1] + 1, left : cols[-1] + 1], 1)
     depth = ndimage.distance_transform_edt(inside)
     row, col = np.unravel_index(int(depth.argmax()), depth.shape)
-    return int(row) - 1 + top, int(col) - 1 + left
+    return RowCol(int(row) - 1 + top, int(col) - 1 + left)

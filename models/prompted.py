@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from .base import FloatImage, Mask, PixelPrompts
+from .places import RowCol
 from .recently_used import RecentlyUsed
 
 KEPT_ANSWERS = 64
@@ -71,7 +72,7 @@ def prior_box(prompts: PixelPrompts) -> tuple[float, float, float, float] | None
     return (float(cols.min()), float(rows.min()), cols.max() + 1.0, rows.max() + 1.0) if len(rows) else None
 
 
-def obedient(logits: FloatImage, clicks: dict[tuple[int, int], bool], valid: Mask) -> FloatImage:
+def obedient(logits: FloatImage, clicks: dict[RowCol, bool], valid: Mask) -> FloatImage:
     """Logits changed in place: clicked pixels on their side, with a few around them where they were not; no nodata inside."""
     reach = CLICK_RADIUS_PX
     for (row, col), foreground in clicks.items():

@@ -20,6 +20,7 @@ from ...models.base import (
     Model,
     PixelPrompts,
 )
+from ...models.places import XY
 from ..encoding.clock import Clock
 from ..encoding.encodings import Encodings
 from ..rasters.scene import Scene
@@ -85,10 +86,10 @@ class Query:
         return self.encodings.network
 
     @property
-    def middle(self) -> tuple[float, float]:
+    def middle(self) -> XY:
         """Native (x, y) in the middle of what is said of the foreground."""
         x0, y0, x1, y1 = self.placed.bounds
-        return (x0 + x1) / 2, (y0 + y1) / 2
+        return XY((x0 + x1) / 2, (y0 + y1) / 2)
 
     def level_holding(self, level: int) -> int:
         """The first level from `level` on at which one tile holds all that is said of the foreground."""

@@ -16,6 +16,7 @@ from ...contract.looks import PRESETS, Finish, Stretch
 from ...contract.prompts import Prompts
 from ...models import registry
 from ...models.base import Adaptable, LearningModel, Model, Storing
+from ...models.places import XY
 from ...models.recently_used import RecentlyUsed
 from ..encoding.ahead import encode_ahead
 from ..encoding.clock import Checkpoint, Clock
@@ -244,7 +245,7 @@ class Segmenter:
         *,
         model: str = registry.DEFAULT_MODEL,
         level: int,
-        center_xy: tuple[float, float],
+        center_xy: XY,
         view: tuple[float, float, float, float],
         stretch: Stretch | None = None,
         checkpoint: Checkpoint = lambda stage, fraction: None,
@@ -261,7 +262,7 @@ class Segmenter:
             return
         x, y = source.to_pixel(np.array([center_xy]))[0]
         tiles = grid.tiles_near(grid.clamp_level(level), box)
-        for tile in sorted(tiles, key=lambda tile: grid.distance(tile, (x, y)))[:PREFETCHED_TILES]:
+        for tile in sorted(tiles, key=lambda tile: grid.distance(tile, XY(x, y)))[:PREFETCHED_TILES]:
             query.encoded(tile)
             yield tile
 

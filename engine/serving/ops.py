@@ -22,6 +22,7 @@ from ...contract.errors import (
 from ...contract.protocol import Item, Message, Notice, Progress, Request
 from ...contract.requests import LearnParams, PrefetchParams, SegmentParams
 from ...contract.wkb import checked_wkb
+from ...models.places import XY
 from ..tasks.table import CHORES, TASKS, Chore, Task
 from .inbox import Inbox, RequestCancelled
 
@@ -189,7 +190,7 @@ class Ops:
                 view.image,
                 model=view.model,
                 level=view.level,
-                center_xy=view.center_xy,
+                center_xy=XY(*view.center_xy),
                 view=view.view,
                 stretch=view.stretch,
                 checkpoint=self._give_way,

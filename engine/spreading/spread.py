@@ -12,6 +12,7 @@ import heapq
 from collections.abc import Callable, Iterator
 
 from ...models.base import FloatImage, Mask
+from ...models.places import XY
 from ..tiles.grid import PixelBox, Tile, TileGrid
 from .mosaic import LogitField, Mosaic
 
@@ -127,9 +128,7 @@ def refinement(grid: TileGrid, base: LogitField, around: set[Tile]) -> Spread:
     return spread
 
 
-def run(
-    spread: Spread, start: tuple[float, float], decide: Decide, former: Callable[[Tile], Spread | None]
-) -> Iterator[Spread]:
+def run(spread: Spread, start: XY, decide: Decide, former: Callable[[Tile], Spread | None]) -> Iterator[Spread]:
     """Ask waiting tiles, the nearest to a native place first, until none is left; the state after each that was decided.
 
     former: an earlier spread of the level whose answer to a tile may be taken, if there is one.

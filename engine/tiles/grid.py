@@ -12,6 +12,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from ...models.places import XY
+
 TILE_PX = 1024
 """Side of a tile in pixels of its level."""
 
@@ -45,18 +47,18 @@ class Window:
         return self.height_px, self.width_px
 
     @property
-    def scale_xy(self) -> tuple[float, float]:
+    def scale_xy(self) -> XY:
         """Native pixels for each pixel of the tile; differs from `2**level` only where the frame cuts the last pixel."""
-        return (self.x1 - self.x0) / self.width_px, (self.y1 - self.y0) / self.height_px
+        return XY((self.x1 - self.x0) / self.width_px, (self.y1 - self.y0) / self.height_px)
 
     def contains(self, x: float, y: float) -> bool:
         """Whether a native place is inside."""
         return self.x0 <= x <= self.x1 and self.y0 <= y <= self.y1
 
-    def to_tile(self, x: float, y: float) -> tuple[float, float]:
+    def to_tile(self, x: float, y: float) -> XY:
         """Native (x, y) in the tile's continuous pixel coordinates."""
         scale_x, scale_y = self.scale_xy
-        return (x - self.x0) / scale_x, (y - self.y0) / scale_y
+        return XY((x - self.x0) / scale_x, (y - self.y0) / scale_y)
 
 
 @dataclass(frozen=True)
@@ -157,10 +159,10 @@ class TileGrid:
         first_col, last_col = (self._nearest(place * 2.0**level, level, cols) for place in (box.left, box.right - 1))
         return [Tile(level, r, c) for r in range(first_row, last_row + 1) for c in range(first_col, last_col + 1)]
 
-    def distance(self, tile: Tile, place: tuple[float, float]) -> float:
+    def distance(self, tile: Tile, place: XY) -> float:
         """Native pixels from a tile's middle to a native (x, y)."""
         window = self.window(tile)
-        return math.hypot((window.x0 + window.x1) / 2 - place[0], (window.y0 + window.y1) / 2 - place[1])
+        return math.hypot((window.x0 + window.x1) / 2 - place.x, (window.y0 + window.y1) / 2 - place.y)
 
     def _core(self, index: int, count: int, length_px: int) -> tuple[int, int]:
         quarter = self.tile_px // 4

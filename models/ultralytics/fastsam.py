@@ -20,6 +20,7 @@ from ...contract.errors import first_line
 from ...contract.model_errors import ModelFileUnusable
 from ..base import MOST_CANDIDATES, Candidate, Embedding, FloatArray, Mask, PixelPrompts
 from ..devices import Hardware, best_hardware
+from ..places import XY
 from ..prompted import SATURATION, obedient
 from .library import library, read_checkpoint
 
@@ -46,7 +47,7 @@ SCALES = {16: "n", 32: "s", 48: "m", 64: "l", 80: "x"}
 class Fit:
     """How a tile lies in what the network sees: scaled, then moved right and down."""
 
-    scale_xy: tuple[float, float]
+    scale_xy: XY
     left: int
     top: int
     rows: int
@@ -57,7 +58,7 @@ class Fit:
         """Of a tile: the longer side is 1024, the other one padded on both sides to a multiple of 32."""
         scale = IMAGE_PX / max(rows, cols)
         height, width = max(round(rows * scale), 1), max(round(cols * scale), 1)
-        return cls((width / cols, height / rows), -width % STRIDE // 2, -height % STRIDE // 2, height, width)
+        return cls(XY(width / cols, height / rows), -width % STRIDE // 2, -height % STRIDE // 2, height, width)
 
     def to_network(self, xy: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """(n, 2) of the tile → (n, 2) of the network."""

@@ -7,6 +7,7 @@ import numpy as np
 from rasterlasso.engine.spreading.mosaic import Mosaic, Unknown
 from rasterlasso.engine.spreading.spread import Spread, run
 from rasterlasso.engine.tiles.grid import Tile, TileGrid
+from rasterlasso.models.places import XY
 
 
 def spread_over(side_tiles, tile_px=64):
@@ -23,10 +24,10 @@ def test_the_nearest_tile_is_asked_first_and_each_once():
     grid, spread = spread_over(12)
     spread.want(every_tile(grid))
     asked = []
-    list(run(spread, (100.0, 80.0), lambda tile, before: asked.append(tile), lambda tile: None))
+    list(run(spread, XY(100.0, 80.0), lambda tile, before: asked.append(tile), lambda tile: None))
     assert set(asked) == every_tile(grid)
     assert len(asked) == len(every_tile(grid))
-    distances = [grid.distance(tile, (100.0, 80.0)) for tile in asked]
+    distances = [grid.distance(tile, XY(100.0, 80.0)) for tile in asked]
     assert distances == sorted(distances)
 
 
@@ -49,6 +50,6 @@ def test_each_of_thousands_of_tiles_is_looked_at_once_to_choose_among_them():
     looked_at = []
     spread.grid = SimpleNamespace(distance=lambda tile, start: (looked_at.append(tile), grid.distance(tile, start))[1])
     spread.ask = lambda tile, decide, former: (spread._finish(tile), False)[1]
-    list(run(spread, (0.0, 0.0), lambda tile, before: None, lambda tile: None))
+    list(run(spread, XY(0.0, 0.0), lambda tile, before: None, lambda tile: None))
     assert spread.done == every_tile(grid)
     assert len(looked_at) == len(spread.done)
