@@ -29,8 +29,8 @@ def write_checkpoint(kind, folder):
     elif kind == "edgetam":
         model_class = "EdgeTamModel"
         args = {"in_chans": 3, "features_only": True, "out_indices": [0, 1, 2, 3]}
-        backbone = transformers.TimmWrapperConfig(architecture="repvit_m1", model_args=args)
-        config = transformers.EdgeTamConfig(vision_config={"backbone_config": backbone})
+        vision = {"backbone_config": transformers.TimmWrapperConfig(architecture="repvit_m1", model_args=args)}
+        config = transformers.EdgeTamConfig(vision_config=vision)
     else:
         model_class = "Sam3TrackerModel"
         config = transformers.Sam3TrackerConfig()

@@ -33,7 +33,7 @@ def run(capsys, *arguments):
         try:
             code = cli.main([str(argument) for argument in arguments])
         except SystemExit as stop:
-            code = stop.code
+            code = int(stop.code or 0)
         finally:
             warnings.showwarning = before
     out, err = capsys.readouterr()

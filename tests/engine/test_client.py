@@ -151,10 +151,11 @@ def test_a_line_about_nothing_is_for_the_owner_to_judge(talk):
 
 def test_what_is_asked_as_soon_as_the_engine_is_ready_is_sent_once():
     sent = []
-    client = EngineClient(
-        lambda data: sent.append(protocol.decode(data)),
-        lambda ready: client.request("models", {}, Replies(lambda value: None, lambda error: None)),
-    )
+
+    def ask_for_models(ready):
+        client.request("models", {}, Replies(lambda value: None, lambda error: None))
+
+    client = EngineClient(lambda data: sent.append(protocol.decode(data)), ask_for_models)
     client.request("segment", {}, Replies(lambda value: None, lambda error: None))
     client.feed(protocol.encode(Ready(protocol.PROTOCOL_VERSION, "1", 1)))
     assert [request.op for request in sent] == ["segment", "models"]

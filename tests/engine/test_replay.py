@@ -1,6 +1,7 @@
 """A digitized layer, asked again of newer imagery."""
 
 import warnings
+from typing import Any
 
 import geopandas
 import numpy as np
@@ -68,7 +69,8 @@ def test_hover_click_and_replay_agree_on_real_imagery(sample_image, tmp_path, x,
         shown = Stretch((3, 2, 1), (0.0, 0.0, 0.0), (200.0, 180.0, 160.0), 1.2)
         for finish in PRESETS.values():
             stretch = shown if finish.smooth else None
-            prompts, looked = Prompts((Point(x, y),)), {"model": "builtin", "level": -2, "stretch": stretch, "finish": finish}
+            prompts = Prompts((Point(x, y),))
+            looked: dict[str, Any] = {"model": "builtin", "level": -2, "stretch": stretch, "finish": finish}
             clicked = segmenter.segment(path, prompts, **looked)
             hovered = segmenter.glance(path, prompts, most=3, **looked)
             assert hovered is None or hovered.candidates == clicked.candidates

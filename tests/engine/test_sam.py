@@ -201,7 +201,8 @@ def test_what_does_not_fit_the_gpu_runs_on_the_cpu_with_one_message(sam_folder, 
     image, valid = np.full((64, 64, 3), 90, np.uint8), np.ones((64, 64), np.bool_)
     asked = PixelPrompts(np.array([[30.5, 30.5]]), np.array([True]))
     before = model.decode(model.encode(image, valid), asked)[0]
-    encoder, failures = model._net.get_image_embeddings, [torch.OutOfMemoryError("CUDA out of memory")]
+    encoder = model._net.get_image_embeddings
+    failures: list[RuntimeError] = [torch.OutOfMemoryError("CUDA out of memory")]
 
     def sometimes(pixels):
         if failures:

@@ -154,7 +154,7 @@ def test_bad_prompts_are_refused(make_raster, field_image):
     path = make_raster(field_image, nodata=0)
     inside = (*(UTM @ MIDDLE_PX), True)
     with rl.open(path) as scene:
-        for points, box, error in [
+        refused: list[tuple[list[tuple[float, float, bool]], tuple[float, float, float, float] | None, type[Exception]]] = [
             ([], None, PromptMissing),
             ([(*inside[:2], False)], None, PromptMissing),
             ([(0, 0, True)], None, PromptOutsideRaster),
@@ -162,7 +162,8 @@ def test_bad_prompts_are_refused(make_raster, field_image):
             ([(float("inf"), 0, True)], None, PromptNotANumber),
             ([(*(UTM @ (5, 5)), True)], None, PromptOnNodata),
             ([], (0, 0, 10, 10), PromptOutsideRaster),
-        ]:
+        ]
+        for points, box, error in refused:
             with pytest.raises(error):
                 scene.segment(points, box)
         clean = scene.segment([inside]).polygon

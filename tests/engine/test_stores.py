@@ -34,6 +34,9 @@ class Store(ABC):
     """One of them, with room for so many tiles of size 1."""
 
     @abstractmethod
+    def __init__(self, room: float) -> None: ...
+
+    @abstractmethod
     def put(self, raster: str, number: int, values: FloatArray) -> None:
         """Keep a tile."""
 

@@ -198,9 +198,12 @@ def test_a_killed_engine_is_replaced_and_the_draft_goes_on(image):
     from rasterlasso.contract.client import EngineClient, Replies
 
     results, current = [], []
-    client = EngineClient(
-        lambda data: (current[-1].process.stdin.write(data), current[-1].process.stdin.flush()), lambda ready: None
-    )
+
+    def write(data):
+        current[-1].process.stdin.write(data)
+        current[-1].process.stdin.flush()
+
+    client = EngineClient(write, lambda ready: None)
     params = SegmentParams(str(image), Prompts((Point(*INSIDE),)), "builtin", 0).to_wire()
     client.request("segment", params, Replies(results.append, results.append), "draft")
     for kill in (True, False):

@@ -9,7 +9,7 @@ import torch
 
 def define_operators():
     """Names of operators that its compiled part would bring, so that its Python part can describe them."""
-    described = Path(find_spec("torchvision").origin).with_name("_meta_registrations.py").read_text()
+    described = Path(str(find_spec("torchvision").origin)).with_name("_meta_registrations.py").read_text()
     names = re.findall(r'register_meta\("(\w+)"|torchvision::(\w+)', described)
     library = torch.library.Library("torchvision", "FRAGMENT")
     for name in {first or second for first, second in names}:

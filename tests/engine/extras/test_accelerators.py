@@ -27,6 +27,7 @@ def measured(request, sam_folder, tmp_path_factory):
 def decide(folder, **changes):
     """As if the measurement had come out otherwise."""
     told = verdict.measured(folder)
+    assert told is not None
     verdict.note(replace(told, **changes), folder)
 
 

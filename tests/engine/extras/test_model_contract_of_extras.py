@@ -9,7 +9,7 @@ from rasterlasso.tests.checkpoints import write_checkpoint, write_mobile_sam
 from rasterlasso.tests.engine.test_model_contract import *  # noqa: F403 - the same tests, with these models
 
 
-@pytest.fixture(scope="module", params=["mobile_sam", "edgetam"])
+@pytest.fixture(scope="module", params=["mobile_sam", "edgetam"])  # type: ignore[no-redef]
 def model(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("converted")
     if request.param == "edgetam":

@@ -21,6 +21,7 @@ from rasterlasso.models.base import PixelPrompts
 from rasterlasso.models.devices import CPU
 from rasterlasso.models.library import weights
 from rasterlasso.models.library.original import convert
+from rasterlasso.models.places import XY
 from rasterlasso.models.ultralytics import fastsam as fastsam_module
 from rasterlasso.models.ultralytics.fastsam import FastSamModel, Fit, Segmented, _Choice
 from rasterlasso.models.ultralytics.library import library
@@ -35,7 +36,7 @@ WRITERS = {"mobile_sam": write_mobile_sam, "fastsam": write_fastsam}
 @pytest.fixture(autouse=True)
 def own_suppression(monkeypatch):
     """The library's own suppression of overlaps; it takes torchvision's where that is imported, which may not work here."""
-    assert transformers.SamModel  # loaded while torchvision is there
+    assert transformers.SamModel is not None  # loaded while torchvision is there
     monkeypatch.delitem(sys.modules, "torchvision", raising=False)
 
 
@@ -116,7 +117,8 @@ def test_fastsams_masks_are_the_librarys(added, picture, tmp_path):
             ((theirs.boxes.xyxy - box.clamp(0, 1024)).abs().sum(1) + 1000 * (theirs.boxes.conf - confidence).abs()).argmin()
         )
         assert float((theirs.boxes.conf[same] - confidence).abs()) < 1e-4
-        inside = PixelPrompts(np.empty((0, 2)), np.empty(0, np.bool_), tuple(map(float, box)))
+        x0, y0, x1, y1 = map(float, box)
+        inside = PixelPrompts(np.empty((0, 2)), np.empty(0, np.bool_), (x0, y0, x1, y1))
         ours = _Choice(embedding, inside)._logits(index) > 0
         expected = theirs.masks.data[same].bool()
         assert (ours ^ expected).sum() <= 1e-4 * expected.sum()
@@ -170,7 +172,7 @@ def test_kept_tiles_of_fastsam_give_the_same_masks_in_a_quarter_of_the_bytes(
 def squares(*boxes):
     """What FastSAM finds in a tile of 400 x 320 pixels with these squares, the first the most confident."""
     prototypes = torch.full((32, 256, 320), -9.0)
-    fit = Fit((3.2, 3.2), 0, 0, 1024, 1280)
+    fit = Fit(XY(3.2, 3.2), 0, 0, 1024, 1280)
     for index, (x0, y0, x1, y1) in enumerate(boxes):
         prototypes[index, round(y0 * 0.8) : round(y1 * 0.8), round(x0 * 0.8) : round(x1 * 0.8)] = 9.0
     found = torch.tensor([[3.2 * side for side in box] for box in boxes])

@@ -78,7 +78,8 @@ def test_scenes_are_prepared_once_and_again_where_they_changed(data, tmp_path):
 def test_a_crop_keeps_inside_the_frame_and_tells_where_it_could_not(loaded):
     fields = loaded["fields_one"]
     for shape in fields.objects:
-        to_crop = crops.inside_frame(crops.placing(*shape.bounds[:2], 1.0, np.random.default_rng(0)), fields.size_wh_px)
+        x, y, *_ = shape.bounds
+        to_crop = crops.inside_frame(crops.placing(x, y, 1.0, np.random.default_rng(0)), fields.size_wh_px)
         assert crops.frame_mask(fields, to_crop).mean() > 0.98
     river = loaded["river"]
     to_crop = crops.inside_frame(crops.placing(450, 100, 1.0, np.random.default_rng(0)), river.size_wh_px)
