@@ -1,5 +1,7 @@
 """Where an accepted polygon goes in a layer of the user's own: its fields, its neighbours, its part of the globe."""
 
+from typing import Any
+
 import pytest
 from osgeo import gdal, osr
 from qgis.core import (
@@ -93,7 +95,7 @@ def test_the_projects_own_setting_keeps_polygons_apart(bench, project, mode):
     assert mine.geometry().area() > 15_000
 
 
-FIELDS = {
+FIELDS: dict[str, Any] = {
     "score:integer": None,
     "score:double": float,
     "level:string(20)": str,
