@@ -4,41 +4,44 @@ A simulated user digitizes every labelled object of every scene through the whol
 model, polygon. The first click is in the object's middle, each next one in the middle of the largest wrong region, at most
 20. The level is that of a map on which the object's longer side fills a third of 1024 pixels. The polygon is rasterized on
 the raster's own pixels and compared there (pixels without data do not count). Masks, middles and regions: `click_simulation`.
+An object that has reached IoU 0.9 is left after ten clicks; further figures take it as it is then.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
 import multiprocessing
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import shapely
-from rasterio.features import rasterize
-from scipy import ndimage
 
 from ..contract.errors import NothingFound, PromptError, ScenesMissing
-from ..contract.prompts import Box, Point, Prompts
+from ..contract.prompts import Point, Prompts
 from ..engine.rasters.radiometry import Radiometry
 from ..engine.segmenting.answer import Segmentation
 from ..engine.segmenting.session import Segmenter
 from ..engine.tiles.grid import Window
 from ..models import registry
 from ..models.base import Mask, Model
-from ..models.click_simulation import Click, first_click, next_click
+from ..models.click_simulation import first_click, next_click
+from .canvas import Canvas
+from .one_prompt import OnePrompt, answers_to_one_prompt
 from .scenes import Scene, Target, read_scene
 
 MAX_CLICKS = 20
 STOP_IOU = 0.97
 """The simulated user is content here; IoUs after further clicks are taken to stay as they are."""
+
+VERTICES_AFTER = 5
+"""Clicks after which the vertices of an answer are counted."""
 
 LEARNING = " + learning"
 """Ends the names of models that learn from object to object."""
@@ -48,7 +51,8 @@ LEARNING = " + learning"
 class Trial:
     """One object digitized with one model.
 
-    ious, boundary_ious: after each click. seconds, decode_s: of each click that found something, the first cold.
+    ious, boundary_ious: after each click. seconds, decode_s: of each click that found something, the first cold. ceiling: as
+    `Canvas` has it. vertices: of the answer after five clicks, or the last; label_vertices: of the label.
     """
 
     scene: str
@@ -61,6 +65,10 @@ class Trial:
     encode_s: float
     decode_s: tuple[float, ...]
     clicks: tuple[tuple[int, int, bool], ...] = field(repr=False)
+    one_prompt: OnePrompt
+    ceiling: float
+    vertices: int
+    label_vertices: int
 
     def noc(self, quality: float) -> int:
         """Clicks until IoU `quality`; 20 where it is never reached."""
@@ -73,7 +81,7 @@ class Trial:
 
 def is_visible(scene: Scene, target: Target) -> bool:
     """Whether any pixel of the object has data."""
-    return bool(_Canvas(scene, target).truth.any())
+    return bool(Canvas(scene, target).truth.any())
 
 
 def run_scene(scene: Scene, model: Model, learn: bool = False) -> list[Trial]:
@@ -94,10 +102,10 @@ def run_scene(scene: Scene, model: Model, learn: bool = False) -> list[Trial]:
 def run_trial(scene: Scene, target: Target, model: Model, learning: Segmenter | None = None) -> Trial:
     """Digitize one object; with `learning` by what that has learnt, and letting it learn from the answer."""
     segmenter = learning or Segmenter(models=(model,))
-    canvas = _Canvas(scene, target)
+    canvas = Canvas(scene, target)
     clicks = [first_click(canvas.truth)]
     ious, boundaries, seconds, decodes = [], [], [], []
-    encode_s = 0.0
+    encode_s, vertices = 0.0, 0
     try:
         while True:
             places = [canvas.place(click) for click in clicks]
@@ -106,6 +114,7 @@ def run_trial(scene: Scene, target: Target, model: Model, learning: Segmenter | 
             ious.append(canvas.iou(answer))
             boundaries.append(canvas.boundary_iou(answer))
             if found is not None:
+                vertices = vertices_of(found.polygon) if len(clicks) <= VERTICES_AFTER else vertices
                 seconds.append(found.seconds)
                 decodes.append(found.stages["decode"])
                 encode_s = encode_s or found.stages["encode"]
@@ -129,7 +138,17 @@ def run_trial(scene: Scene, target: Target, model: Model, learning: Segmenter | 
         encode_s=encode_s,
         decode_s=tuple(decodes),
         clicks=tuple((click.row + canvas.top, click.col + canvas.left, click.foreground) for click in clicks),
+        one_prompt=answers_to_one_prompt(scene, target, model),
+        ceiling=canvas.ceiling,
+        vertices=vertices,
+        label_vertices=vertices_of(target.polygon_px),
     )
+
+
+def vertices_of(polygon: shapely.Geometry) -> int:
+    """Corners of all rings, the first of each counted once."""
+    rings = shapely.get_rings(shapely.get_parts(polygon))
+    return int(shapely.get_num_coordinates(rings).sum()) - len(rings)
 
 
 def _is_settled(ious: list[float]) -> bool:
@@ -153,21 +172,6 @@ def _segment(
         return None
 
 
-def box_iou(scene: Scene, target: Target, model: Model) -> float:
-    """IoU of the answer to a box around an object, and nothing else; 0 where none is found."""
-    canvas, segmenter = _Canvas(scene, target), Segmenter(models=(model,))
-    bounds = np.reshape(target.polygon_px.bounds, (2, 2))
-    (x0, y0), (x1, y1) = scene.source.to_map(bounds)
-    box = Box(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
-    try:
-        found = segmenter.segment(scene.path, Prompts(box=box), model=model.name, level=target.level)
-    except NothingFound:
-        return 0.0
-    finally:
-        segmenter.close()
-    return canvas.iou(canvas.mask(found.polygon))
-
-
 @dataclass(frozen=True)
 class Replay:
     """What a trial looked like: the image around the object, masks on its pixels, clicks as (column, row, foreground)."""
@@ -182,7 +186,7 @@ def replay(trial: Trial, folder: Path, model: Model, count: int) -> Replay:
     """A trial after its first `count` clicks."""
     scene = read_scene(folder)
     target = next(t for t in scene.targets if t.id == trial.object)
-    canvas = _Canvas(scene, target, margin=0.4)
+    canvas = Canvas(scene, target, margin=0.4)
     given = [(col + 0.5, row + 0.5, foreground) for row, col, foreground in trial.clicks[:count]]
     segmenter = Segmenter(models=(model,))
     found = _segment(segmenter, scene, target, model.name, given)
@@ -196,63 +200,26 @@ def replay(trial: Trial, folder: Path, model: Model, count: int) -> Replay:
     return Replay(image, canvas.truth, answer, places)
 
 
-class _Canvas:
-    """The raster's pixels around an object, as far as answers to it may reach."""
-
-    def __init__(self, scene: Scene, target: Target, margin: float = 3.0) -> None:
-        """margin: how far around, in longer sides of the object."""
-        x0, y0, x1, y1 = target.polygon_px.bounds
-        reach = margin * max(x1 - x0, y1 - y0)
-        rows, cols = scene.valid.shape
-        self.left, self.top = max(0, math.floor(x0 - reach)), max(0, math.floor(y0 - reach))
-        right, bottom = min(cols, math.ceil(x1 + reach)), min(rows, math.ceil(y1 + reach))
-        self._source = scene.source
-        self._valid = scene.valid[self.top : bottom, self.left : right]
-        self.truth = self._burn(target.polygon_px)
-        self._width_px = max(1, round(0.02 * math.hypot(x1 - x0, y1 - y0)))
-
-    def place(self, click: Click) -> tuple[float, float, bool]:
-        """A click's pixel middle in the raster's pixel coordinates."""
-        return click.col + self.left + 0.5, click.row + self.top + 0.5, click.foreground
-
-    def mask(self, polygon: shapely.Geometry | None) -> Mask:
-        """Valid pixels whose middle a polygon in the raster's CRS covers."""
-        if polygon is None:
-            return np.zeros_like(self._valid)
-        return self._burn(shapely.transform(polygon, self._source.to_pixel))
-
-    def _burn(self, polygon_px: shapely.Geometry) -> Mask:
-        shifted = shapely.transform(polygon_px, lambda xy: xy - (self.left, self.top))
-        burnt: Mask = rasterize([shifted], self._valid.shape).astype(np.bool_) & self._valid
-        return burnt
-
-    def iou(self, answer: Mask) -> float:
-        """Intersection over union with the truth."""
-        return _iou(answer, self.truth)
-
-    def boundary_iou(self, answer: Mask) -> float:
-        """IoU of the inner borders (Cheng et al., CVPR 2021), as wide as a fiftieth of the diagonal of the object's box."""
-        return _iou(self._border(answer), self._border(self.truth))
-
-    def _border(self, mask: Mask) -> Mask:
-        border: Mask = mask & ~ndimage.binary_erosion(mask, iterations=self._width_px, border_value=1)
-        return border
-
-
-def _iou(a: Mask, b: Mask) -> float:
-    union = int((a | b).sum())
-    return float((a & b).sum() / union) if union else 1.0
+def measures(trial: Trial) -> dict[str, float]:
+    """The protocol's figures of one object, whose means tell of many."""
+    return {
+        **{f"NoC@{q}": float(trial.noc(q / 100)) for q in (80, 85, 90, 95)},
+        **{f"IoU@{k}": trial.iou_at(k) for k in (1, 3, 5, 10)},
+        "bIoU@5": trial.boundary_ious[min(5, len(trial.ious)) - 1],
+        "ceiling": trial.ceiling,
+        "failures": float(max(trial.ious) < 0.9),
+        **asdict(trial.one_prompt),
+        "vertices": trial.vertices / trial.label_vertices,
+    }
 
 
 def summary(trials: Sequence[Trial]) -> dict[str, float]:
     """The protocol's figures over some trials."""
     further = [s for t in trials for s in t.seconds[1:]]
+    each = [measures(trial) for trial in trials]
     return {
         "objects": len(trials),
-        **{f"NoC@{q}": float(np.mean([t.noc(q / 100) for t in trials])) for q in (80, 85, 90)},
-        **{f"IoU@{k}": float(np.mean([t.iou_at(k) for t in trials])) for k in (1, 3, 5, 10)},
-        "bIoU@5": float(np.mean([t.boundary_ious[min(5, len(t.ious)) - 1] for t in trials])),
-        "failures": float(np.mean([max(t.ious) < 0.9 for t in trials])),
+        **{name: float(np.mean([own[name] for own in each])) for name in each[0]},
         "first_s": float(np.median([t.seconds[0] for t in trials if t.seconds] or [np.nan])),
         "further_s": float(np.median(further or [np.nan])),
         "encode_s": float(np.median([t.encode_s for t in trials])),
@@ -344,7 +311,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"{number}/{len(left)} {job.folder.name} {job.shown}: {figures}", file=sys.stderr, flush=True)
         if arguments.json:
             report.write_json(trials, arguments.json, arguments.limit)
-    print(report.table(trials))
+    print(report.table(trials) + "\n\n" + report.intervals_table(trials))
     if arguments.learn:
         print("\n" + report.learning_table(trials))
     if arguments.pictures:

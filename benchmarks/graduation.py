@@ -29,7 +29,8 @@ from torch import Tensor
 from ..models.builtin.model import WEIGHTS, BuiltinModel
 from ..models.builtin.training.school import default_folder
 from ..models.builtin.training.validation import Validation, split
-from .clicks import Trial, box_iou, is_visible, run_trial, summary
+from .clicks import Trial, is_visible, run_trial, summary
+from .intervals import interval
 from .plain_shapes import worst_iou
 from .scenes import read_scene
 
@@ -49,19 +50,16 @@ LEAST_PLAIN = 0.95
 LEAST_OBJECTS = 3
 """Of a class that may forbid graduation; classes with fewer are shown."""
 
-RESAMPLED = 2000
-
 CARD = Path(WEIGHTS).with_name("MODEL_CARD.md")
 BEGIN, END = "<!-- graduation -->", "<!-- end of graduation -->"
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One object digitized with the shipped and with the new weights. box_ious: of a box alone, with each."""
+    """One object digitized with the shipped and with the new weights."""
 
     shipped: Trial
     new: Trial
-    box_ious: tuple[float, float]
 
     def gain(self, clicks: int) -> float:
         """In IoU after so many clicks."""
@@ -75,7 +73,7 @@ class Pair:
     @property
     def box_gain(self) -> float:
         """In IoU of a box alone."""
-        return self.box_ious[1] - self.box_ious[0]
+        return self.new.one_prompt.box - self.shipped.one_prompt.box
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,7 @@ def judge(pairs: Sequence[Pair]) -> Verdict:
     """Better over the first five clicks, not worse at the first one or for boxes, and worse in no class."""
     reasons = []
     first, gain = (float(np.mean(each)) for each in ([pair.gain(1) for pair in pairs], [pair.mean_gain for pair in pairs]))
-    low, _ = interval(pairs, lambda pair: pair.mean_gain)
+    low, _ = interval([pair.mean_gain for pair in pairs], [pair.new.scene for pair in pairs])
     if first < 0:
         reasons.append(f"IoU@1 falls by {-first:.3f}")
     boxes = float(np.mean([pair.box_gain for pair in pairs]))
@@ -113,42 +111,26 @@ def judge(pairs: Sequence[Pair]) -> Verdict:
     return Verdict(tuple(reasons))
 
 
-def interval(pairs: Sequence[Pair], gain: Callable[[Pair], float]) -> tuple[float, float]:
-    """95 % interval of the mean of a gain, by a bootstrap over scenes."""
-    scenes = sorted({pair.new.scene for pair in pairs})
-    gains = [np.array([gain(pair) for pair in pairs if pair.new.scene == scene]) for scene in scenes]
-    rng = np.random.default_rng(0)
-    means = [
-        np.concatenate([gains[index] for index in rng.integers(len(gains), size=len(gains))]).mean() for _ in range(RESAMPLED)
-    ]
-    low, high = np.percentile(means, (2.5, 97.5))
-    return float(low), float(high)
-
-
 def by_class(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
     """Pairs of each class, in the order of their names."""
     return {name: [p for p in pairs if p.new.cls == name] for name in sorted({p.new.cls for p in pairs})}
 
 
 def table(pairs: Sequence[Pair]) -> str:
-    """A Markdown table: shipped → new for each class; gains in IoU@1 and in the mean of IoU@1, 3 and 5, with intervals.
-
-    "box" is the IoU of a box alone.
-    """
-    columns = ("IoU@1", "IoU@3", "IoU@5", "IoU@10", "bIoU@5", "NoC@85", "failures")
-    rows = [["", "objects", *columns, "box", "gain at one click", "mean gain"], ["---"] * (len(columns) + 5)]
+    """A Markdown table: shipped → new for each class; gains in IoU@1 and in the mean of IoU@1, 3 and 5, with intervals."""
+    columns = ("IoU@1", "IoU@3", "IoU@5", "IoU@10", "bIoU@5", "NoC@85", "failures", "jittered", "box", "wide", "near")
+    rows = [["", "objects", *columns, "gain at one click", "mean gain"], ["---"] * (len(columns) + 4)]
     for name, own in {"overall": list(pairs), **by_class(pairs)}.items():
         before, after = summary([p.shipped for p in own]), summary([p.new for p in own])
         gains = [_told(own, each) for each in (lambda pair: pair.gain(1), lambda pair: pair.mean_gain)]
         cells = [f"{before[column]:.2f} → {after[column]:.2f}" for column in columns]
-        boxes = " → ".join(f"{each:.2f}" for each in np.mean([pair.box_ious for pair in own], axis=0))
-        rows.append([name, str(len(own)), *cells, boxes, *gains])
+        rows.append([name, str(len(own)), *cells, *gains])
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 def _told(pairs: Sequence[Pair], gain: Callable[[Pair], float]) -> str:
     """A mean gain with its interval."""
-    low, high = interval(pairs, gain)
+    low, high = interval([gain(pair) for pair in pairs], [pair.new.scene for pair in pairs])
     return f"{float(np.mean([gain(pair) for pair in pairs])):+.3f} ({low:+.3f} to {high:+.3f})"
 
 
@@ -204,19 +186,16 @@ def digitize(scenes: Path, limit: int, weights: Mapping[str, Path], workers: int
     with ProcessPoolExecutor(workers, context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         trials = list(pool.map(_trials, jobs))
     return [
-        Pair(shipped, new, (shipped_box, new_box))
-        for both in zip(trials[::2], trials[1::2], strict=True)
-        for (shipped, shipped_box), (new, new_box) in zip(*both, strict=True)
+        Pair(shipped, new) for both in zip(trials[::2], trials[1::2], strict=True) for shipped, new in zip(*both, strict=True)
     ]
 
 
-def _trials(job: tuple[Path, int, Path]) -> list[tuple[Trial, float]]:
-    """With each the IoU of a box around its object."""
+def _trials(job: tuple[Path, int, Path]) -> list[Trial]:
     folder, limit, weights = job
     scene, model = read_scene(folder, limit), _model(weights)
     visible = [target for target in scene.targets if is_visible(scene, target)]
     try:
-        return [(run_trial(scene, target, model), box_iou(scene, target, model)) for target in visible]
+        return [run_trial(scene, target, model) for target in visible]
     finally:
         scene.source.close()
 

@@ -17,11 +17,14 @@ import numpy as np
 from ..contract.errors import RunNotResumable
 from ..contract.version import version
 from ..models.base import Model
-from .clicks import LEARNING, MAX_CLICKS, Trial, replay, summary
+from .clicks import LEARNING, MAX_CLICKS, Trial, measures, replay, summary
+from .intervals import interval
+from .one_prompt import OnePrompt
 
 matplotlib.use("Agg")
 
-COLUMNS = ("objects", "NoC@80", "NoC@85", "NoC@90", "IoU@1", "IoU@3", "IoU@5", "IoU@10", "bIoU@5", "failures",
+COLUMNS = ("objects", "NoC@80", "NoC@85", "NoC@90", "NoC@95", "IoU@1", "IoU@3", "IoU@5", "IoU@10", "bIoU@5", "ceiling",
+           "failures", "jittered", "box", "wide", "near", "vertices",
            "first_s", "further_s", "encode_s", "decode_s")  # fmt: skip
 
 
@@ -46,6 +49,19 @@ def table(trials: Sequence[Trial]) -> str:
     for (common, model), own in groups(trials).items():
         figures = summary(own)
         rows.append([common, model, *(_cell(name, figures[name]) for name in COLUMNS)])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def intervals_table(trials: Sequence[Trial]) -> str:
+    """A Markdown table: each figure over all objects with its 95 % interval, one column for each model."""
+    by_model = {model: own for (common, model), own in groups(trials).items() if common == "overall"}
+    rows = [["95 % interval", *by_model], ["---"] * (len(by_model) + 1)]
+    for name in measures(trials[0]):
+        cells = []
+        for own in by_model.values():
+            low, high = interval([measures(trial)[name] for trial in own], [trial.scene for trial in own])
+            cells.append(f"{_cell(name, low)} to {_cell(name, high)}")
+        rows.append([name, *cells])
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
@@ -87,12 +103,17 @@ def read_json(path: Path | None, limit: int | None) -> list[Trial]:
         return []
     try:
         document = json.loads(path.read_text())
-        found = [Trial(**{name: _tuples(value) for name, value in trial.items()}) for trial in document["trials"]]
+        found = [_trial(trial) for trial in document["trials"]]
     except (ValueError, KeyError, TypeError) as error:
         raise RunNotResumable(path=str(path), reason="it is no result of this benchmark") from error
     if document.get("version") != version() or document.get("limit") != limit:
         raise RunNotResumable(path=str(path), reason="it was made by another version, or with another --limit")
     return found
+
+
+def _trial(document: dict[str, Any]) -> Trial:
+    known = {name: _tuples(value) for name, value in document.items()}
+    return Trial(**{**known, "one_prompt": OnePrompt(**known["one_prompt"])})
 
 
 def _tuples(value: Any) -> Any:

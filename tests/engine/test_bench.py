@@ -1,5 +1,6 @@
 import json
 import sys
+from dataclasses import replace
 
 import geopandas
 import numpy as np
@@ -10,6 +11,7 @@ from shapely import affinity
 from rasterlasso.benchmarks import report
 from rasterlasso.benchmarks.baselines import BASELINES
 from rasterlasso.benchmarks.clicks import Trial, is_visible, run_trial, summary
+from rasterlasso.benchmarks.one_prompt import OnePrompt
 from rasterlasso.benchmarks.scenes import read_scene
 from rasterlasso.engine import cli
 from rasterlasso.models import registry
@@ -35,7 +37,8 @@ def scenes(make_raster, field_image, tmp_path):
 
 
 def trial(ious, cls="field", model="builtin"):
-    return Trial("scene", model, cls, "1", ious, ious, (1.0,) * len(ious), 0.5, (0.1,) * len(ious), ())
+    one_prompt, times = OnePrompt(0.7, 0.8, 0.5, 0.6), (0.1,) * len(ious)
+    return Trial("scene", model, cls, "1", ious, ious, (1.0,) * len(ious), 0.5, times, (), one_prompt, 0.9, 12, 8)
 
 
 def test_only_whole_and_large_enough_objects_count(scenes):
@@ -53,6 +56,26 @@ def test_figures_follow_the_protocol():
     assert figures["IoU@1"] == pytest.approx(0.4)
     assert figures["IoU@10"] == pytest.approx((0.95 + 0.3) / 2)
     assert figures["failures"] == 0.5
+    assert figures["NoC@95"] == (4 + 20) / 2
+    assert (figures["jittered"], figures["wide"], figures["vertices"]) == (0.7, 0.5, 1.5)
+
+
+def test_one_prompt_alone_is_asked_in_each_view(scenes):
+    scene = read_scene(scenes / "one")
+    found = run_trial(scene, scene.targets[0], registry.entry("builtin").load())
+    scene.source.close()
+    assert found.one_prompt.box > 0.9
+    assert found.one_prompt.jittered > 0.8
+    assert 0 < found.one_prompt.wide < found.one_prompt.near
+    assert 0.4 < found.ceiling < 1
+    assert found.label_vertices == 4
+    assert found.vertices >= 4
+
+
+def test_intervals_hold_the_means():
+    trials = [replace(trial((iou,)), scene=str(number)) for number, iou in enumerate((0.5, 0.7, 0.9))]
+    [row] = [line for line in report.intervals_table(trials).splitlines() if line.startswith("| IoU@1 ")]
+    assert row == "| IoU@1 | 0.50 to 0.90 |"
 
 
 @pytest.mark.parametrize("baseline", BASELINES, ids=lambda b: b.name)

@@ -8,11 +8,15 @@ from safetensors.torch import load_file, save_file
 from rasterlasso.benchmarks import graduation
 from rasterlasso.benchmarks.clicks import Trial
 from rasterlasso.benchmarks.graduation import Pair
+from rasterlasso.benchmarks.intervals import interval
+from rasterlasso.benchmarks.one_prompt import OnePrompt
 from rasterlasso.models.builtin.model import WEIGHTS
 
 
-def trial(scene, cls, number, ious):
-    return Trial(scene, "builtin", cls, str(number), tuple(ious), tuple(ious), (0.1,) * len(ious), 0.1, (0.1,), ())
+def trial(scene, cls, number, ious, box=0.7):
+    one_prompt = OnePrompt(0.6, box, 0.5, 0.6)
+    times = (0.1,) * len(ious)
+    return Trial(scene, "builtin", cls, str(number), tuple(ious), tuple(ious), times, 0.1, (0.1,), (), one_prompt, 0.9, 12, 8)
 
 
 def pairs(gains, box_gain=0.0):
@@ -20,8 +24,7 @@ def pairs(gains, box_gain=0.0):
     return [
         Pair(
             trial(f"{cls}{scene}", cls, n, (0.6, 0.7, 0.8)),
-            trial(f"{cls}{scene}", cls, n, np.add((0.6, 0.7, 0.8), gain)),
-            (0.7, 0.7 + box_gain),
+            trial(f"{cls}{scene}", cls, n, np.add((0.6, 0.7, 0.8), gain), 0.7 + box_gain),
         )
         for cls, gain in gains
         for scene in range(6)
@@ -47,8 +50,7 @@ def test_weights_ship_only_if_better_and_worse_in_no_class(gains, reason):
 def test_a_first_click_that_gives_less_is_no_gain():
     ious = (0.59, 0.9, 0.95)
     later = [
-        Pair(each.shipped, trial(each.new.scene, "field", number, ious), (0.7, 0.7))
-        for number, each in enumerate(pairs([("field", 0.0)]))
+        Pair(each.shipped, trial(each.new.scene, "field", number, ious)) for number, each in enumerate(pairs([("field", 0.0)]))
     ]
     [reason] = graduation.judge(later).reasons
     assert "IoU@1 falls" in reason
@@ -65,8 +67,10 @@ def test_a_gain_that_may_be_chance_is_none():
 
 
 def test_the_interval_comes_from_scenes_not_objects():
-    low, high = graduation.interval(pairs([("field", 0.1), ("tree", 0.0)]), lambda pair: pair.gain(1))
+    values, scenes = [0.1] * 30 + [0.0] * 30, [f"{n // 10}" for n in range(60)]
+    low, high = interval(values, scenes)
     assert low < 0.05 < high
+    assert high - low > 4 * np.std(values) / 60**0.5  # of objects by themselves
 
 
 def test_averages_of_snapshots(tmp_path):
