@@ -36,6 +36,18 @@ class CoordinatesUntransformable(RasterLassoError):
     template = QT_TRANSLATE_NOOP("RasterLasso", "This place can't be transformed from {source} to {target}: {reason}")
 
 
+class NothingToCorrect(RasterLassoError):
+    """A background click without an object."""
+
+    template = QT_TRANSLATE_NOOP("RasterLasso", "Click a feature first. A right click then says what does not belong to it.")
+
+
+class LineDoesNotCross(RasterLassoError):
+    """The line that was drawn cuts nothing in two."""
+
+    template = QT_TRANSLATE_NOOP("RasterLasso", "The line does not cross the polygon. Draw it from side to side.")
+
+
 class TargetReadOnly(RasterLassoError):
     """The target layer can't be edited."""
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from qgis.core import Qgis, QgsApplication, QgsProject, QgsRasterLayer, QgsVectorLayer
+from qgis.core import Qgis, QgsApplication, QgsMapLayer, QgsPointXY, QgsProject, QgsRasterLayer, QgsVectorLayer
 from qgis.gui import QgisInterface
 from qgis.PyQt import sip
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtGui import QIcon
+from qgis.PyQt.QtWidgets import QPushButton
 
 from ..contract.answers import ModelsListed
 from ..contract.client import Replies
@@ -23,6 +24,7 @@ from .digitizing.hover import Hover
 from .digitizing.prefetch import Prefetch
 from .journal.journal import Journal, journal_folder
 from .panel.dock import LassoDock
+from .panel.help import HelpDialog
 from .panel.models_dialog import ModelsDialog
 from .processing.provider import LassoProvider
 from .runtime.engine_process import EngineProcess
@@ -78,7 +80,7 @@ class RasterLassoPlugin:
         self.jobs = LayerJobs(self.engine, project)
         self.tool = LassoTool(canvas, self.digitizer, self.preview, self.hover, self.prefetch)
         self.dock = LassoDock(self.digitizer, self.hover, self.engine, iface.mainWindow())
-        self.dock.model.addItem(self._settings.model, self._settings.model)  # until the engine tells all
+        self.dock.models.model.addItem(self._settings.model, self._settings.model)  # until the engine tells all
         self.dock.class_name.setEditText(self._settings.class_name)
         self.dock.hide()
         iface.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self.dock)
@@ -107,10 +109,15 @@ class RasterLassoPlugin:
         iface.mapCanvas().destinationCrsChanged.connect(self._refresh_preview)
         QgsApplication.instance().aboutToQuit.connect(self.journal.close)
         self.tool.class_chosen.connect(self.dock.choose_class)
-        self.dock.models_requested.connect(self._manage_models)
-        self.dock.simplify_requested.connect(self.jobs.simplify)
-        self.dock.export_requested.connect(self.jobs.export)
-        self.dock.geopackage_requested.connect(self._new_geopackage)
+        self.tool.help_wanted.connect(self._show_help)
+        self.tool.elsewhere.connect(self._offer_other_imagery)
+        iface.currentLayerChanged.connect(self._follow_active_layer)
+        self.dock.help_requested.connect(self._show_help)
+        self.dock.map_wanted.connect(iface.mapCanvas().setFocus)
+        self.dock.models.models_requested.connect(self._manage_models)
+        self.dock.target.simplify_requested.connect(self.jobs.simplify)
+        self.dock.target.export_requested.connect(self.jobs.export)
+        self.dock.target.geopackage_requested.connect(self._new_geopackage)
         self.dock.install_requested.connect(self._install_engine)
         self.dock.install_cancelled.connect(self._cancel_installation)
 
@@ -131,10 +138,13 @@ class RasterLassoPlugin:
         self._settings.save("model", "class_name", "hover", "learn")
         self._cancel_installation()
         self._close_models_dialog()
+        for shown in iface.mainWindow().findChildren(HelpDialog):
+            shown.close()
         QgsApplication.instance().aboutToQuit.disconnect(self.journal.close)
         self.journal.close()
         self.journal.deleteLater()
         canvas.destinationCrsChanged.disconnect(self._refresh_preview)
+        iface.currentLayerChanged.disconnect(self._follow_active_layer)
         canvas.unsetMapTool(self.tool)
         for shortcut in self._shortcuts:
             iface.unregisterMainWindowAction(shortcut)
@@ -163,17 +173,18 @@ class RasterLassoPlugin:
         digitizer, found = self.digitizer, []
         for name, text, do in (
             ("Accept", tr("Raster Lasso: accept"), digitizer.accept),
-            ("Undo", tr("Raster Lasso: take the last prompt back"), digitizer.undo),
-            ("Clear", tr("Raster Lasso: forget the object"), digitizer.clear),
+            ("Undo", tr("Raster Lasso: take the last step back"), digitizer.undo),
+            ("Redo", tr("Raster Lasso: do again what was taken back"), digitizer.redo),
+            ("Clear", tr("Raster Lasso: discard the object"), digitizer.clear),
             ("Add", tr("Raster Lasso: add what is clicked next"), lambda: digitizer.combine_next(Combining.ADD)),
             ("Subtract", tr("Raster Lasso: cut out what is clicked next"), lambda: digitizer.combine_next(Combining.SUBTRACT)),
             ("Split", tr("Raster Lasso: split along the next line"), digitizer.split_next),
             ("Next", tr("Raster Lasso: next candidate"), digitizer.next_candidate),
             ("Larger", tr("Raster Lasso: look for larger objects"), lambda: digitizer.lens.set_size(digitizer.lens.size + 1)),
             ("Smaller", tr("Raster Lasso: look for smaller objects"), lambda: digitizer.lens.set_size(digitizer.lens.size - 1)),
-            ("AutoAccept", tr("Raster Lasso: accept by a click elsewhere, on or off"), self.dock.auto_accept.toggle),
-            ("ShareBorders", tr("Raster Lasso: share borders, on or off"), self.dock.share_borders.toggle),
-            ("Hover", tr("Raster Lasso: show what a click would give, on or off"), self.dock.show_hover.toggle),
+            ("AutoAccept", tr("Raster Lasso: accept by a click elsewhere, on or off"), self.dock.options.auto_accept.toggle),
+            ("ShareBorders", tr("Raster Lasso: share borders, on or off"), self.dock.options.share_borders.toggle),
+            ("Hover", tr("Raster Lasso: preview the outline under the cursor, on or off"), self.dock.options.show_hover.toggle),
         ):
             action = QAction(text, iface.mainWindow())
             action.setObjectName(f"RasterLasso{name}")
@@ -198,13 +209,37 @@ class RasterLassoPlugin:
         canvas.setFocus()
         self._ask_for_models()
 
+    def _follow_active_layer(self, layer: QgsMapLayer | None) -> None:
+        """Without an object under way the raster layer that the user turns to is the imagery."""
+        assert self._iface is not None
+        is_other = isinstance(layer, QgsRasterLayer) and layer is not self.digitizer.imagery
+        if is_other and self._iface.mapCanvas().mapTool() is self.tool and self.digitizer.draft.is_empty:
+            self.dock.imagery.setLayer(layer)
+
+    def _offer_other_imagery(self, layer: QgsRasterLayer, place: QgsPointXY) -> None:
+        """A click off the imagery is not lost: one more press takes it on the layer that is there."""
+        assert self._iface is not None
+        bar, imagery = self._iface.messageBar(), self.digitizer.imagery
+        text = tr("The imagery is {imagery}, which does not reach here.").format(imagery=imagery.name() if imagery else "")
+        item = bar.createMessage(tr("Raster Lasso"), text)
+        button = QPushButton(tr("Use {layer}").format(layer=layer.name()))
+
+        def use() -> None:
+            self.dock.imagery.setLayer(layer)
+            bar.popWidget(item)
+            self.digitizer.click(place, True)
+
+        button.clicked.connect(use)
+        item.layout().addWidget(button)
+        bar.pushWidget(item, Qgis.MessageLevel.Info)
+
     def _ask_for_models(self) -> None:
         """Starts the engine, so that it is warm at the first click."""
         self.engine.request("models", {}, Replies(result=self._show_models, failure=self._show_error), "models")
 
     def _show_models(self, value: Mapping[str, Any]) -> None:
         models = ModelsListed.from_wire(value).models
-        self.dock.set_models([model for model in models if model.state != "published"])
+        self.dock.models.set_models([model for model in models if model.state != "published"])
 
     def _manage_models(self) -> None:
         assert self._iface is not None
@@ -265,10 +300,18 @@ class RasterLassoPlugin:
 
     def _refresh_preview(self) -> None:
         digitizer = self.digitizer
-        self.preview.show(digitizer.draft, digitizer.polygon, digitizer.crs, digitizer.candidates.others)
+        others = digitizer.candidates.others if digitizer.candidates.was_chosen else []
+        self.preview.show(digitizer.draft, digitizer.polygon, digitizer.crs, others)
 
     def _refresh_hint(self) -> None:
         self.preview.show_hint(self.hover.polygon, self.digitizer.crs)
+
+    def _show_help(self) -> None:
+        assert self._iface is not None
+        window = self._iface.mainWindow()
+        shown = window.findChild(HelpDialog) or HelpDialog(window)
+        shown.show()
+        shown.raise_()
 
     def _show_error(self, error: RasterLassoError) -> None:
         self._show_message(error_text(error), Qgis.MessageLevel.Warning)

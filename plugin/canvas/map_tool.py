@@ -32,13 +32,18 @@ class LassoTool(QgsMapTool):
 
     Ctrl + drag draws: around the object, across it, or with Shift across what does not belong to it.
 
-    + and - turn the size dial, 1 to 9 choose the class (`class_chosen`). While there is a draft, Tab shows the model's next
-    candidate, A adds what is clicked next, S subtracts it, X cuts along the next line, Backspace or Ctrl+Z takes the last
-    prompt back, Enter accepts, Esc clears, or stops what is under way. Without one these keys are QGIS's, but for Backspace and
-    Delete, which would delete the selected features of the active layer.
+    + and - turn the size dial, 1 to 9 choose the class (`class_chosen`), F1 asks for help (`help_wanted`), H hides the preview
+    while it is held. While there is a draft, Tab shows the model's next candidate, A adds what is clicked next, S subtracts it,
+    X cuts along the next line, Backspace or Ctrl+Z takes the last step back, Ctrl+Shift+Z does it again, Enter accepts, Esc
+    clears, or stops what is under way. Without one these keys are QGIS's, but for Backspace and Delete, which would delete the
+    selected features of the active layer, and for Ctrl+Shift+Z while there is something to do again.
+
+    `elsewhere` (raster layer, place in map coordinates): the first click on an object lies off the imagery, and on that layer.
     """
 
     class_chosen = pyqtSignal(int)
+    help_wanted = pyqtSignal()
+    elsewhere = pyqtSignal(object, object)
 
     def __init__(self, canvas: QgsMapCanvas, digitizer: Digitizer, preview: Preview, hover: Hover, prefetch: Prefetch) -> None:
         super().__init__(canvas)
@@ -50,7 +55,17 @@ class LassoTool(QgsMapTool):
         self._pressed_at: QPoint | None = None
         self._stroke: list[QgsPointXY] | None = None
         self._drawn_px: list[QPoint] = []
+        self.shows_work = False
         self.setCursor(Qt.CursorShape.CrossCursor)
+        for signal in (digitizer.draft_changed, digitizer.answered, digitizer.progressed):
+            signal.connect(self._show_work)
+
+    def _show_work(self) -> None:
+        """By the cursor."""
+        is_asking = self._digitizer.state in (DraftState.ASKING, DraftState.WAITING_TO_ACCEPT)
+        if is_asking is not self.shows_work:
+            self.shows_work = is_asking
+            self.setCursor(Qt.CursorShape.BusyCursor if is_asking else Qt.CursorShape.CrossCursor)
 
     def activate(self) -> None:
         """Take the mouse, and the keys that QGIS has shortcuts for."""
@@ -102,8 +117,15 @@ class LassoTool(QgsMapTool):
             elif event.modifiers() & Qt.KeyboardModifier.AltModifier:
                 self._digitizer.reopen(self.toMapCoordinates(place))
             else:
-                self._digitizer.click(self.toMapCoordinates(place), foreground=not _is_shifted(event))
+                self._click(self.toMapCoordinates(place), not _is_shifted(event))
             self._pressed_at = None
+
+    def _click(self, place: QgsPointXY, foreground: bool) -> None:
+        other = self._digitizer.lens.other_imagery_at(place) if self._digitizer.draft.is_empty else None
+        if other is None:
+            self._digitizer.click(place, foreground)
+        else:
+            self.elsewhere.emit(other, place)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Keys of the draft; ignored here means done, by QGIS's convention for map tools."""
@@ -121,6 +143,8 @@ class LassoTool(QgsMapTool):
         if event.type() == QEvent.Type.KeyPress and event.key() == Qt.Key.Key_Tab and not self._digitizer.draft.is_empty:
             self._digitizer.next_candidate()  # before Qt moves the focus
             return True
+        if event.type() == QEvent.Type.KeyRelease and event.key() == Qt.Key.Key_H and not event.isAutoRepeat():
+            self._preview.set_hidden(False)
         is_escape = event.type() == QEvent.Type.KeyPress and event.key() == Qt.Key.Key_Escape
         if is_escape and self._pressed_at is not None:  # the canvas keeps keys from its tools while a button is down
             self._pressed_at = self._stroke = None
@@ -139,6 +163,10 @@ class LassoTool(QgsMapTool):
             return partial(self.class_chosen.emit, int(event.text()))
         if event.key() in UNDO_KEYS:
             return self._digitizer.undo
+        if event.matches(QKeySequence.StandardKey.HelpContents):
+            return self.help_wanted.emit
+        if event.matches(QKeySequence.StandardKey.Redo) and self._digitizer.can_redo:
+            return self._digitizer.redo
         if self._digitizer.draft.is_empty:
             return None
         if event.matches(QKeySequence.StandardKey.Undo):
@@ -152,6 +180,7 @@ class LassoTool(QgsMapTool):
             Qt.Key.Key_A: partial(self._digitizer.combine_next, Combining.ADD),
             Qt.Key.Key_S: partial(self._digitizer.combine_next, Combining.SUBTRACT),
             Qt.Key.Key_X: self._digitizer.split_next,
+            Qt.Key.Key_H: partial(self._preview.set_hidden, True),
         }
         return actions.get(event.key())
 

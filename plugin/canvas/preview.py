@@ -21,13 +21,15 @@ from ..digitizing.draft import Draft
 from ..geo.transforms import transform_between
 from ..geo.wkb import from_hex
 
-FILL = QColor(255, 213, 0, 70)
+FILL = QColor(255, 213, 0, 30)
+"""Little of it: what is judged lies below."""
+
 STROKE = QColor(255, 213, 0)
 HINT_FILL = QColor(255, 255, 255, 40)
 HINT_STROKE = QColor(255, 255, 255, 200)
 HALO = QColor(0, 0, 0, 160)
 FOREGROUND = QColor(0, 158, 115)
-BACKGROUND = QColor(213, 0, 50)
+BACKGROUND = QColor(213, 94, 0)
 BOX = QColor(0, 114, 178)
 MARKER_PX = 12
 
@@ -60,6 +62,7 @@ class Preview:
         self._hint = QgsRubberBand(canvas, QgsWkbTypes.GeometryType.PolygonGeometry)
         self._hint.setFillColor(HINT_FILL)
         self._hint.setStrokeColor(HINT_STROKE)
+        self._bands = (self._polygon, self._ghosts, self._box, self._outline, self._stroke, self._hint)
         self._markers: list[QgsVertexMarker] = []
 
     def show(
@@ -87,6 +90,11 @@ class Preview:
             except QgsCsException:  # off the new projection of the map: there is nowhere to draw it
                 continue
             self._markers.append(self._marker(place, point.foreground))
+
+    def set_hidden(self, is_hidden: bool) -> None:
+        """Let the imagery be seen without anything on it, or all be shown again."""
+        for item in (*self._bands, *self._markers):
+            item.setVisible(not is_hidden)
 
     def show_hint(self, polygon: QgsGeometry | None, crs: QgsCoordinateReferenceSystem) -> None:
         """Show what a click would give, faintly."""
@@ -118,7 +126,7 @@ class Preview:
     def remove(self) -> None:
         """Take all items off the canvas; the preview is of no use afterwards."""
         self.clear()
-        for band in (self._polygon, self._ghosts, self._box, self._outline, self._stroke, self._hint):
+        for band in self._bands:
             self._canvas.scene().removeItem(band)
 
     def _marker(self, place: QgsPointXY, foreground: bool) -> QgsVertexMarker:

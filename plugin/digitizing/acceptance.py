@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from qgis.core import QgsFeature, QgsGeometry, QgsRasterLayer, QgsVectorLayer
+from qgis.core import QgsFeature, QgsGeometry, QgsPointXY, QgsRasterLayer, QgsVectorLayer
 
 from ...contract.client import Replies
 from ...contract.errors import RasterLassoError
 from ...contract.recipe import Recipe
 from ...contract.requests import SegmentResult
-from ..errors import NothingToAccept
+from ..errors import LineDoesNotCross, NothingToAccept
 from ..geo.crs import crs_code
 from ..geo.wkb import polygon_from_hex, to_hex
 from ..imagery.lens import Lens
@@ -20,9 +21,10 @@ from ..target.placing import Placing
 from ..target.provenance import attributes, source_of
 from ..target.target import Target
 from .candidates import Candidates
-from .draft import Draft, Kept
+from .draft import Combining, Draft, Kept
 from .pace import Pace
 from .preferred_sizes import PreferredSizes
+from .strokes import split
 
 SHARED_PX = 3.0
 """Borders are shared with neighbours this near, in pixels of the level."""
@@ -97,9 +99,16 @@ class Acceptance:
         layer_id, feature_id = draft.reopened or ("", None)
         is_same = self._target.layer is not None and self._target.layer.id() == layer_id
         replaces = feature_id if is_same else None
-        is_unchanged = draft.unchanged is not None
         crossing = CROSSING_PX * self._lens.pixel * 2.0**answer.level
-        return Placing(shared, data_end_of(draft, answer), crossing, replaces, imagery.attribution(), is_unchanged)
+        return Placing(
+            share_within_m=shared,
+            data_end=data_end_of(draft, answer),
+            crossing=crossing,
+            replaces=replaces,
+            attribution=imagery.attribution(),
+            is_unchanged=draft.unchanged is not None,
+            new_layer=f"{imagery.name()} {self.class_name}".strip(),
+        )
 
     def _recipe(self, draft: Draft, candidates: Candidates) -> Recipe:
         """What gives the object again."""
@@ -134,3 +143,14 @@ def kept_of(draft: Draft, candidates: Candidates) -> Kept | None:
         return Kept(pieces, candidates.answer, candidates.score, shown)
     former = draft.kept
     return None if former is None else Kept(pieces, former.answer, former.score, shown)
+
+
+def split_draft(draft: Draft, candidates: Candidates, line: Sequence[QgsPointXY]) -> Draft:
+    """A draft whose pieces a line (in its CRS) cuts in two; raises `NothingToAccept`, `LineDoesNotCross`."""
+    kept = kept_of(draft, candidates)
+    if kept is None:
+        raise NothingToAccept()
+    pieces = tuple(split(kept.pieces, line))
+    if len(pieces) == len(kept.pieces):
+        raise LineDoesNotCross()
+    return draft.keeping(replace(kept, pieces=pieces), Combining.ADD)

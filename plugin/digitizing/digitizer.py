@@ -5,7 +5,6 @@ What these need beside each other is in modules of its own.
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 from qgis.core import (
@@ -24,13 +23,13 @@ from qgis.PyQt.QtCore import QObject, pyqtSignal
 from ...contract.errors import PromptError, RasterLassoError, RasterNotOpened
 from ...contract.protocol import Progress
 from ...contract.requests import SegmentResult
-from ..errors import DraftUnderWay, NothingToAccept
-from ..geo.transforms import transform_between, transformed
-from ..imagery.lens import Lens
+from ..errors import DraftUnderWay, NothingToAccept, NothingToCorrect
+from ..geo.transforms import transform_between
+from ..imagery.lens import Lens, levels_between
 from ..runtime.engine_process import EngineProcess
 from ..target.target import Target
 from ..translation import error_text, tr
-from .acceptance import Acceptance, kept_of
+from .acceptance import Acceptance, kept_of, split_draft
 from .candidates import Candidates
 from .draft import Combining, Draft, Step, joined
 from .gestures import Gesture, boxed, clicked, drawn
@@ -38,7 +37,7 @@ from .inquiry import Inquiry
 from .pending import PendingAcceptance
 from .reopening import reopened
 from .state import DraftState
-from .strokes import split
+from .undone import Undone
 
 
 class Digitizer(QObject):
@@ -66,9 +65,11 @@ class Digitizer(QObject):
         self._inquiry = Inquiry(engine)
         self.acceptance = Acceptance(self.lens, self.target, engine, self._tell)
         self._draft = Draft()
-        self._view_level = 0
+        self.view_level = 0
+        """Level of the map when the draft was begun."""
         self._is_splitting = False
         self._pending = PendingAcceptance()
+        self._undone = Undone()
         self._unanswered = 0  # newest steps that no answer was given to yet: one of them may be what can't be used
         self.auto_accept = False
         self.lens.changed.connect(self.ask_again)
@@ -125,11 +126,6 @@ class Digitizer(QObject):
         return DraftState.GROWING if self._inquiry.is_growing else DraftState.ASKING
 
     @property
-    def view_level(self) -> int:
-        """Level of the map when the draft was begun."""
-        return self._view_level
-
-    @property
     def crs(self) -> QgsCoordinateReferenceSystem:
         """CRS of draft and polygon."""
         return self.lens.crs
@@ -144,19 +140,15 @@ class Digitizer(QObject):
         if layer is self.lens.imagery:
             return
         former, pixel = self.crs, self.lens.ground_pixel
-        self.lens.imagery = layer
+        draft, self.lens.imagery = Draft(), layer
         self.candidates.take(None)  # of the other imagery, in its CRS
-        if layer is None or self._draft.is_empty:
-            self.clear()
-            return
-        try:
-            draft = self._draft.transformed(transform_between(former, layer.crs(), self._project.transformContext()))
-        except RasterLassoError as error:
-            self.clear()
-            self._tell(error)
-            return
-        if pixel > 0 and self.lens.ground_pixel > 0:
-            self._view_level += round(math.log2(pixel / self.lens.ground_pixel))
+        if layer is not None and not self._draft.is_empty:
+            try:
+                draft = self._draft.transformed(transform_between(former, layer.crs(), self._project.transformContext()))
+            except RasterLassoError as error:
+                self._tell(error)
+            else:
+                self.view_level += levels_between(pixel, self.lens.ground_pixel)
         self._replace_draft(draft)
 
     def set_target(self, layer: QgsVectorLayer | None) -> None:
@@ -177,6 +169,9 @@ class Digitizer(QObject):
 
     def click(self, place: QgsPointXY, foreground: bool) -> None:
         """A click in map coordinates."""
+        if not foreground and self._draft.is_empty:
+            self._tell(NothingToCorrect())
+            return
         if self.auto_accept and foreground and self._is_elsewhere(place):
             self.accept()
             if not self._draft.is_empty:
@@ -203,7 +198,7 @@ class Digitizer(QObject):
             self._tell(DraftUnderWay())
             return
         try:
-            draft, self._view_level = reopened(place, self.lens, self.target, self._project.transformContext())
+            draft, self.view_level = reopened(place, self.lens, self.target, self._project.transformContext())
         except RasterLassoError as error:
             self._tell(error)
             return
@@ -211,7 +206,7 @@ class Digitizer(QObject):
 
     def resume(self, draft: Draft, view_level: int) -> None:
         """Go on with a draft in the imagery's CRS that another QGIS began."""
-        self._view_level = view_level
+        self.view_level = view_level
         self._replace_draft(draft)
 
     def combine_next(self, combining: Combining) -> None:
@@ -240,7 +235,18 @@ class Digitizer(QObject):
         if not self._pending.take_back() and not self._draft.is_empty:
             kept = None if self._draft.steps else self._draft.kept
             draft = self._draft.without_last()
+            self._undone.push(self._draft, draft, self.candidates)
             self._replace_draft(draft, draft.unchanged if kept is None else kept.shown)
+
+    def redo(self) -> None:
+        """Do again what was taken back last."""
+        if self.can_redo:
+            self._replace_draft(*self._undone.pop())
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether anything was taken back since the last step."""
+        return self._undone.leads_on_from(self._draft)
 
     def stop(self) -> bool:
         """Let what is found so far be the polygon; returns whether the rest was still being found."""
@@ -293,24 +299,18 @@ class Digitizer(QObject):
 
     def _split(self, stroke: list[QgsPointXY]) -> None:
         try:
-            to_imagery = self.lens.to_imagery()
-            line = [transformed(place, to_imagery) for place in stroke]
+            draft = split_draft(self._draft, self.candidates, self.lens.in_imagery(stroke))
         except RasterLassoError as error:
             self._tell(error)
-            return
-        pieces = split(self.pieces, line)
-        kept = kept_of(self._draft, self.candidates)
-        if kept is None or len(pieces) == len(self.pieces):
-            self.message.emit(tr("The line does not cross the polygon. Draw it from side to side."), Qgis.MessageLevel.Info)
-            return
-        self._replace_draft(self._draft.keeping(replace(kept, pieces=tuple(pieces)), Combining.ADD))
+        else:
+            self._replace_draft(draft)
 
     def _is_elsewhere(self, place: QgsPointXY) -> bool:
         """Whether there is a whole answer, and a place in map coordinates is not in it."""
         if self.polygon is None or self.progress is not None or self._draft.kept is not None:
             return False
         try:
-            return not self.polygon.contains(transformed(place, self.lens.to_imagery()))
+            return not self.polygon.contains(*self.lens.in_imagery([place]))
         except RasterLassoError:  # the click will say so
             return False
 
@@ -322,8 +322,7 @@ class Digitizer(QObject):
         except RasterLassoError as error:
             self._tell(error)
             return
-        if self.lens.is_news_that_crs_is_unknown():
-            text = tr("The imagery has no CRS: polygons are in its coordinates. If you know it, assign one in its properties.")
+        for text in self.lens.news():
             self.message.emit(text, Qgis.MessageLevel.Info)
         self._add(step, view_level)
 
@@ -333,7 +332,7 @@ class Digitizer(QObject):
             self._pending.after(lambda: self._add(step, view_level))
             return
         if self._draft.is_empty:  # a draft keeps its level, so that zooming in to correct it does not change it
-            self._view_level = view_level
+            self.view_level = view_level
         self._replace_draft(self._draft.with_step(step), unanswered=self._unanswered + 1)
 
     def _replace_draft(self, draft: Draft, shown: Candidates | None = None, unanswered: int = 0) -> None:
@@ -352,7 +351,7 @@ class Digitizer(QObject):
             return
         try:
             finish = self._draft.finish(self.lens.finish)
-            params = self.lens.segment(self._draft.prompts, self._view_level, finish, is_whole=is_whole)
+            params = self.lens.segment(self._draft.prompts, self.view_level, finish, is_whole=is_whole)
             params = replace(params, with_data_end=self.target.takes_lines)
         except RasterLassoError as error:
             self._inquiry.drop()

@@ -10,6 +10,9 @@ from qgis.core import (
     QgsUnitTypes,
 )
 
+DECIMALS = 1
+"""Of areas and lengths that are shown."""
+
 
 def in_map_units(metres: float, crs: QgsCoordinateReferenceSystem) -> float:
     """A length on the ground, roughly where the CRS is in degrees."""
@@ -18,9 +21,33 @@ def in_map_units(metres: float, crs: QgsCoordinateReferenceSystem) -> float:
 
 def area_m2(geometry: QgsGeometry, crs: QgsCoordinateReferenceSystem, project: QgsProject) -> float | None:
     """Area on the CRS's ellipsoid in m²; None without a CRS."""
+    return _measure(crs, project).measureArea(geometry) if crs.isValid() else None
+
+
+def size_text(geometry: QgsGeometry, crs: QgsCoordinateReferenceSystem, project: QgsProject) -> str:
+    """Area and perimeter on the CRS's ellipsoid, in the units of the project; empty without a CRS."""
     if not crs.isValid():
-        return None
+        return ""
+    measure = _measure(crs, project)
+    area = measure.convertAreaMeasurement(measure.measureArea(geometry), project.areaUnits())
+    length = measure.convertLengthMeasurement(measure.measurePerimeter(geometry), project.distanceUnits())
+    return " · ".join(
+        (
+            QgsDistanceArea.formatArea(area, DECIMALS, project.areaUnits()),
+            QgsDistanceArea.formatDistance(length, DECIMALS, project.distanceUnits()),
+        )
+    )
+
+
+def vertex_count(geometry: QgsGeometry) -> int:
+    """Of all rings, the first of each counted once."""
+    shape = geometry.constGet()
+    rings = sum(shape.ringCount(part) for part in range(shape.partCount()))
+    return int(shape.nCoordinates()) - rings
+
+
+def _measure(crs: QgsCoordinateReferenceSystem, project: QgsProject) -> QgsDistanceArea:
     measure = QgsDistanceArea()
     measure.setSourceCrs(crs, project.transformContext())
     measure.setEllipsoid(crs.ellipsoidAcronym() or "EPSG:7030")
-    return measure.measureArea(geometry)
+    return measure

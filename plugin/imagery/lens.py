@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsCoordinateTransform,
@@ -22,6 +25,7 @@ from ..errors import ImageryUnsupported
 from ..geo.transforms import transform_between, transformed, transformed_box
 from .drawn import DrawnLayers
 from .naming import in_terms_of_the_map
+from .news import ImageryNews
 from .source import level_at, opens_in_qgis, pixel_size, raster_path, says_more_than_its_file
 from .stretch import is_as_shown, set_as_shown, stretch_of
 
@@ -30,6 +34,11 @@ MOST_TILES = 64
 
 MOST_SIZE = 4
 """Levels that the size dial goes up or down."""
+
+
+def levels_between(pixel_m: float, other_pixel_m: float) -> int:
+    """How many levels coarser the other imagery's own pixels are, by sizes in m; 0 where one is not known."""
+    return round(math.log2(pixel_m / other_pixel_m)) if min(pixel_m, other_pixel_m) > 0 else 0
 
 
 class Lens(QObject):
@@ -49,7 +58,7 @@ class Lens(QObject):
         self.finish = PRESETS["raw"]
         self.learns = False
         self.most_tiles = MOST_TILES
-        self._known_without_crs: set[str] = set()
+        self._news = ImageryNews(canvas)
         self._only_in_qgis: set[str] = set()
         """Layers that the engine's GDAL can't open or place, and QGIS's can."""
         self._known: tuple[object, str] | None = None
@@ -132,13 +141,9 @@ class Lens(QObject):
         """Whether QGIS draws a file's layer for the engine: what is drawn is stretched already."""
         return layer.id() in self._only_in_qgis or says_more_than_its_file(layer)
 
-    def is_news_that_crs_is_unknown(self) -> bool:
-        """Whether the imagery has no CRS, and this was not asked of it before."""
-        layer = self.imagery
-        if layer is None or layer.crs().isValid() or layer.id() in self._known_without_crs:
-            return False
-        self._known_without_crs.add(layer.id())
-        return True
+    def news(self) -> list[str]:
+        """What is to be told of the imagery, once."""
+        return [] if self.imagery is None else list(self._news.of(self.imagery))
 
     def _source(self) -> str:
         """What GDAL opens for the imagery, worked out once; raises as `checked`."""
@@ -163,6 +168,26 @@ class Lens(QObject):
     def to_imagery(self) -> QgsCoordinateTransform:
         """From map coordinates."""
         return transform_between(self._canvas.mapSettings().destinationCrs(), self.crs, self._project.transformContext())
+
+    def in_imagery(self, places: Sequence[QgsPointXY]) -> list[QgsPointXY]:
+        """Map coordinates in the imagery's CRS; raises `CoordinatesUntransformable`."""
+        to_imagery = self.to_imagery()
+        return [transformed(place, to_imagery) for place in places]
+
+    def other_imagery_at(self, place: QgsPointXY) -> QgsRasterLayer | None:
+        """The topmost raster layer that the map shows at a place in its coordinates, where the imagery does not reach."""
+        if self.imagery is None or self._reaches(self.imagery, place):
+            return None
+        shown = (layer for layer in self._canvas.layers() if isinstance(layer, QgsRasterLayer) and layer is not self.imagery)
+        return next((layer for layer in shown if self._reaches(layer, place)), None)
+
+    def _reaches(self, layer: QgsRasterLayer, place: QgsPointXY) -> bool:
+        map_crs = self._canvas.mapSettings().destinationCrs()
+        try:
+            there = transformed(place, transform_between(map_crs, layer.crs(), self._project.transformContext()))
+        except RasterLassoError:
+            return False
+        return bool(layer.extent().contains(there))
 
     def in_terms_of_the_map(self, error: RasterLassoError) -> RasterLassoError:
         """An error of the engine about the imagery, for who sees the map."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from qgis.gui import QgsCollapsibleGroupBox
 from qgis.PyQt.QtCore import pyqtSignal
 from qgis.PyQt.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from ...contract.looks import PRESETS, Finish
 from ..translation import tr
+from .narrow import narrow, wrapped_label
 
 OWN = "own"
 """In place of a preset's name, where the user chose the steps."""
@@ -25,24 +25,30 @@ class FinishPanel(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.preset = QComboBox()
+        self.preset.setToolTip(tr("How outlines are drawn"))
+        narrow(self.preset)
         for name, text in (
-            ("raw", tr("Free")),
+            ("raw", tr("As traced")),
             ("field", tr("Field: simpler")),
             ("building", tr("Building: right angles")),
             ("water", tr("Water, coast: smooth")),
             ("tree", tr("Tree: smooth, simpler")),
-            (OWN, tr("As below")),
+            (OWN, tr("Custom")),
         ):
             self.preset.addItem(text, name)
         self.tolerance = _number(LARGEST_M, 0.5)
+        self.tolerance.setToolTip(tr("No vertex is left out that would move the outline by more than this"))
         self.unit = QComboBox()
         self.unit.addItems([tr("pixels"), tr("m")])
+        self.unit.setToolTip(tr("Of the level that is looked at, or on the ground"))
         self.min_area = _number(LARGEST_M2, 10.0, " m²")
-        self.min_area.setToolTip(tr("Holes and parts smaller than this are dropped"))
+        self.min_area.setToolTip(tr("Holes and parts smaller than this are removed"))
         self.grow = _number(LARGEST_M, 0.5, " m", least=-LARGEST_M)
-        self.grow.setToolTip(tr("More than 0 moves the outline outwards, less inwards"))
+        self.grow.setToolTip(tr("More than 0 moves the outline outwards, less than 0 inwards"))
         self.smooth = QCheckBox(tr("Smooth"))
+        self.smooth.setToolTip(tr("Round the corners, within the tolerance"))
         self.right_angles = QCheckBox(tr("Right angles"))
+        self.right_angles.setToolTip(tr("Turn all corners into right angles, as buildings have them"))
         self._lay_out()
         self._show(PRESETS["raw"])
         self.preset.currentIndexChanged.connect(self._on_preset)
@@ -95,19 +101,18 @@ class FinishPanel(QWidget):
         tolerance.addWidget(self.tolerance, 1)
         tolerance.addWidget(self.unit)
         form = QFormLayout()
+        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         form.addRow(tr("Simplify within"), tolerance)
-        form.addRow(tr("Drop below"), self.min_area)
-        form.addRow(tr("Move outline"), self.grow)
+        form.addRow(wrapped_label(tr("Remove parts smaller than")))
+        form.addRow(self.min_area)
+        form.addRow(tr("Grow or shrink by"), self.grow)
         form.addRow(self.smooth)
         form.addRow(self.right_angles)
-        details = QgsCollapsibleGroupBox(tr("Steps"))
-        details.setLayout(form)
-        details.setCollapsed(True)
-        column = QVBoxLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.preset)
-        column.addWidget(details)
-        self.setLayout(column)
+        column.addLayout(form)
 
 
 def _number(most: float, step: float, suffix: str = "", least: float = 0.0) -> QDoubleSpinBox:
@@ -117,4 +122,5 @@ def _number(most: float, step: float, suffix: str = "", least: float = 0.0) -> Q
     spin.setDecimals(1)
     spin.setSuffix(suffix)
     spin.setKeyboardTracking(False)
+    spin.setMinimumWidth(60)
     return spin

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from qgis.core import QgsProject
+
 from ...contract.protocol import Progress
 from ..digitizing.candidates import Candidates
 from ..digitizing.digitizer import Digitizer
 from ..digitizing.draft import Combining, Draft, Kept
 from ..digitizing.pace import Pace
 from ..digitizing.state import DraftState
+from ..geo.measure import size_text, vertex_count
 from ..runtime.engine_process import EngineProcess, EngineState
 from ..translation import tr
+
+GOOD = 0.8
+UNSURE = 0.4
+"""Predicted overlaps: from GOOD on nine of ten outlines are good, below UNSURE hardly any."""
 
 LONG_S = 6.0
 """Of a stage: from then on the panel says for how long."""
@@ -43,13 +50,31 @@ def _draft_text(digitizer: Digitizer) -> str | None:
         return _kept_text(draft, draft.kept)
     if answer is not None and answer.tiles_left:
         return tr(
-            "Larger than what is looked at for a click. Go on below, take it as it is, or zoom out for a coarser outline."
+            "The feature is larger than one click looks at. Go on below, accept it as it is, or zoom out for a coarser outline."
         )
     if answer is not None:
-        return tr("Score {score:.2f}, level {level}, {milliseconds:.0f} ms").format(
-            score=digitizer.candidates.score, level=answer.level, milliseconds=1000 * answer.seconds
-        ) + _choice_text(digitizer.candidates)
+        return _answer_text(digitizer) + _choice_text(digitizer.candidates)
     return None
+
+
+def status_details(digitizer: Digitizer) -> str:
+    """What the model itself says of its answer; empty where there is none."""
+    answer = digitizer.answer
+    if answer is None:
+        return ""
+    return tr("Predicted overlap {score:.2f}, level {level}, {milliseconds:.0f} ms, model {model}").format(
+        score=digitizer.candidates.score, level=answer.level, milliseconds=1000 * answer.seconds, model=answer.model
+    )
+
+
+def _answer_text(digitizer: Digitizer) -> str:
+    """How good it probably is, and how large."""
+    score, polygon = digitizer.candidates.score, digitizer.polygon
+    word = tr("Good") if score >= GOOD else tr("Check the outline") if score >= UNSURE else tr("Unsure: add a click")
+    if polygon is None:
+        return word
+    vertices = tr("{count} vertices").format(count=vertex_count(polygon))
+    return " · ".join(part for part in (word, size_text(polygon, digitizer.crs, QgsProject.instance()), vertices) if part)
 
 
 def _choice_text(candidates: Candidates) -> str:
@@ -79,7 +104,7 @@ def _progress_text(progress: Progress, is_growing: bool, seconds: float) -> str:
     stage = stages.get(progress.stage, progress.stage)
     if seconds < LONG_S:
         return tr("Engine: {stage}…").format(stage=stage)
-    return tr("Engine: {stage}, for {seconds:.0f} s. Esc forgets this object, ⟳ starts the engine anew.").format(
+    return tr("Engine: {stage}, for {seconds:.0f} s. Esc discards this object, Restart engine begins it anew.").format(
         stage=stage, seconds=seconds
     )
 
@@ -88,8 +113,8 @@ def _kept_text(draft: Draft, kept: Kept) -> str:
     if len(kept.pieces) > 1:
         return tr("{count} pieces. Enter accepts each as a feature.").format(count=len(kept.pieces))
     if draft.combining is Combining.SUBTRACT:
-        return tr("Click what shall be cut out. Backspace goes back.")
-    return tr("Click what shall be added. Backspace goes back.")
+        return tr("Click the area to cut out. Backspace undoes.")
+    return tr("Click the area to add. Backspace undoes.")
 
 
 def _pace_text(pace: Pace) -> str:

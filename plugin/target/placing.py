@@ -56,6 +56,7 @@ class Placing:
     share_within_m: borders are taken over from neighbours this near, None for not at all. data_end, crossing: what
     lines leave out, as `outline_as_lines` has them.
     replaces: the feature whose shape the polygon becomes; is_unchanged: which has it already. attribution: of the imagery.
+    new_layer: name of a scratch layer, where one is made.
     """
 
     share_within_m: float | None = None
@@ -64,6 +65,7 @@ class Placing:
     replaces: int | None = None
     attribution: str = ""
     is_unchanged: bool = False
+    new_layer: str = ""
 
 
 def put_polygons(

@@ -57,9 +57,12 @@ class Target(QObject):
         """Make a GeoPackage layer and add it to the project; raises `LayerNotCreated`."""
         self._adopt(new_geopackage_layer(path, crs, self._project))
 
-    def new_scratch(self, crs: QgsCoordinateReferenceSystem) -> QgsVectorLayer:
+    def new_scratch(self, crs: QgsCoordinateReferenceSystem, name: str = "") -> QgsVectorLayer:
         """Make a memory layer and add it to the project."""
-        return self._adopt(new_scratch_layer(crs))
+        layer = new_scratch_layer(crs)
+        if name:
+            layer.setName(name)
+        return self._adopt(layer)
 
     def feature_at(self, place: QgsPointXY) -> tuple[QgsVectorLayer, QgsFeature]:
         """The accepted polygon at a place in map coordinates; raises `NothingToReopen`, `CoordinatesUntransformable`."""
@@ -102,7 +105,7 @@ class Target(QObject):
 
         attributes: by field name; `class` goes to the field that holds the layer's classes.
         """
-        layer = self.layer or self.new_scratch(crs)
+        layer = self.layer or self.new_scratch(crs, placing.new_layer)
         check_target(layer)
         if placing.replaces is not None:
             placing = replace(placing, replaces=self._still_there(layer, placing.replaces))

@@ -62,7 +62,7 @@ def choose_how_fields_are_made(desktop):
     desktop.run(
         "from qgis.utils import plugins\n"
         "dock = plugins['rasterlasso'].dock\n"
-        "dock.share_borders.setChecked(True)\n"
+        "dock.options.share_borders.setChecked(True)\n"
         "dock.class_name.setEditText('field')\n"
         "dock.finish.preset.setCurrentIndex(dock.finish.preset.findData('field'))\n"
     )

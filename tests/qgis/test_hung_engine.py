@@ -56,7 +56,7 @@ def test_restarting_keeps_the_clicks_and_says_how_long_it_took(bench, ready, mon
     os.kill(stopped, signal.SIGSTOP)
     bench.click(*MIDDLE)
     wait_until(lambda: bench.digitizer.stage_seconds > 1)
-    assert "for 1 s. Esc forgets this object" in status_text(ready, bench.digitizer)
+    assert "for 1 s. Esc discards this object" in status_text(ready, bench.digitizer)
     ready.restart()
     assert ready.state is EngineState.STARTING
     assert bench.answered().area() > 0

@@ -54,7 +54,7 @@ def test_what_is_larger_than_a_click_may_cost_is_asked_about(bench, engine, rive
     wait_until(lambda: bench.digitizer.progress is None, 60)
     part = bench.digitizer.polygon.area()
     assert bench.digitizer.answer.tiles_left > 0
-    assert "Larger than what is looked at" in dock.status.text()
+    assert "larger than one click looks at" in dock.status.text()
     assert dock.go_on_button.isVisible()
     assert f"about {bench.digitizer.answer.tiles_left} more tiles" in dock.go_on_button.text()
     dock.go_on_button.click()

@@ -42,10 +42,11 @@ def test_right_and_shift_clicks_are_background(bench, button, modifier):
     assert not part.contains(QgsPointXY(500_330, 4_499_720))
 
 
-def test_a_background_click_alone_asks_nothing(bench):
+def test_a_background_click_alone_asks_nothing_and_says_what_to_do(bench):
     bench.click(*BESIDE, Qt.MouseButton.RightButton)
     assert bench.digitizer.progress is None
-    assert len(bench.digitizer.draft.points) == 1
+    assert bench.digitizer.draft.is_empty
+    assert bench.messages == ["Click a feature first. A right click then says what does not belong to it."]
 
 
 def test_a_drag_is_a_box(bench):

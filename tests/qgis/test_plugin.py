@@ -78,25 +78,25 @@ def test_unload_leaves_nothing_behind(qgis_iface, configured, project, imagery):
 
 
 def test_the_dialog_of_models_opens_beside_the_map_and_goes_with_the_plugin(plugin):
-    plugin.dock.models_button.click()
+    plugin.dock.models.models_button.click()
     first = plugin._models_dialog
-    plugin.dock.models_button.click()
+    plugin.dock.models.models_button.click()
     assert plugin._models_dialog is first
     assert first.isVisible()
     assert not first.isModal()
     first.reject()
     assert plugin._models_dialog is None
-    wait_until(lambda: plugin.dock.model.currentText() == "Built-in")
-    plugin.dock.models_button.click()
+    wait_until(lambda: plugin.dock.models.model.currentText() == "Built-in")
+    plugin.dock.models.models_button.click()
     plugin.unload()
     assert plugin._models_dialog is None
 
 
 def test_where_the_chosen_model_is_gone_the_built_in_one_takes_its_place(plugin):
     plugin.digitizer.lens.set_model("mine")
-    plugin.dock.set_models([ModelInfo("builtin", "Built-in", "Raster Lasso", "GPL", 3_200_000, "built-in", 0.3)])
+    plugin.dock.models.set_models([ModelInfo("builtin", "Built-in", "Raster Lasso", "GPL", 3_200_000, "built-in", 0.3)])
     assert plugin.digitizer.lens.model == "builtin"
-    assert plugin.dock.model.currentData() == "builtin"
+    assert plugin.dock.models.model.currentData() == "builtin"
 
 
 def test_it_can_be_loaded_again(qgis_iface, configured, project):
@@ -108,17 +108,18 @@ def test_it_can_be_loaded_again(qgis_iface, configured, project):
 
 def test_the_panel_shows_what_is_the_case(plugin, imagery):
     plugin.action.trigger()
-    wait_until(lambda: plugin.dock.model.currentText() == "Built-in")
+    wait_until(lambda: plugin.dock.models.model.currentText() == "Built-in")
     assert plugin.digitizer.imagery is imagery
-    assert not plugin.dock.accept_button.isEnabled()
+    assert not plugin.dock.buttons.accept.isEnabled()
     assert not plugin.dock.install_button.isVisibleTo(plugin.dock)
     plugin.digitizer.click(QgsPointXY(*MIDDLE), True)
     wait_until(lambda: plugin.digitizer.progress is None)
-    assert plugin.dock.accept_button.isEnabled()
-    assert "level" in plugin.dock.status.text()
+    assert plugin.dock.buttons.accept.isEnabled()
+    assert plugin.dock.status.text() == "Good · 3.9 ha · 791.4 m · 16 vertices"
+    assert "level -1" in plugin.dock.status.toolTip()
     plugin.dock.class_name.setEditText("field")
-    plugin.dock.accept_button.click()
-    assert plugin.dock.target.currentLayer() is plugin.digitizer.target.layer
+    plugin.dock.buttons.accept.click()
+    assert plugin.dock.target.layer.currentLayer() is plugin.digitizer.target.layer
     [feature] = plugin.digitizer.target.layer.getFeatures()
     assert feature["class"] == "field"
     assert plugin.dock.status.text() == "1 accepted"
@@ -264,14 +265,14 @@ def test_number_keys_choose_among_the_layers_classes(plugin, imagery, project, q
     layer = QgsVectorLayer("Polygon?crs=EPSG:32613&field=kind:integer", "mine", "memory")
     layer.setEditorWidgetSetup(0, QgsEditorWidgetSetup("ValueMap", {"map": [{"Lake": 1}, {"Field": 2}]}))
     project.addMapLayer(layer)
-    plugin.dock.target.setLayer(layer)
+    plugin.dock.target.layer.setLayer(layer)
     assert [plugin.dock.class_name.itemText(index) for index in range(2)] == ["Lake", "Field"]
     plugin.action.trigger()
     QTest.keyClick(qgis_canvas, Qt.Key.Key_2)
     assert plugin.dock.class_name.currentText() == "Field"
     plugin.digitizer.click(QgsPointXY(*MIDDLE), True)
     wait_until(lambda: plugin.digitizer.progress is None)
-    plugin.dock.accept_button.click()
+    plugin.dock.buttons.accept.click()
     [feature] = layer.getFeatures()
     assert feature["kind"] == 2
     plugin.unload()
@@ -284,7 +285,7 @@ def test_a_new_class_joins_the_list_of_a_layer_that_the_plugin_made(plugin, imag
         plugin.dock.class_name.setEditText(name)
         plugin.digitizer.click(QgsPointXY(*MIDDLE), True)
         wait_until(lambda: plugin.digitizer.progress is None)
-        plugin.dock.accept_button.click()
+        plugin.dock.buttons.accept.click()
         assert plugin.dock.class_name.currentText() == name
     assert [plugin.dock.class_name.itemText(index) for index in range(plugin.dock.class_name.count())] == ["field", "lake"]
 
@@ -299,7 +300,7 @@ def test_the_form_opens_where_the_layer_asks_for_it(plugin, imagery, project, mo
     config.setSuppress(suppress)
     layer.setEditFormConfig(config)
     project.addMapLayer(layer)
-    plugin.dock.target.setLayer(layer)
+    plugin.dock.target.layer.setLayer(layer)
     forms = []
     monkeypatch.setattr(
         plugin._iface, "openFeatureForm", lambda layer, feature, *options: forms.append(feature.id()), raising=False
@@ -307,7 +308,7 @@ def test_the_form_opens_where_the_layer_asks_for_it(plugin, imagery, project, mo
     plugin.action.trigger()
     plugin.digitizer.click(QgsPointXY(*MIDDLE), True)
     wait_until(lambda: plugin.digitizer.progress is None)
-    plugin.dock.accept_button.click()
+    plugin.dock.buttons.accept.click()
     assert len(forms) == opened
     assert [feature.id() for feature in layer.getFeatures()][:opened] == forms
 
@@ -315,19 +316,19 @@ def test_the_form_opens_where_the_layer_asks_for_it(plugin, imagery, project, mo
 def test_the_panels_modes_follow_the_draft(plugin, imagery):
     plugin.action.trigger()
     dock = plugin.dock
-    assert not dock.add_button.isEnabled()
+    assert not dock.buttons.add.isEnabled()
     plugin.digitizer.click(QgsPointXY(*MIDDLE), True)
     wait_until(lambda: plugin.digitizer.progress is None)
-    dock.subtract_button.click()
+    dock.buttons.subtract.click()
     assert "cut out" in dock.status.text()
-    dock.undo_button.click()
+    dock.buttons.undo.click()
     wait_until(lambda: plugin.digitizer.progress is None)
-    dock.split_button.click()
-    assert dock.split_button.isChecked()
+    dock.buttons.split.click()
+    assert dock.buttons.split.isChecked()
     assert "Draw a line" in dock.status.text()
-    dock.split_button.click()
-    assert not dock.split_button.isChecked()
-    assert "Score" in dock.status.text()
+    dock.buttons.split.click()
+    assert not dock.buttons.split.isChecked()
+    assert "Good" in dock.status.text()
 
 
 def test_what_was_set_in_qgiss_own_settings_stays(plugin):
@@ -346,10 +347,10 @@ def test_what_the_panel_shows_is_what_is_used(plugin, project, make_image):
         project.removeMapLayer(plugin.dock.imagery.currentLayer().id())
         assert plugin.dock.imagery.currentLayer() is plugin.digitizer.imagery
     layers = [polygon_layer(project) for _ in range(3)]
-    plugin.dock.target.setLayer(layers[0])
+    plugin.dock.target.layer.setLayer(layers[0])
     assert plugin.digitizer.target.layer is layers[0]
     project.removeMapLayer(layers[0].id())
-    assert plugin.dock.target.currentLayer() is plugin.digitizer.target.layer is None
+    assert plugin.dock.target.layer.currentLayer() is plugin.digitizer.target.layer is None
 
 
 def test_a_class_typed_with_enter_keeps_its_value(plugin):

@@ -1,0 +1,240 @@
+"""The panel as a person uses it: narrow, folded, by keyboard, and back to the map."""
+
+from pathlib import Path
+
+import pytest
+from qgis.core import (
+    QgsApplication,
+    QgsCoordinateReferenceSystem,
+    QgsGeometry,
+    QgsPointXY,
+    QgsRasterLayer,
+    QgsRectangle,
+    QgsSettings,
+)
+from qgis.gui import QgsCollapsibleGroupBox
+from qgis.PyQt.QtCore import QCoreApplication, QEvent, Qt
+from qgis.PyQt.QtTest import QTest
+from qgis.PyQt.QtWidgets import QAbstractButton, QAbstractSlider, QAbstractSpinBox, QComboBox, QPushButton, QScrollBar
+
+import rasterlasso
+from helpers import MIDDLE, wait_until
+from rasterlasso.contract.requests import SegmentResult
+from rasterlasso.plugin.geo.wkb import to_hex
+from rasterlasso.plugin.panel.help import HelpDialog, page
+
+
+@pytest.fixture
+def plugin(qgis_iface, engine_python, project, imagery):
+    QgsSettings().setValue("rasterlasso/engine_python", str(engine_python))
+    made = rasterlasso.classFactory(qgis_iface)
+    made.initGui()
+    canvas = qgis_iface.mapCanvas()
+    canvas.resize(800, 600)
+    canvas.window().show()
+    wait_until(lambda: canvas.mapSettings().outputSize().width() > 700, 5)
+    canvas.setDestinationCrs(QgsCoordinateReferenceSystem("EPSG:32613"))
+    canvas.setLayers([imagery])
+    canvas.setExtent(QgsRectangle(500_000, 4_499_400, 500_800, 4_500_000))
+    made.action.trigger()
+    yield made
+    made.unload()
+    QgsSettings().remove("rasterlasso")
+
+
+def screen(canvas, x, y):
+    return canvas.getCoordinateTransform().transform(x, y).toQPointF().toPoint()
+
+
+def click(plugin, x, y, button=Qt.MouseButton.LeftButton):
+    canvas = plugin.tool.canvas()
+    QTest.mouseClick(canvas.viewport(), button, Qt.KeyboardModifier.NoModifier, screen(canvas, x, y))
+
+
+def answered(plugin):
+    wait_until(lambda: plugin.digitizer.progress is None)
+    return plugin.digitizer.polygon
+
+
+def test_no_text_makes_the_panel_wider_and_all_of_it_can_be_reached(plugin, project, make_image):
+    dock = plugin.dock
+    layer = QgsRasterLayer(str(make_image("long.tif")), "a layer with a name that is much longer than any panel is wide " * 3)
+    project.addMapLayer(layer)
+    plugin.dock.class_name.addItem("deciduous forest with scattered conifers and a very long name")
+    dock.show_install_progress("Collecting https://example.org/" + "a" * 300)
+    for group in dock.findChildren(QgsCollapsibleGroupBox):
+        group.setCollapsed(False)
+    font = dock.font()
+    font.setPointSize(9)  # as on a desktop; without a screen it is larger
+    dock.setFont(font)
+    dock.setFloating(True)
+    dock.resize(240, 600)
+    dock.show()
+    QTest.qWait(50)
+    body = dock.widget().widget()
+    assert dock.width() == 240
+    assert body.minimumSizeHint().width() <= 240
+    assert dock.minimumSizeHint().height() < 300
+    dock.show_install_progress(None)
+    dock.setFloating(False)
+
+
+def test_each_control_says_what_it_does(plugin):
+    kinds = (QAbstractButton, QComboBox, QAbstractSlider, QAbstractSpinBox)
+    controls = [control for kind in kinds for control in plugin.dock.widget().widget().findChildren(kind)]
+    own = [each for each in controls if not isinstance(each, QScrollBar) and not each.objectName().startswith("m")]
+    silent = [each for each in own if not each.toolTip() and not isinstance(each.parent(), (QComboBox, QgsCollapsibleGroupBox))]
+    assert len(own) > 20
+    assert not silent, [getattr(each, "text", each.objectName)() for each in silent]
+
+
+def group(plugin, name):
+    return plugin.dock.findChild(QgsCollapsibleGroupBox, f"RasterLasso{name}")
+
+
+def test_groups_stay_as_they_were_left(plugin, qgis_iface):
+    for is_collapsed in (False, True):
+        group(plugin, "Model").setCollapsed(is_collapsed)
+        plugin.unload()
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        plugin.initGui()
+        plugin.dock.show()
+        assert group(plugin, "Model").isCollapsed() is is_collapsed
+
+
+def test_after_a_button_the_map_has_the_keyboard(plugin):
+    canvas = plugin.tool.canvas()
+    canvas.window().activateWindow()
+    click(plugin, *MIDDLE)
+    answered(plugin)
+    plugin.dock.buttons.undo.setFocus()
+    plugin.dock.buttons.undo.click()
+    assert canvas.hasFocus() or QgsApplication.focusWidget() in (None, canvas)
+    plugin.dock.class_name.setFocus()
+    QTest.keyClick(plugin.dock.class_name.lineEdit(), Qt.Key.Key_Return)
+    assert canvas.hasFocus() or QgsApplication.focusWidget() in (None, canvas)
+
+
+def test_what_was_taken_back_is_done_again(plugin):
+    canvas = plugin.tool.canvas()
+    click(plugin, *MIDDLE)
+    first = answered(plugin)
+    click(plugin, MIDDLE[0] + 20, MIDDLE[1])
+    answered(plugin)
+    for _ in range(2):
+        QTest.keyClick(canvas, Qt.Key.Key_Backspace)
+    assert plugin.digitizer.draft.is_empty
+    assert plugin.dock.buttons.redo.isEnabled()
+    QTest.keyClick(canvas, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
+    assert len(plugin.digitizer.draft.points) == 1
+    assert answered(plugin).equals(first)
+    plugin.dock.buttons.redo.click()
+    assert len(plugin.digitizer.draft.points) == 2
+    assert not plugin.digitizer.can_redo
+    plugin.dock.buttons.undo.click()
+    click(plugin, MIDDLE[0] - 20, MIDDLE[1])
+    answered(plugin)
+    assert not plugin.digitizer.can_redo
+
+
+def test_a_right_click_alone_says_what_to_do(plugin, qgis_iface):
+    told = []
+    plugin.digitizer.message.connect(lambda text, level: told.append(text))
+    click(plugin, *MIDDLE, Qt.MouseButton.RightButton)
+    assert told == ["Click a feature first. A right click then says what does not belong to it."]
+    assert plugin.digitizer.draft.is_empty
+
+
+def test_a_held_key_hides_the_preview(plugin):
+    canvas = plugin.tool.canvas()
+    click(plugin, *MIDDLE)
+    answered(plugin)
+    QTest.keyPress(canvas, Qt.Key.Key_H)
+    assert not plugin.preview._polygon.isVisible()
+    QTest.keyRelease(canvas, Qt.Key.Key_H)
+    assert plugin.preview._polygon.isVisible()
+
+
+def test_other_answers_are_dotted_only_while_tab_is_used(plugin):
+    click(plugin, *MIDDLE)
+    answered(plugin)
+    shapes = [to_hex(QgsGeometry.fromRect(QgsRectangle(0, 0, side, side))) for side in (9, 5)]
+    plugin.digitizer.candidates.take(SegmentResult(shapes[0], 0.9, "builtin", 0, 0.1, ((shapes[1], 0.8),)))
+    plugin.digitizer.answered.emit()
+    assert plugin.preview._ghosts.numberOfVertices() == 0
+    QTest.keyClick(plugin.tool.canvas(), Qt.Key.Key_Tab)
+    assert plugin.preview._ghosts.numberOfVertices() > 0
+
+
+def test_f1_shows_the_keys_once(plugin, qgis_iface):
+    window = qgis_iface.mainWindow()
+    QTest.keyClick(plugin.tool.canvas(), Qt.Key.Key_F1)
+    plugin.dock.help_button.click()
+    [shown] = window.findChildren(HelpDialog)
+    assert shown.isVisible()
+    assert "Ctrl+Shift+Z" in page()
+    shown.close()
+
+
+def test_without_an_object_the_active_raster_is_the_imagery(plugin, qgis_iface, project, make_image):
+    other = QgsRasterLayer(str(make_image("other.tif")), "other")
+    project.addMapLayer(other, False)
+    project.layerTreeRoot().addLayer(other)
+    qgis_iface.currentLayerChanged.emit(other)
+    assert plugin.digitizer.imagery is other
+    click(plugin, *MIDDLE)
+    answered(plugin)
+    former = next(layer for layer in project.mapLayers().values() if layer is not other)
+    qgis_iface.currentLayerChanged.emit(former)
+    assert plugin.digitizer.imagery is other
+
+
+def test_a_click_off_the_imagery_offers_the_layer_that_is_there(plugin, qgis_iface, project, make_image):
+    far = QgsRasterLayer(str(make_image("far.tif", geotransform=(501_000, 2, 0, 4_500_000, 0, -2))), "far")
+    project.addMapLayer(far)
+    imagery, canvas = plugin.digitizer.imagery, plugin.tool.canvas()
+    plugin.dock.imagery.setLayer(imagery)
+    canvas.setLayers([imagery, far])
+    canvas.setExtent(QgsRectangle(500_000, 4_499_400, 501_800, 4_500_000))
+    offered = []
+    bar = qgis_iface.messageBar()
+    bar.widgetAdded.connect(offered.append)
+    click(plugin, MIDDLE[0] + 1000, MIDDLE[1])
+    assert plugin.digitizer.draft.is_empty
+    [item] = offered
+    [button] = [each for each in item.findChildren(QPushButton) if "far" in each.text()]
+    button.click()
+    assert plugin.digitizer.imagery is far
+    assert answered(plugin).contains(QgsPointXY(MIDDLE[0] + 1000, MIDDLE[1]))
+
+
+def test_imagery_that_the_map_does_not_show_is_not_segmented_in_silence(plugin):
+    told = []
+    plugin.digitizer.message.connect(lambda text, level: told.append(text))
+    plugin.tool.canvas().setLayers([])
+    click(plugin, *MIDDLE)
+    answered(plugin)
+    click(plugin, MIDDLE[0] + 10, MIDDLE[1])
+    answered(plugin)
+    assert [text for text in told if "the map does not show it" in text] == told
+    assert len(told) == 1
+
+
+def test_a_scratch_layer_bears_the_names_of_imagery_and_class(plugin):
+    plugin.dock.class_name.setEditText("field")
+    click(plugin, *MIDDLE)
+    answered(plugin)
+    plugin.dock.buttons.accept.click()
+    assert plugin.digitizer.target.layer.name() == "image field"
+
+
+def test_work_is_shown_at_once_and_the_bar_goes_afterwards(plugin):
+    assert not plugin.dock.bar.isVisibleTo(plugin.dock)
+    click(plugin, *MIDDLE)
+    assert plugin.dock.bar.isVisibleTo(plugin.dock)
+    assert plugin.tool.shows_work
+    assert plugin.tool.canvas().viewport().cursor().shape() == Qt.CursorShape.BusyCursor
+    answered(plugin)
+    assert not plugin.dock.bar.isVisibleTo(plugin.dock)
+    assert plugin.tool.canvas().viewport().cursor().shape() == Qt.CursorShape.CrossCursor
+    assert Path(plugin.digitizer.imagery.source()).exists()
