@@ -19,7 +19,14 @@ def test_what_was_found_until_then_is_written(make_raster, field_image, tmp_path
     prompts.write_text(json.dumps({"objects": [{"points": [place]} for place in places]}))
     out = tmp_path / "out.gpkg"
     command = [sys.executable, "-I", "-u", LAUNCHER, "segment", make_raster(field_image), "--prompts", prompts, "-o", out]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ) as process:
+    # Who starts the tests in the background has them ignore Ctrl+C, and what they start with them.
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         for _ in range(3):
             assert process.stdout.readline().split(":")[0].isdigit()
         process.send_signal(signal.SIGINT)
