@@ -29,6 +29,7 @@ from ..spreading.spread import Spread, iou, refinement, run
 from ..spreading.tile_answers import grown, is_band, lengthened, refined
 from ..tiles.grid import PixelBox, Tile, Window
 from ..tiles.memory_cache import EncodedTile
+from .box_limit import within_box
 from .placement import NativePrompts, on_data
 
 MIN_KNOWN_SHARE = 0.98
@@ -127,7 +128,7 @@ class Query:
         candidates = self.network.decode(encoded.embedding, prompts, most)
         if not all(np.isfinite(candidate.logits).all() for candidate in candidates):
             raise ModelFailed(name=self.network.name, reason="logits that are not finite")
-        return candidates
+        return within_box(candidates, prompts)
 
     def first_look(self, level: int) -> FirstLook:
         """At the first level from `level` on at which the object fits a tile, or the last that shows the same object.
