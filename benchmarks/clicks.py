@@ -167,7 +167,8 @@ def _segment(
     xy = scene.source.to_map(np.array([click[:2] for click in clicks], np.float64))
     points = tuple(Point(float(x), float(y), click[2]) for (x, y), click in zip(xy, clicks, strict=True))
     try:
-        return segmenter.segment(scene.path, Prompts(points), model=model, level=target.level, learned=learned)
+        closer = model == registry.DEFAULT_MODEL  # as the panel asks
+        return segmenter.segment(scene.path, Prompts(points), model=model, level=target.level, learned=learned, closer=closer)
     except (NothingFound, PromptError):
         return None
 

@@ -10,6 +10,7 @@ import numpy as np
 from ..contract.errors import NothingFound, PromptError
 from ..contract.prompts import Box, Point, Prompts
 from ..engine.segmenting.session import Segmenter
+from ..models import registry
 from ..models.base import Model
 from ..models.click_simulation import first_click
 from .canvas import Canvas
@@ -61,7 +62,8 @@ def _clicked(scene: Scene, canvas: Canvas, row: int, col: int) -> Prompts:
 def _iou(scene: Scene, target: Target, canvas: Canvas, model: Model, prompts: Prompts, coarser: int) -> float:
     segmenter = Segmenter(models=(model,))
     try:
-        found = segmenter.segment(scene.path, prompts, model=model.name, level=target.level + coarser)
+        closer = model.name == registry.DEFAULT_MODEL  # as the panel asks
+        found = segmenter.segment(scene.path, prompts, model=model.name, level=target.level + coarser, closer=closer)
     except (NothingFound, PromptError):
         return 0.0
     finally:

@@ -25,7 +25,8 @@ class Recipe:
 
     crs: of the prompts, as an authority's code or WKT; None where unknown. finish: None where it was not kept. stretch: None
     for the engine's own choice. choice: how many of the model's candidates are smaller than the one that was chosen, None for
-    the best one.
+    the best one. view_level: the level that was asked for, where the outline might be made at a finer one; None where it was
+    made at the level that was asked for.
     """
 
     prompts: Prompts
@@ -33,6 +34,7 @@ class Recipe:
     finish: Optional[Finish] = None
     stretch: Optional[Stretch] = None
     choice: Optional[int] = None
+    view_level: Optional[int] = None
 
     def to_text(self) -> str:
         """JSON; what has its usual value is left out, since some formats keep short texts only."""
@@ -44,6 +46,8 @@ class Recipe:
             body["stretch"] = self.stretch.to_wire()
         if self.choice is not None:
             body["choice"] = self.choice
+        if self.view_level is not None:
+            body["view_level"] = self.view_level
         return json.dumps(body)
 
     @classmethod
@@ -54,6 +58,9 @@ class Recipe:
         finish, stretch = body.get("finish"), body.get("stretch")
         if isinstance(choice, bool) or not (choice is None or (isinstance(choice, int) and choice >= 0)):
             raise ProtocolError(reason=f"bad choice {choice!r:.40}")
+        view_level = body.get("view_level")
+        if isinstance(view_level, bool) or not (view_level is None or isinstance(view_level, int)):
+            raise ProtocolError(reason=f"bad view_level {view_level!r:.40}")
         prompts = Prompts.from_wire(body)
         try:
             if prompts.polygon is not None:
@@ -66,6 +73,7 @@ class Recipe:
             None if finish is None else Finish.from_wire(finish),
             None if stretch is None else Stretch.from_wire(stretch),
             choice,
+            view_level,
         )
 
 

@@ -36,6 +36,9 @@ class SegmentParams(Wire):
     most_tiles: Optional[int] = None
     """So many are looked at beyond the first at most; None for all."""
 
+    closer: bool = False
+    """Whether what is small at the level is outlined at a finer one."""
+
     with_data_end: bool = False
     """Whether it is wanted where the imagery's data end beside the outline."""
 
@@ -87,7 +90,7 @@ class SegmentResult(Wire):
 
     others: (polygon, score) of the model's other answers, best first. gsd_m: ground size of a pixel of the level. tiles_left:
     about how many more would have to be looked at to have all of it; 0 where this is all. data_end: strip around where the data
-    end beside the outlines, empty where they nowhere do or it was not asked for.
+    end beside the outlines, empty where they nowhere do or it was not asked for. view_level: as `Recipe` has it.
     """
 
     wkb_hex: str
@@ -99,6 +102,7 @@ class SegmentResult(Wire):
     gsd_m: Optional[float] = None
     tiles_left: int = 0
     data_end: str = ""
+    view_level: Optional[int] = None
 
 
 @dataclass(frozen=True)

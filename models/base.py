@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -36,13 +36,19 @@ class PixelPrompts:
 
     points_xy: (n, 2) float64, oldest first. foreground: (n,) bool. box_xyxy: (x0, y0, x1, y1) with x0 < x1 and y0 < y1.
     Points lie inside the tile; of points in the same pixel the newest counts. prior: (rows, columns) float32 of the tile,
-    the probability that an earlier or coarser answer gives each pixel; a model may leave it aside.
+    the probability that an earlier or coarser answer gives each pixel; a model may leave it aside. prior_is_answer: it was
+    answered to all of these prompts, elsewhere; else to none of the points.
     """
 
     points_xy: npt.NDArray[np.float64]
     foreground: Mask
     box_xyxy: tuple[float, float, float, float] | None = None
     prior: FloatImage | None = None
+    prior_is_answer: bool = False
+
+    def answered_with(self, answer: FloatImage) -> PixelPrompts:
+        """The same, with the (rows, columns) probabilities that were answered to them elsewhere."""
+        return replace(self, prior=answer, prior_is_answer=True)
 
     def pixels(self, shape: tuple[int, int]) -> dict[RowCol, bool]:
         """The pixel of each point in a tile of `shape` (rows, columns), with whether it is foreground; newest wins."""

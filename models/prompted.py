@@ -20,7 +20,7 @@ SATURATION = 8.0
 CLICK_RADIUS_PX = 4
 """Around a click that the network did not obey so much changes side."""
 
-PromptKey = tuple[int, bytes, bytes, "tuple[float, float, float, float] | None", int]
+PromptKey = tuple[int, bytes, bytes, "tuple[float, float, float, float] | None", int, bool]
 Answer = TypeVar("Answer")
 
 
@@ -32,7 +32,8 @@ def answers() -> RecentlyUsed[PromptKey, Answer]:
 def prompt_key(prompts: PixelPrompts, version: int = 0) -> PromptKey:
     """Equal for equal prompts in equal order, of one `version` of a model."""
     prior = 0 if prompts.prior is None else hash(prompts.prior.tobytes())
-    return version, prompts.points_xy.tobytes(), prompts.foreground.tobytes(), prompts.box_xyxy, prior
+    points = prompts.points_xy.tobytes(), prompts.foreground.tobytes()
+    return version, *points, prompts.box_xyxy, prior, prompts.prior_is_answer
 
 
 def without_last_click(prompts: PixelPrompts) -> PixelPrompts | None:
@@ -48,9 +49,11 @@ def answer_before(
 ) -> Answer | None:
     """What was answered before the newest click, given again where it was forgotten; None where nothing was said before.
 
+    None as well where the prior is the answer to all that was said.
+
     answer: answers prompts whose own predecessor is kept, and keeps what it answers.
     """
-    earlier = without_last_click(prompts)
+    earlier = None if prompts.prior_is_answer else without_last_click(prompts)
     if earlier is None:
         return None
     forgotten: list[PixelPrompts] = []

@@ -75,6 +75,7 @@ class RasterLassoPlugin:
         self.preview = Preview(canvas, project)
         self.hover = Hover(self.digitizer, self.engine)
         self.hover.enabled = self._settings.hover
+        self.digitizer.lens.set_refines(self._settings.refine)
         self.digitizer.acceptance.set_learning(self._settings.learn)
         self.prefetch = Prefetch(canvas, self.digitizer, self.engine)
         self.jobs = LayerJobs(self.engine, project)
@@ -135,7 +136,8 @@ class RasterLassoPlugin:
         canvas = iface.mapCanvas()
         self._settings.model, self._settings.class_name = self.digitizer.lens.model, self.dock.class_name.currentText()
         self._settings.hover, self._settings.learn = self.hover.enabled, self.digitizer.lens.learns
-        self._settings.save("model", "class_name", "hover", "learn")
+        self._settings.refine = self.digitizer.lens.refines
+        self._settings.save("model", "class_name", "hover", "refine", "learn")
         self._cancel_installation()
         self._close_models_dialog()
         for shown in iface.mainWindow().findChildren(HelpDialog):

@@ -24,6 +24,9 @@ class Settings:
     hover: bool = True
     """Show what a click would give."""
 
+    refine: bool = True
+    """Outline what is small in the view at a finer level."""
+
     learn: bool = False
     """Let the model learn from accepted objects."""
 

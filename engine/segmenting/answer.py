@@ -35,6 +35,7 @@ class Segmentation:
     polygon: valid, in the raster's CRS (`crs_wkt`, None where it has none). score: predicted IoU. candidates: all answers,
     best first; of an object larger than a tile the others are as coarse as the first look. level: the level of the polygon;
     gsd_m: ground size of its pixels, None without a CRS.
+    view_level: the level that was asked for, where the outline might be made at a finer one; else None.
     seconds: duration of the whole; stages: of its parts. tiles_left: about how many more would have to be asked to have all of
     it, 0 where this is all.
     """
@@ -49,6 +50,7 @@ class Segmentation:
     stages: dict[str, float]
     gsd_m: float | None = None
     tiles_left: int = 0
+    view_level: int | None = None
 
 
 def answer_of(query: Query, finish: Finish, polygons: list[PolygonCandidate], level: int) -> Segmentation:

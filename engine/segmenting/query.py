@@ -115,7 +115,7 @@ class Query:
     def look(self, tile: Tile, encoded: EncodedTile, prior: FloatImage | None = None, most: int = MOST_CANDIDATES) -> FirstLook:
         """Candidates of a tile; raises `ModelFailed`, `PromptOnNodata`."""
         prompts = self.prompts_in(tile, encoded)
-        candidates = self._decoded(encoded, prompts if prior is None else replace(prompts, prior=prior), most)
+        candidates = self.decoded(encoded, prompts if prior is None else replace(prompts, prior=prior), most)
         return FirstLook(tile, self.scene.source.grid.window(tile), prompts, candidates)
 
     def prompts_in(self, tile: Tile, encoded: EncodedTile) -> PixelPrompts:
@@ -124,7 +124,8 @@ class Query:
         prompts = self.placed.in_window(window, encoded.valid.shape)
         return on_data(self.scene.source, self.scene.radiometry.bands, window, encoded.valid, prompts)
 
-    def _decoded(self, encoded: EncodedTile, prompts: PixelPrompts, most: int = MOST_CANDIDATES) -> tuple[Candidate, ...]:
+    def decoded(self, encoded: EncodedTile, prompts: PixelPrompts, most: int = MOST_CANDIDATES) -> tuple[Candidate, ...]:
+        """A tile's candidates, best first, within the prompts' box; raises `ModelFailed`."""
         candidates = self.network.decode(encoded.embedding, prompts, most)
         if not all(np.isfinite(candidate.logits).all() for candidate in candidates):
             raise ModelFailed(name=self.network.name, reason="logits that are not finite")
@@ -198,14 +199,14 @@ class Query:
 
     def _lengthened(self, first: FirstLook) -> FloatImage:
         encoded = self.encoded(first.tile)
-        return lengthened(first.candidates[0].logits, encoded.valid, first.prompts, partial(self._decoded, encoded))
+        return lengthened(first.candidates[0].logits, encoded.valid, first.prompts, partial(self.decoded, encoded))
 
     def decide(self, tile: Tile, before: FloatImage) -> FloatImage | None:
         """Logits of a tile, of which some may be known."""
         encoded = self.encoded(tile)
         self.clock.start("decode", 0.7)
         given = self.prompts_in(tile, encoded)
-        decode = partial(self._decoded, encoded)
+        decode = partial(self.decoded, encoded)
         known = before != UNKNOWN_LOGIT
         answer = None
         if known.mean() < MIN_KNOWN_SHARE:

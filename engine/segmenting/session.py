@@ -29,6 +29,7 @@ from ..tiles.disk_store import TileStore, group_name
 from ..tiles.grid import TILE_PX, PixelBox, Tile
 from ..tiles.memory_cache import TileCache
 from .answer import Segmentation, answer_of, polygons_of, spread_answer
+from .closer import closer_answer, closer_tile, look_closer
 from .placement import NativePrompts, place, to_tile
 from .query import Found, Query
 
@@ -133,14 +134,15 @@ class Segmenter:
         checkpoint: Checkpoint = lambda stage, fraction: None,
         on_part: OnPart = lambda offer: None,
         most_tiles: int | None = None,
+        closer: bool = False,
     ) -> Segmentation:
         """The object that the prompts (in the raster's CRS) mean.
 
         level: the level of the answer, None for native resolution; what does not fit a tile there is found at a coarser one
-        and refined. most_tiles: so many are asked beyond the first look at most; the answer says how many are left, and where
-        the same is asked again, that goes on from there. learned: ask the copy of the model that has learnt on this raster, if
-        there is one. Raises `RasterError`s, `PromptError`s, `ModelUnknown`, `ModelFailed`, `NothingFound`, and what
-        `checkpoint` and `on_part` raise.
+        and refined. closer: what is small in its tile is outlined at a finer level. most_tiles: so many are asked beyond the
+        first look at most; the answer says how many are left, and the same asked again goes on from there. learned: ask the
+        copy of the model that has learnt on this raster, if there is one. Raises `RasterError`s, `PromptError`s,
+        `ModelUnknown`, `ModelFailed`, `NothingFound`, and what `checkpoint` and `on_part` raise.
         """
         ask = _Ask(path, model, learned, level or 0, stretch)
         query = self._query(ask, prompts, checkpoint)
@@ -153,7 +155,7 @@ class Segmenter:
         answer = to_answer(polygons, first.tile.level)
         if first.tile.level == wanted and not query.goes_on_beyond(first, first.candidates[0].logits):
             self._remember(ask, prompts, None)
-            return answer
+            return closer_answer(query, first, to_answer, answer, lambda found: on_part(lambda: found)) if closer else answer
         on_part(lambda: answer)
         found = Found(query.placed, replace(first, candidates=first.candidates[:1]))
         self._remember(ask, prompts, found)  # now: what is found until the user has enough of it counts, too
@@ -220,8 +222,11 @@ class Segmenter:
         stretch: Stretch | None = None,
         finish: Finish = PRESETS["raw"],
         most: int = 1,
+        closer: bool = False,
     ) -> Segmentation | None:
         """What `segment` would answer, with at most so many candidates, where that costs nothing; else None.
+
+        closer: as for `segment`, where the finer tile is encoded already; elsewhere what `segment` shows first.
 
         No tile is read, and of what is larger than its tile nothing is told, since that is found out in several. Raises
         `RasterError`s, `PromptError`s, `ModelUnknown`, `ModelFailed`.
@@ -234,8 +239,12 @@ class Segmenter:
         found = query.look(tile, encoded, most=most)
         if not found.candidates or query.goes_on_beyond(found, found.candidates[0].logits):
             return None
+        finer = closer_tile(query.scene.source.grid, found) if closer and tile.level == query.level_holding(level) else None
+        if finer is not None and query.encodings.kept(finer) is not None:
+            found = look_closer(query, found, finer) or found
         try:
-            return answer_of(query, finish, polygons_of(query, found), tile.level)
+            polygons = polygons_of(query, replace(found, candidates=found.candidates[:most]))
+            return answer_of(query, finish, polygons, found.tile.level)
         except NothingFound:
             return None
 

@@ -131,6 +131,7 @@ class Ops:
             checkpoint=self._checkpoint(request),
             on_part=self._part_sender(request),
             most_tiles=params.most_tiles,
+            closer=params.closer,
         )
         answer = result_of(found)
         if params.with_data_end:
@@ -171,6 +172,7 @@ class Ops:
                 stretch=params.stretch,
                 finish=params.finish,
                 most=MOST_CANDIDATES if params.with_others else 1,
+                closer=params.closer,
             )
         except PromptError:
             found = None

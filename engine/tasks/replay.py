@@ -82,13 +82,16 @@ def replayed(
             recipe: Recipe,
             model: str = asked,
             level: int = _level(feature, native_m),
+            kept_level: int = _kept_level(feature),
             is_same: bool = _name(_text(feature, "source")) == _name(image),
         ) -> Segmentation:
             crs, prompts = recipe.crs, recipe.prompts
             own = prompts if crs is None else reprojected(prompts, crs, source.crs_wkt, image)
             stretch = recipe.stretch if is_same else None
             drawn = finish or recipe.finish or Finish()
-            return segmenter.segment(image, own, model=model, level=level, finish=drawn, stretch=stretch)
+            is_closer = recipe.view_level is not None
+            asked = level + (recipe.view_level - kept_level if recipe.view_level is not None else 0)
+            return segmenter.segment(image, own, model=model, level=asked, finish=drawn, stretch=stretch, closer=is_closer)
 
         yield _asked_again(feature, ask, features.crs)
 
@@ -134,12 +137,18 @@ def _asked_again(feature: pandas.Series, ask: Callable[[Recipe], Segmentation], 
     return Replayed(found, shape, old.intersection(shape).area / either if either else 0.0, "found")
 
 
+def _kept_level(feature: pandas.Series) -> int:
+    """Of the feature's outline, 0 where it does not tell."""
+    level = pandas.to_numeric(feature.get("level"), errors="coerce")
+    return int(level) if pandas.notna(level) else 0
+
+
 def _level(feature: pandas.Series, native_m: float | None) -> int:
     """Of the ground size of pixels that the feature was made at, else the feature's own."""
-    gsd_m, level = (pandas.to_numeric(feature.get(name), errors="coerce") for name in ("gsd_m", "level"))
+    gsd_m = pandas.to_numeric(feature.get("gsd_m"), errors="coerce")
     if native_m and pandas.notna(gsd_m) and gsd_m > 0:
         return round(math.log2(gsd_m / native_m))
-    return int(level) if pandas.notna(level) else 0
+    return _kept_level(feature)
 
 
 def _name(path: str | None) -> str | None:

@@ -65,4 +65,14 @@ def run(segmenter: Segmenter, params: SegmentObjectsParams, checkpoint: Checkpoi
 def result_of(found: Segmentation) -> SegmentResult:
     """An answer as it crosses the pipe."""
     (wkb_hex, score), *others = ((shapely.to_wkb(each.polygon, hex=True), each.score) for each in found.candidates)
-    return SegmentResult(wkb_hex, score, found.model, found.level, found.seconds, tuple(others), found.gsd_m, found.tiles_left)
+    return SegmentResult(
+        wkb_hex,
+        score,
+        found.model,
+        found.level,
+        found.seconds,
+        tuple(others),
+        found.gsd_m,
+        found.tiles_left,
+        view_level=found.view_level,
+    )

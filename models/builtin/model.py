@@ -192,7 +192,9 @@ class BuiltinModel:
     def _look_at(self, features: Features, tensors: PromptTensors, window: NetWindow) -> Look:
         there, prompts = features.window(window), tensors.window(window)
         x4, coarse, quality = self._decoder.look(there, prompts)
-        settled = merged(corrected(coarse, there.e4, prompts), int(quality[0].argmax()), prompts)
+        settled = corrected(coarse, there.e4, prompts)
+        if not prompts.is_answered:  # else all of it is new here
+            settled = merged(settled, int(quality[0].argmax()), prompts)
         return Look(window, tensors, x4, settled, quality[0])
 
     def _tensors(self, embedding: TileEmbedding, prompts: PixelPrompts) -> PromptTensors:
@@ -203,7 +205,8 @@ class BuiltinModel:
             xy, kinds = torch.zeros(1, 1, 2), torch.full((1, 1), -1)
         box = torch.tensor([prompts.box_xyxy or (0.0, 0.0, 0.0, 0.0)]).float() / REDUCTION
         previous = self._previous(embedding, prompts, box[0])
-        return PromptTensors(xy.to(self._device), kinds.to(self._device), box.to(self._device), previous)
+        xy, kinds, box = (each.to(self._device) for each in (xy, kinds, box))
+        return PromptTensors(xy, kinds, box, previous, prompts.prior_is_answer)
 
     def _previous(self, embedding: TileEmbedding, prompts: PixelPrompts, box: Tensor) -> Tensor:
         before = answer_before(embedding.answers, prompts, self._version, lambda earlier: self._answered(embedding, earlier))

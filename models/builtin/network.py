@@ -169,19 +169,21 @@ class PromptTensors:
     """Prompts of a batch.
 
     clicks_xy: (b, n, 2) in pixels. kinds: (b, n) 1 foreground, 0 background, -1 no click. box: (b, 4) x0 y0 x1 y1, all 0
-    for none. previous: (b, 1, h / 4, w / 4) probability of the mask so far, all 0 for none.
+    for none. previous: (b, 1, h / 4, w / 4) probability of the mask so far, all 0 for none. is_answered: previous was answered
+    to all of them, elsewhere; else to all but the newest click.
     """
 
     clicks_xy: Tensor
     kinds: Tensor
     box: Tensor
     previous: Tensor
+    is_answered: bool = False
 
     def window(self, window: NetWindow) -> PromptTensors:
         """The same as seen from a window."""
         corner = torch.tensor((window.left, window.top), device=self.clicks_xy.device)
         box = self.box - corner.repeat(2) if self.box.any() else self.box
-        return PromptTensors(self.clicks_xy - corner, self.kinds, box, window.of(self.previous, 4))
+        return PromptTensors(self.clicks_xy - corner, self.kinds, box, window.of(self.previous, 4), self.is_answered)
 
 
 def prompt_maps(features: Features, prompts: PromptTensors) -> Tensor:

@@ -114,7 +114,9 @@ class Acceptance:
         """What gives the object again."""
         finish, crs = draft.finish(self._lens.finish), crs_code(self._lens.crs) or None
         choice = candidates.choice if draft.unchanged is None else draft.choice
-        return Recipe(draft.prompts, crs, finish, self._lens.stretch, choice)
+        answer = candidates.answer
+        view_level = None if answer is None else answer.view_level
+        return Recipe(draft.prompts, crs, finish, self._lens.stretch, choice, view_level)
 
     def _learn(self, answer: SegmentResult, accepted: QgsGeometry) -> None:
         params = self._lens.learn(answer, to_hex(accepted))

@@ -28,8 +28,10 @@ def reopened(place: QgsPointXY, lens: Lens, target: Target, context: QgsCoordina
     shape = transformed_shape(QgsGeometry(feature.geometry()), transform_between(layer.crs(), imagery.crs(), context))
     if shape.constGet().partCount() == 1:
         shape.convertToSingleType()
-    shown.take(answer_of(feature, shape))
+    shown.take(answer_of(feature, shape, recipe.view_level))
     kept_level = level_of(feature, source_of(imagery))
+    if kept_level is not None and recipe.view_level is not None:
+        kept_level = recipe.view_level
     was = AsReopened(steps, shown, recipe.choice, recipe.finish, lens.finish)
     draft = Draft(steps, (layer.id(), feature.id()), was)
     return draft, view_level if kept_level is None else kept_level - lens.size

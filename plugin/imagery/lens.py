@@ -32,6 +32,9 @@ from .stretch import is_as_shown, set_as_shown, stretch_of
 MOST_TILES = 64
 """Of a click, beyond its first look: where an object needs more, the user is asked."""
 
+QUICK_MODELS = frozenset({"builtin"})
+"""Whose tiles take a tenth of a second: a second look at a finer level does not keep the user waiting."""
+
 MOST_SIZE = 4
 """Levels that the size dial goes up or down."""
 
@@ -57,6 +60,8 @@ class Lens(QObject):
         """Levels coarser than the map's scale."""
         self.finish = PRESETS["raw"]
         self.learns = False
+        self.refines = True
+        """Whether what is small in the view is outlined at a finer level, by models that are quick."""
         self.most_tiles = MOST_TILES
         self._news = ImageryNews(canvas)
         self._only_in_qgis: set[str] = set()
@@ -75,6 +80,10 @@ class Lens(QObject):
     def set_finish(self, finish: Finish) -> None:
         """Draw outlines otherwise."""
         self._set("finish", finish)
+
+    def set_refines(self, refines: bool) -> None:
+        """Outline what is small in the view at a finer level, or as coarse as it is looked at."""
+        self._set("refines", refines)
 
     def set_learns(self, learns: bool) -> None:
         """Ask the copy of the model that learns from accepted objects."""
@@ -215,7 +224,18 @@ class Lens(QObject):
         level, stretch = view_level + self.size, self.stretch
         drawn = finish or self.finish
         most_tiles = None if is_whole else self.most_tiles
-        return SegmentParams(self._source(), prompts, self.model, level, self.learns, stretch, drawn, with_others, most_tiles)
+        return SegmentParams(
+            self._source(),
+            prompts,
+            self.model,
+            level,
+            self.learns,
+            stretch,
+            drawn,
+            with_others,
+            most_tiles,
+            closer=self.refines and self.model in QUICK_MODELS,
+        )
 
     def first_click(self, place: QgsPointXY, with_others: bool) -> SegmentParams | None:
         """What a click at a place in map coordinates would ask for; None where it can't be asked: the click will say why."""

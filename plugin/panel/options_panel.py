@@ -44,6 +44,11 @@ class OptionsPanel(QWidget):
             tr("The outline that a click would give, where the engine has looked at the place already"),
         )
         self.show_hover.setChecked(hover.enabled)
+        self.refine = _switch(
+            tr("Refine small features"),
+            tr("What is small in the view is outlined as if you had zoomed to it (built-in model)"),
+        )
+        self.refine.setChecked(digitizer.lens.refines)
         self.learn = _switch(
             tr("Learn from polygons"),
             tr("With each accepted polygon the model adapts to this imagery. Uncheck it to forget what it learnt."),
@@ -73,7 +78,7 @@ class OptionsPanel(QWidget):
         column.addLayout(sizes)
         column.addWidget(self.size_text)
         column.addLayout(form)
-        for switch in (self.auto_accept, self.share_borders, self.show_hover, self.learn):
+        for switch in (self.auto_accept, self.share_borders, self.show_hover, self.refine, self.learn):
             column.addWidget(switch)
 
     def _connect(self) -> None:
@@ -84,6 +89,7 @@ class OptionsPanel(QWidget):
         self.auto_accept.toggled.connect(lambda is_on: setattr(digitizer, "auto_accept", is_on))
         self.share_borders.toggled.connect(lambda is_on: setattr(digitizer.acceptance, "share_borders", is_on))
         self.show_hover.toggled.connect(self._set_hover)
+        self.refine.toggled.connect(digitizer.lens.set_refines)
         self.learn.toggled.connect(digitizer.acceptance.set_learning)
 
     def _set_hover(self, is_on: bool) -> None:

@@ -91,7 +91,7 @@ def _choice_text(candidates: Candidates) -> str:
 
 def _progress_text(progress: Progress, is_growing: bool, seconds: float) -> str:
     if is_growing:
-        return tr("Larger than a tile: refining, {percent:.0f} % of what is known of it. Esc keeps what is found.").format(
+        return tr("Refining the outline, {percent:.0f} % of what is known of it. Esc keeps what is found.").format(
             percent=100 * progress.fraction
         )
     stages = {

@@ -82,8 +82,11 @@ def recipe_of(feature: QgsFeature, crs: QgsCoordinateReferenceSystem) -> Recipe:
     return Recipe(Prompts(polygon=to_hex(feature.geometry())), crs_code(crs) or None)
 
 
-def answer_of(feature: QgsFeature, shape: QgsGeometry) -> SegmentResult:
-    """A feature as the answer that it was, in another CRS perhaps; what it does not tell is empty."""
+def answer_of(feature: QgsFeature, shape: QgsGeometry, view_level: int | None) -> SegmentResult:
+    """A feature as the answer that it was, in another CRS perhaps; what it does not tell is empty.
+
+    view_level: of its recipe.
+    """
     names = feature.fields().names()
 
     def number(name: str, default: float) -> float:
@@ -93,4 +96,5 @@ def answer_of(feature: QgsFeature, shape: QgsGeometry) -> SegmentResult:
     model = feature["model"] if "model" in names and isinstance(feature["model"], str) else ""
     gsd_m = number("gsd_m", 0.0)
     level = round(number("level", 0.0))
-    return SegmentResult(to_hex(shape), number("score", 0.0), model, level, 0.0, gsd_m=gsd_m if gsd_m > 0 else None)
+    ground = gsd_m if gsd_m > 0 else None
+    return SegmentResult(to_hex(shape), number("score", 0.0), model, level, 0.0, gsd_m=ground, view_level=view_level)

@@ -102,7 +102,9 @@ class Lesson:
                 xy[index, place] = click.col + 0.5, click.row + 0.5
                 kinds[index, place] = click.foreground
         given = (torch.from_numpy(xy), torch.from_numpy(kinds), torch.from_numpy(self._boxes), self._previous)
-        return PromptTensors(*(each if device is None else each.to(device) for each in given))
+        if device is not None:
+            given = (given[0].to(device), given[1].to(device), given[2].to(device), given[3].to(device))
+        return PromptTensors(*given)
 
 
 def first_click(inside: Mask, rng: np.random.Generator) -> Click:
