@@ -71,6 +71,11 @@ class Pair:
         return float(np.mean([self.gain(clicks) for clicks in CLICKS]))
 
     @property
+    def first_gain(self) -> float:
+        """In IoU of a first click: people click in the middle as well as beside it."""
+        return (self.gain(1) + self.new.one_prompt.jittered - self.shipped.one_prompt.jittered) / 2
+
+    @property
     def box_gain(self) -> float:
         """In IoU of a box alone."""
         return self.new.one_prompt.box - self.shipped.one_prompt.box
@@ -91,10 +96,10 @@ class Verdict:
 def judge(pairs: Sequence[Pair]) -> Verdict:
     """Better over the first five clicks, not worse at the first one or for boxes, and worse in no class."""
     reasons = []
-    first, gain = (float(np.mean(each)) for each in ([pair.gain(1) for pair in pairs], [pair.mean_gain for pair in pairs]))
+    first, gain = (float(np.mean(each)) for each in ([p.first_gain for p in pairs], [p.mean_gain for p in pairs]))
     low, _ = interval([pair.mean_gain for pair in pairs], [pair.new.scene for pair in pairs])
     if first < 0:
-        reasons.append(f"IoU@1 falls by {-first:.3f}")
+        reasons.append(f"IoU of the first click, in the middle and beside it, falls by {-first:.3f}")
     boxes = float(np.mean([pair.box_gain for pair in pairs]))
     if boxes < -MOST_BOX_LOSS:
         reasons.append(f"the mean IoU of boxes falls by {-boxes:.3f}")
