@@ -73,7 +73,7 @@ def test_the_interval_comes_from_scenes_not_objects():
     assert high - low > 4 * np.std(values) / 60**0.5  # of objects by themselves
 
 
-def test_averages_of_snapshots(tmp_path):
+def test_averages_of_snapshots_and_mixtures_with_the_shipped_weights(tmp_path):
     shipped = load_file(WEIGHTS)
     files = []
     for number, shift in enumerate((0.0, 1.0)):
@@ -81,11 +81,13 @@ def test_averages_of_snapshots(tmp_path):
         save_file(
             {name: value + shift if name.endswith("coarse.bias") else value for name, value in shipped.items()}, files[-1]
         )
-    found = dict(graduation.candidates(files, WEIGHTS))
+    found = dict(graduation.averages(files, WEIGHTS))
     name = next(each for each in shipped if each.endswith("coarse.bias"))
     assert torch.allclose(found["last 1"][name].float(), shipped[name].float() + 1, atol=1e-2)
     assert torch.allclose(found["last 2"][name].float(), shipped[name].float() + 0.5, atol=1e-2)
-    assert torch.allclose(found["last 1, half shipped"][name].float(), shipped[name].float() + 0.5, atol=1e-2)
+    mixture = graduation.mixed(shipped, found["last 1"], 0.4)
+    assert torch.allclose(mixture[name].float(), shipped[name].float() + 0.4, atol=1e-2)
+    assert mixture[name].dtype == shipped[name].dtype
 
 
 def test_weights_that_draw_nothing_where_there_is_a_plain_shape_do_not_ship(monkeypatch):
