@@ -27,7 +27,7 @@ from .preferred_sizes import PreferredSizes
 from .strokes import split
 
 SHARED_PX = 3.0
-"""Borders are shared with neighbours this near, in pixels of the level."""
+"""Borders are shared with neighbours this near, in pixels of the view's level."""
 
 
 CROSSING_PX = 6.0
@@ -95,7 +95,8 @@ class Acceptance:
         return layer, features
 
     def _placing(self, draft: Draft, answer: SegmentResult, imagery: QgsRasterLayer) -> Placing:
-        shared = SHARED_PX * (answer.gsd_m or self._lens.pixel) if self.share_borders else None
+        coarser = 0 if answer.view_level is None else answer.view_level - answer.level
+        shared = SHARED_PX * (answer.gsd_m or self._lens.pixel) * 2.0**coarser if self.share_borders else None
         layer_id, feature_id = draft.reopened or ("", None)
         is_same = self._target.layer is not None and self._target.layer.id() == layer_id
         replaces = feature_id if is_same else None
