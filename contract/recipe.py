@@ -15,6 +15,9 @@ from .wkb import checked_wkb
 MOST_DIGITS = 400
 """A number of more digits is no coordinate; Python takes seconds to read long ones, or refuses to."""
 
+MOST_LEVEL = 64
+"""Levels are far nearer to 0."""
+
 MOST_TEXT = 16 << 20
 """Characters of a recipe: more is none."""
 
@@ -59,7 +62,9 @@ class Recipe:
         if isinstance(choice, bool) or not (choice is None or (isinstance(choice, int) and choice >= 0)):
             raise ProtocolError(reason=f"bad choice {choice!r:.40}")
         view_level = body.get("view_level")
-        if isinstance(view_level, bool) or not (view_level is None or isinstance(view_level, int)):
+        if isinstance(view_level, bool) or not (
+            view_level is None or (isinstance(view_level, int) and abs(view_level) <= MOST_LEVEL)
+        ):
             raise ProtocolError(reason=f"bad view_level {view_level!r:.40}")
         prompts = Prompts.from_wire(body)
         try:

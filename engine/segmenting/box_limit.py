@@ -7,8 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ...models.base import Candidate, FloatImage, PixelPrompts
-
-OUTSIDE_LOGIT = -8.0
+from ..spreading.mosaic import OUTSIDE_LOGIT
 
 SLACK_SHARE = 0.03
 SLACK_PX = 2.0

@@ -17,6 +17,7 @@ from ...models.base import MOST_CANDIDATES, Candidate, FloatImage, PixelPrompts
 from ...models.places import XY
 from ..spreading.mosaic import LogitField, Mosaic, OneTile
 from ..spreading.spread import iou
+from ..spreading.tile_answers import probabilities
 from ..tiles.grid import MIN_LEVEL, Tile, TileGrid
 from .answer import PolygonCandidate, Segmentation, polygons_of
 from .query import SAME_OBJECT_IOU, FirstLook, Query
@@ -56,8 +57,7 @@ def look_closer(query: Query, found: FirstLook, tile: Tile) -> FirstLook | None:
     except PromptOnNodata:  # the coarser level's pixels hide it
         return None
     before = _at_level(grid, found, tile)
-    prior = np.asarray(1 / (1 + np.exp(-before)), np.float32)
-    candidates = query.decoded(encoded, given.answered_with(prior), MOST_CANDIDATES)
+    candidates = query.decoded(encoded, given.answered_with(probabilities(before)), MOST_CANDIDATES)
     best = _meant(candidates, before, given)
     if best is None:
         return None

@@ -239,7 +239,11 @@ class Segmenter:
         found = query.look(tile, encoded, most=most)
         if not found.candidates or query.goes_on_beyond(found, found.candidates[0].logits):
             return None
-        finer = closer_tile(query.scene.source.grid, found) if closer and tile.level == query.level_holding(level) else None
+        finer = (
+            closer_tile(query.scene.source.grid, found)
+            if closer and tile.level == query.scene.source.grid.clamp_level(level)
+            else None
+        )
         if finer is not None and query.encodings.kept(finer) is not None:
             found = look_closer(query, found, finer) or found
         try:

@@ -49,9 +49,14 @@ def refined(before: FloatImage, given: PixelPrompts, decode: Decode) -> FloatIma
 
     given: the user's own prompts in the tile; where there are any, the answer counts in any case.
     """
-    prior = np.asarray(1 / (1 + np.exp(-before)), np.float32)
+    prior = probabilities(before)
     least = 0.0 if len(given.points_xy) else MIN_AGREEMENT
     return _most_alike(decode(replace(given, prior=prior)), before > 0, least)
+
+
+def probabilities(logits: FloatImage) -> FloatImage:
+    """That each pixel is inside."""
+    return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
 
 
 def grown(before: FloatImage, known: Mask, valid: Mask, given: PixelPrompts, decode: Decode) -> FloatImage | None:
