@@ -62,9 +62,8 @@ class Recipe:
         if isinstance(choice, bool) or not (choice is None or (isinstance(choice, int) and choice >= 0)):
             raise ProtocolError(reason=f"bad choice {choice!r:.40}")
         view_level = body.get("view_level")
-        if isinstance(view_level, bool) or not (
-            view_level is None or (isinstance(view_level, int) and abs(view_level) <= MOST_LEVEL)
-        ):
+        is_level = isinstance(view_level, int) and not isinstance(view_level, bool) and abs(view_level) <= MOST_LEVEL
+        if view_level is not None and not is_level:
             raise ProtocolError(reason=f"bad view_level {view_level!r:.40}")
         prompts = Prompts.from_wire(body)
         try:
