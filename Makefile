@@ -41,7 +41,7 @@ test-desktop: package
 	RASTERLASSO_PACKAGE=$(PACKAGE) $(ENGINE)/python -m pytest tests/desktop
 
 check:
-	@tools/setup.sh check
+	@tools/setup.sh check tests
 	$(ENGINE)/ruff check .
 	$(ENGINE)/ruff format --check .
 	@tools/mypy.sh
