@@ -13,10 +13,10 @@ import argparse
 import multiprocessing
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,7 @@ from ..engine.segmenting.session import Segmenter
 from ..engine.tiles.grid import Window
 from ..models import registry
 from ..models.base import Mask, Model
-from ..models.click_simulation import first_click, next_click
+from ..models.click_simulation import Click, first_click, next_click
 from .canvas import Canvas
 from .one_prompt import OnePrompt, answers_to_one_prompt
 from .scenes import Scene, Target, read_scene
@@ -45,6 +45,10 @@ VERTICES_AFTER = 5
 
 LEARNING = " + learning"
 """Ends the names of models that learn from object to object."""
+
+
+Place = tuple[float, float, bool]
+"""x, y in the raster's pixels, and whether it is foreground."""
 
 
 @dataclass(frozen=True)
@@ -103,14 +107,11 @@ def run_trial(scene: Scene, target: Target, model: Model, learning: Segmenter | 
     """Digitize one object; with `learning` by what that has learnt, and letting it learn from the answer."""
     segmenter = learning or Segmenter(models=(model,))
     canvas = Canvas(scene, target)
-    clicks = [first_click(canvas.truth)]
     ious, boundaries, seconds, decodes = [], [], [], []
     encode_s, vertices = 0.0, 0
+    ask = partial(segmented, segmenter, scene, model.name, target.level, learned=learning is not None)
     try:
-        while True:
-            places = [canvas.place(click) for click in clicks]
-            found = _segment(segmenter, scene, target, model.name, places, learned=learning is not None)
-            answer = canvas.mask(None if found is None else found.polygon)
+        for clicks, found, answer in clicked(canvas, ask):
             ious.append(canvas.iou(answer))
             boundaries.append(canvas.boundary_iou(answer))
             if found is not None:
@@ -118,10 +119,8 @@ def run_trial(scene: Scene, target: Target, model: Model, learning: Segmenter | 
                 seconds.append(found.seconds)
                 decodes.append(found.stages["decode"])
                 encode_s = encode_s or found.stages["encode"]
-            wrong = next_click(canvas.truth, answer)
-            if wrong is None or len(clicks) == MAX_CLICKS or _is_settled(ious):
+            if len(clicks) == MAX_CLICKS or _is_settled(ious):
                 break
-            clicks.append(wrong)
         if learning is not None and found is not None:
             learning.learn(scene.path, found.polygon, model=model.name, level=found.level)
     finally:
@@ -156,19 +155,37 @@ def _is_settled(ious: list[float]) -> bool:
     return ious[-1] >= STOP_IOU or (max(ious) >= 0.9 and len(ious) >= 10)
 
 
-def _segment(
+def clicked(
+    canvas: Canvas, ask: Callable[[list[Place]], Segmentation | None]
+) -> Iterator[tuple[list[Click], Segmentation | None, Mask]]:
+    """The simulated user: clicks so far, what is answered to them, and its pixels, until nothing is wrong any more."""
+    clicks = [first_click(canvas.truth)]
+    while True:
+        found = ask([canvas.place(click) for click in clicks])
+        answer = canvas.mask(None if found is None else found.polygon)
+        yield clicks, found, answer
+        wrong = next_click(canvas.truth, answer)
+        if wrong is None:
+            return
+        clicks = [*clicks, wrong]
+
+
+def segmented(
     segmenter: Segmenter,
     scene: Scene,
-    target: Target,
     model: str,
-    clicks: list[tuple[float, float, bool]],
+    level: int,
+    clicks: list[Place],
+    *,
     learned: bool = False,
+    closer: bool | None = None,
 ) -> Segmentation | None:
+    """The answer to clicks, None where nothing is found. closer: None for as the panel asks."""
     xy = scene.source.to_map(np.array([click[:2] for click in clicks], np.float64))
     points = tuple(Point(float(x), float(y), click[2]) for (x, y), click in zip(xy, clicks, strict=True))
     try:
-        closer = model == registry.DEFAULT_MODEL  # as the panel asks
-        return segmenter.segment(scene.path, Prompts(points), model=model, level=target.level, learned=learned, closer=closer)
+        looks_closer = model == registry.DEFAULT_MODEL if closer is None else closer
+        return segmenter.segment(scene.path, Prompts(points), model=model, level=level, learned=learned, closer=looks_closer)
     except (NothingFound, PromptError):
         return None
 
@@ -190,7 +207,7 @@ def replay(trial: Trial, folder: Path, model: Model, count: int) -> Replay:
     canvas = Canvas(scene, target, margin=0.4)
     given = [(col + 0.5, row + 0.5, foreground) for row, col, foreground in trial.clicks[:count]]
     segmenter = Segmenter(models=(model,))
-    found = _segment(segmenter, scene, target, model.name, given)
+    found = segmented(segmenter, scene, model.name, target.level, given)
     rows, cols = canvas.truth.shape
     window = Window(canvas.left, canvas.top, canvas.left + cols, canvas.top + rows, cols, rows)
     image, _ = Radiometry.of(scene.source).render(scene.source, window)

@@ -7,18 +7,18 @@ second look at a finer level (`engine/segmenting/closer`).
 from __future__ import annotations
 
 import argparse
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from rasterlasso.benchmarks.canvas import Canvas
+from rasterlasso.benchmarks.clicks import clicked, is_visible, segmented
 from rasterlasso.benchmarks.one_prompt import WIDE
 from rasterlasso.benchmarks.scenes import Scene, Target, read_scene
-from rasterlasso.contract.errors import NothingFound, PromptError
-from rasterlasso.contract.prompts import Point, Prompts
 from rasterlasso.engine.segmenting.session import Segmenter
 from rasterlasso.models.builtin.model import BuiltinModel
-from rasterlasso.models.click_simulation import first_click, next_click
 
 CLICKS = (1, 3, 5)
 
@@ -32,7 +32,7 @@ def main() -> int:
     model, rows = BuiltinModel(), []
     for folder in sorted(path.parent for path in arguments.scenes.glob("*/labels.gpkg")):
         scene = read_scene(folder, arguments.limit)
-        targets = [target for target in scene.targets if Canvas(scene, target).truth.any()]
+        targets = [target for target in scene.targets if is_visible(scene, target)]
         rows += [[_digitized(scene, t, model, t.level + wide, closer) for wide, closer in _VIEWS] for t in targets]
         scene.source.close()
     print("| view | IoU@1 / 3 / 5 | boundary IoU@1 / 3 / 5 |\n| --- | --- | --- |")
@@ -49,24 +49,11 @@ _VIEWS = tuple((wide, closer) for wide in (0, WIDE) for closer in (False, True))
 def _digitized(scene: Scene, target: Target, model: BuiltinModel, level: int, closer: bool) -> list[list[float]]:
     """IoUs and boundary IoUs after one, three and five clicks."""
     canvas, segmenter = Canvas(scene, target), Segmenter(models=(model,))
-    clicks, ious, boundaries = [first_click(canvas.truth)], list[float](), list[float]()
-    for _ in range(CLICKS[-1]):
-        places = [canvas.place(click) for click in clicks]
-        xy = scene.source.to_map(np.array([place[:2] for place in places]))
-        points = tuple(Point(float(x), float(y), place[2]) for (x, y), place in zip(xy, places, strict=True))
-        try:
-            found = segmenter.segment(scene.path, Prompts(points), model=model.name, level=level, closer=closer)
-            answer = canvas.mask(found.polygon)
-        except (NothingFound, PromptError):
-            answer = canvas.mask(None)
-        ious.append(canvas.iou(answer))
-        boundaries.append(canvas.boundary_iou(answer))
-        wrong = next_click(canvas.truth, answer)
-        if wrong is None:
-            break
-        clicks.append(wrong)
+    ask = partial(segmented, segmenter, scene, model.name, level, closer=closer)
+    answers = [answer for _, _, answer in islice(clicked(canvas, ask), CLICKS[-1])]
     segmenter.close()
-    return [[each[min(count, len(each)) - 1] for count in CLICKS] for each in (ious, boundaries)]
+    figures = ([iou(answer) for answer in answers] for iou in (canvas.iou, canvas.boundary_iou))
+    return [[each[min(count, len(each)) - 1] for count in CLICKS] for each in figures]
 
 
 if __name__ == "__main__":

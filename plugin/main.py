@@ -227,8 +227,10 @@ class RasterLassoPlugin:
         button = QPushButton(tr("Use {layer}").format(layer=layer.name()))
 
         def use() -> None:
-            self.dock.imagery.setLayer(layer)
             bar.popWidget(item)
+            if sip.isdeleted(layer) or sip.isdeleted(self.dock):  # gone meanwhile
+                return
+            self.dock.imagery.setLayer(layer)
             self.digitizer.click(place, True)
 
         button.clicked.connect(use)

@@ -226,10 +226,9 @@ class Segmenter:
     ) -> Segmentation | None:
         """What `segment` would answer, with at most so many candidates, where that costs nothing; else None.
 
-        closer: as for `segment`, where the finer tile is encoded already; elsewhere what `segment` shows first.
-
-        No tile is read, and of what is larger than its tile nothing is told, since that is found out in several. Raises
-        `RasterError`s, `PromptError`s, `ModelUnknown`, `ModelFailed`.
+        closer: as for `segment`, where the finer tile is encoded already; elsewhere what `segment` shows first. No tile is
+        read, and of what is larger than its tile nothing is told, since that is found out in several. Raises `RasterError`s,
+        `PromptError`s, `ModelUnknown`, `ModelFailed`.
         """
         query = self._query(_Ask(path, model, learned, level, stretch), prompts)
         tile = query.tile(query.level_holding(level))
@@ -239,11 +238,8 @@ class Segmenter:
         found = query.look(tile, encoded, most=most)
         if not found.candidates or query.goes_on_beyond(found, found.candidates[0].logits):
             return None
-        finer = (
-            closer_tile(query.scene.source.grid, found)
-            if closer and tile.level == query.scene.source.grid.clamp_level(level)
-            else None
-        )
+        grid = query.scene.source.grid
+        finer = closer_tile(grid, found) if closer and tile.level == grid.clamp_level(level) else None
         if finer is not None and query.encodings.kept(finer) is not None:
             found = look_closer(query, found, finer) or found
         try:

@@ -143,7 +143,8 @@ class LassoTool(QgsMapTool):
         if event.type() == QEvent.Type.KeyPress and event.key() == Qt.Key.Key_Tab and not self._digitizer.draft.is_empty:
             self._digitizer.next_candidate()  # before Qt moves the focus
             return True
-        if event.type() == QEvent.Type.KeyRelease and event.key() == Qt.Key.Key_H and not event.isAutoRepeat():
+        is_released = event.type() == QEvent.Type.KeyRelease and event.key() == Qt.Key.Key_H and not event.isAutoRepeat()
+        if is_released or event.type() == QEvent.Type.FocusOut:  # what is released elsewhere is not told here
             self._preview.set_hidden(False)
         is_escape = event.type() == QEvent.Type.KeyPress and event.key() == Qt.Key.Key_Escape
         if is_escape and self._pressed_at is not None:  # the canvas keeps keys from its tools while a button is down

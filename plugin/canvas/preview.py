@@ -73,6 +73,7 @@ class Preview:
         alternatives: Sequence[QgsGeometry] = (),
     ) -> None:
         """Show a draft, its polygon, and faintly what else may be meant, all in `crs`."""
+        self.set_hidden(False)
         self.clear()
         for ghost in alternatives:
             self._ghosts.addGeometry(ghost, crs)

@@ -16,7 +16,7 @@ from ..translation import tr
 
 GOOD = 0.8
 UNSURE = 0.4
-"""Predicted overlaps: from GOOD on nine of ten outlines are good, below UNSURE hardly any."""
+"""Overlaps that the model predicts, from which on and below which the panel says so."""
 
 LONG_S = 6.0
 """Of a stage: from then on the panel says for how long."""

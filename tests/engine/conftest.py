@@ -8,6 +8,7 @@ import rasterio
 from affine import Affine
 from hypothesis import settings
 
+from rasterlasso.engine.segmenting.session import Segmenter
 from rasterlasso.tests.checkpoints import write_checkpoint
 
 os.environ["RASTERLASSO_MODELS"] = "/nonexistent"  # the user's own models are no part of the tests
@@ -31,6 +32,13 @@ def data():
     if not DATA.is_dir():
         pytest.skip(f"no labelled imagery at {DATA}")
     return DATA
+
+
+@pytest.fixture
+def segmenter():
+    made = Segmenter()
+    yield made
+    made.close()
 
 
 @pytest.fixture

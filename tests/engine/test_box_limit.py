@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from rasterlasso.contract.prompts import Box, Point, Prompts
 from rasterlasso.engine.segmenting.box_limit import within_box
-from rasterlasso.engine.segmenting.session import Segmenter
 from rasterlasso.models.base import Candidate, PixelPrompts
 
 FIELD = shapely.box(500_120, 4_499_640, 500_360, 4_499_800)
@@ -19,13 +18,6 @@ HALF = Box(500_110, 4_499_630, 500_240, 4_499_810)
 @pytest.fixture
 def image(make_raster, field_image):
     return str(make_raster(field_image))
-
-
-@pytest.fixture
-def segmenter():
-    made = Segmenter()
-    yield made
-    made.close()
 
 
 def test_clicks_after_a_box_do_not_lead_beyond_it(segmenter, image):

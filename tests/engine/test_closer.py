@@ -6,7 +6,6 @@ import shapely
 
 from rasterlasso.contract.prompts import Box, Point, Prompts
 from rasterlasso.contract.recipe import Recipe
-from rasterlasso.engine.segmenting.session import Segmenter
 
 SIDE = 4096
 SQUARE_PX = (900, 700, 1060, 820)
@@ -23,13 +22,6 @@ def image(make_raster):
     x0, y0, x1, y1 = SQUARE_PX
     data[:, y0:y1, x0:x1] += 110
     return str(make_raster(data))
-
-
-@pytest.fixture
-def segmenter():
-    made = Segmenter()
-    yield made
-    made.close()
 
 
 def iou_with_field(found):

@@ -7,7 +7,6 @@ import rasterio
 from rasterlasso.contract.errors import RasterPlacedBySensor
 from rasterlasso.contract.prompts import Point, Prompts
 from rasterlasso.engine.rasters.source import RasterSource
-from rasterlasso.engine.segmenting.session import Segmenter
 from rasterlasso.engine.tiles.grid import Window
 from rasterlasso.tests.placed_by_sensor import RPC
 
@@ -15,13 +14,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreference
 
 CLICK = Prompts((Point(500_240, 4_499_720),))
 SHIFTED = Prompts((Point(500_340, 4_499_720),))
-
-
-@pytest.fixture
-def segmenter():
-    made = Segmenter()
-    yield made
-    made.close()
 
 
 @pytest.fixture
