@@ -213,7 +213,9 @@ def training(plan: Plan, until: float) -> dict[str, Any]:
         learnt, held_apart = split(unpack(plan.scenes, Path(folder) / "scenes"))
         validation = Validation(held_apart, images_of_family=2 if plan.small else 24)
         before = validation.report(load_file(begin))
-        settings = Settings(images=plan.images, bf16_encoder=device.type == "cuda", seed=int(time.time()) % 10_000)
+        half = device.type == "cuda"
+        seed = int(time.time()) % 10_000
+        settings = Settings(images=plan.images, bf16_encoder=half, bf16_decoder=half, seed=seed)
         recipe = Recipe(tuple(learnt), settings.objects, settings.seed)
         shards = Shards(recipe, Path(folder) / "shards", 40 * plan.images * 400_000 // SAMPLES, workers=max(1, cores - 2))
         try:

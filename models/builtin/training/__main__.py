@@ -7,6 +7,7 @@ import logging
 import sys
 from pathlib import Path
 
+from ...devices import best_hardware
 from .school import Options, default_folder, pack_run, status, teach
 from .trainer import Settings
 
@@ -47,7 +48,7 @@ def main() -> int:
         draw_sheet(tuple(arguments.data), arguments.folder, arguments.count, arguments.family, arguments.out)
     else:
         teach(
-            Settings(),
+            Settings(bf16_decoder=best_hardware().is_half),
             Options(tuple(arguments.data), arguments.folder, arguments.threads, arguments.disk_mb * 1_000_000, arguments.steps),
         )
     return 0

@@ -28,8 +28,8 @@ STRIDE_PX = 2
 CELL_PX = 4
 MOST_CLICKS = 24
 
-PRIOR_SHARE = 0.28
-BOX_SHARE = 0.2
+PRIOR_SHARE = 0.26
+BOX_SHARE = 0.25
 SEVERAL_SHARE = 0.12
 """Shares of objects that begin with an answer, with a box, with several clicks at once."""
 

@@ -15,11 +15,11 @@ import numpy.typing as npt
 from ...base import Mask
 from .crops import View, band_around, fill, frame_mask, inside_frame, is_near, placing, view_of, warp
 from .parcels import farmland, village
-from .scenery import CROP_PX, Image, canopy, coast, plain, random_shape, shaded, shadow
+from .scenery import CROP_PX, Image, canopy, coast, plain, random_shape, reservoir, shaded, shadow
 from .scenes import Scene, Shape
 from .sensors import sensed
 
-SHARES = {"field": 0.28, "roof": 0.21, "water": 0.21, "crown": 0.12, "composed": 0.12, "thing": 0.06}
+SHARES = {"field": 0.26, "roof": 0.19, "water": 0.25, "crown": 0.1, "composed": 0.15, "thing": 0.05}
 """How often a sample is of each family of scenes, or composed."""
 
 REGION_SHARE = 0.1
@@ -151,15 +151,17 @@ class Sampler:
 
     def _compose(self, rng: np.random.Generator) -> _Drawn:
         kind = rng.random()
-        if kind < 0.15:
+        if kind < 0.12:
             ground = self._texture(rng) if rng.random() < 0.6 else plain(rng)
             image, masks = canopy(ground, rng)
-        elif kind < 0.35:
+        elif kind < 0.28:
             image, masks = coast(self._texture(rng), self._texture(rng), plain(rng), rng)
-        elif kind < 0.65:
+        elif kind < 0.48:
+            image, masks = reservoir(self._texture(rng), plain(rng), rng)
+        elif kind < 0.72:
             covers = [self._texture(rng, of_fields=True) for _ in range(int(rng.integers(1, 4)))]
             image, masks = farmland(covers[0] if rng.random() < 0.7 else plain(rng), covers[1:], rng)
-        elif kind < 0.8:
+        elif kind < 0.84:
             image, masks = village(self._texture(rng), rng)
         else:
             image, masks = self._patches(rng)

@@ -101,6 +101,32 @@ def coast(land: Image, strip: Image, water: Image, rng: np.random.Generator) -> 
     return np.asarray(np.clip(image, 0, 255), np.uint8), np.array(parts, np.uint8)
 
 
+def reservoir(land: Image, water: Image, rng: np.random.Generator) -> tuple[Image, npt.NDArray[np.uint8]]:
+    """A drowned valley, (320, 320, 3) each: a lake with arms and islands, with a bare bank where the water fell; and its mask.
+
+    Valleys run where two smooth noises meet, so that they wind and branch; the water fills them up to a level.
+    """
+    sigma = float(rng.uniform(4, 14))
+    relief = cv2.GaussianBlur(fractal(rng), (0, 0), sigma)
+    relief /= relief.std()
+    ys, xs = np.mgrid[:CROP_PX, :CROP_PX].astype(np.float32)
+    centre = rng.uniform(80, CROP_PX - 80, 2)
+    away = np.hypot(xs - centre[0], ys - centre[1]) / rng.uniform(60, 220)
+    height = np.abs(relief) + 0.15 * fractal(rng) * rng.random() + 0.6 * away
+    level = float(np.quantile(height, rng.uniform(0.04, 0.35)))
+    lake = _largest_part(height < level)
+    if rng.random() < 0.5:
+        lake = np.asarray(cv2.morphologyEx(lake, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)), np.uint8)  # no islet of a pixel
+    soft = cv2.GaussianBlur(lake.astype(np.float32), (0, 0), float(rng.uniform(0.4, 1.5)))[..., None]
+    ground = land.astype(np.float32)
+    if rng.random() < 0.5:
+        bank = cv2.dilate(lake, np.ones((int(rng.integers(3, 10)),) * 2, np.uint8)) - lake
+        ground += (bank * rng.uniform(20, 90))[..., None]
+    shallow = cv2.GaussianBlur(lake.astype(np.float32), (0, 0), 6)[..., None]
+    deep = water * (1 + rng.uniform(-0.1, 0.5) * (1 - shallow))
+    return np.asarray(np.clip(deep * soft + ground * (1 - soft), 0, 255), np.uint8), lake[None]
+
+
 def _largest_part(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     return np.asarray(labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax()), np.uint8)

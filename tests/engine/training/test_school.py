@@ -26,7 +26,7 @@ from rasterlasso.models.builtin.training import (
 from rasterlasso.models.builtin.training.trainer import Batch, Settings, Trainer, learning_rate
 from rasterlasso.models.builtin.training.validation import Validation, split
 
-SMALL = Settings(images=1, objects=2, rounds=2, late_share=0.5, late_rounds=2, bf16_decoder=False)
+SMALL = Settings(images=1, objects=2, rounds=2, late_share=0.5, late_rounds=2)
 
 
 def batches(sampler, count):
