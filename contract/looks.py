@@ -28,7 +28,7 @@ class Finish(Wire):
     """What is done to an outline.
 
     tolerance_px, tolerance_m: simplification, in pixels of the level or metres; the larger counts. min_area_m2: of holes and
-    parts. grow_m: outwards.
+    parts. grow_m: outwards. straight_sides: as few as the shape is worth, with sharp corners; right angles have them anyway.
     """
 
     tolerance_px: float = 0.0
@@ -37,11 +37,12 @@ class Finish(Wire):
     min_area_m2: float = 0.0
     grow_m: float = 0.0
     tolerance_m: float = 0.0
+    straight_sides: bool = False
 
 
 PRESETS = {
     "raw": Finish(),
-    "field": Finish(tolerance_px=1.0),
+    "field": Finish(tolerance_px=1.0, straight_sides=True),
     "building": Finish(tolerance_px=1.0, right_angles=True),
     "water": Finish(tolerance_px=0.5, smooth=True),
     "tree": Finish(tolerance_px=1.0, smooth=True),

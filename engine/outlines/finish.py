@@ -1,4 +1,4 @@
-"""The cartographer's hand on an outline: simpler, smoother, rectangular, without specks, wider or narrower.
+"""The cartographer's hand on an outline: simpler, smoother, straight, rectangular, without specks, wider or narrower.
 
 All lengths are in metres on the ground, measured at the object (pixels where the raster has no CRS). A step that would change
 the shape too much is left out.
@@ -18,6 +18,7 @@ from ...contract.looks import Finish
 from ..rasters.ground import metres_per_pixel
 from ..rasters.source import RasterSource
 from .contours import polygonal, simplified
+from .straight import straightened
 
 MIN_RIGHT_ANGLE_IOU = 0.85
 """A rectangular outline that overlaps the free one less is not taken."""
@@ -64,6 +65,8 @@ def _steps(finish: Finish, pixel_m: float) -> list[Callable[[Polygon | MultiPoly
     tolerance_m = max(finish.tolerance_m, finish.tolerance_px * pixel_m)
     if tolerance_m > 0:
         steps.append(lambda shape: simplified(shape, tolerance_m))
+    if finish.straight_sides and not finish.right_angles:
+        steps.append(lambda shape: _each_part(shape, partial(straightened, pixel_m=pixel_m)))
     if finish.right_angles:
         steps.append(
             lambda shape: _each_part(_without_specks(shape, _speck_m2(shape, pixel_m)), partial(_rectangular, pixel_m=pixel_m))

@@ -29,7 +29,7 @@ class FinishPanel(QWidget):
         narrow(self.preset)
         for name, text in (
             ("raw", tr("As traced")),
-            ("field", tr("Field: simpler")),
+            ("field", tr("Field: straight sides")),
             ("building", tr("Building: right angles")),
             ("water", tr("Water, coast: smooth")),
             ("tree", tr("Tree: smooth, simpler")),
@@ -47,6 +47,8 @@ class FinishPanel(QWidget):
         self.grow.setToolTip(tr("More than 0 moves the outline outwards, less than 0 inwards"))
         self.smooth = QCheckBox(tr("Smooth"))
         self.smooth.setToolTip(tr("Round the corners, within the tolerance"))
+        self.straight_sides = QCheckBox(tr("Straight sides"))
+        self.straight_sides.setToolTip(tr("Draw straight sides and sharp corners, as fields have them, with few vertices"))
         self.right_angles = QCheckBox(tr("Right angles"))
         self.right_angles.setToolTip(tr("Turn all corners into right angles, as buildings have them"))
         self._lay_out()
@@ -54,7 +56,7 @@ class FinishPanel(QWidget):
         self.preset.currentIndexChanged.connect(self._on_preset)
         for spin in (self.tolerance, self.min_area, self.grow):
             spin.valueChanged.connect(self._on_step)
-        for box in (self.smooth, self.right_angles):
+        for box in (self.smooth, self.straight_sides, self.right_angles):
             box.toggled.connect(self._on_step)
         self.unit.currentIndexChanged.connect(self._on_step)
 
@@ -63,12 +65,13 @@ class FinishPanel(QWidget):
         """What is chosen."""
         tolerance, is_metres = self.tolerance.value(), self.unit.currentIndex() == IN_METRES
         return Finish(
-            0.0 if is_metres else tolerance,
-            self.smooth.isChecked(),
-            self.right_angles.isChecked(),
-            self.min_area.value(),
-            self.grow.value(),
-            tolerance if is_metres else 0.0,
+            tolerance_px=0.0 if is_metres else tolerance,
+            smooth=self.smooth.isChecked(),
+            right_angles=self.right_angles.isChecked(),
+            min_area_m2=self.min_area.value(),
+            grow_m=self.grow.value(),
+            tolerance_m=tolerance if is_metres else 0.0,
+            straight_sides=self.straight_sides.isChecked(),
         )
 
     def _on_preset(self) -> None:
@@ -84,7 +87,7 @@ class FinishPanel(QWidget):
         self.changed.emit(self.finish)
 
     def _show(self, finish: Finish) -> None:
-        widgets = (self.tolerance, self.unit, self.min_area, self.grow, self.smooth, self.right_angles)
+        widgets = (self.tolerance, self.unit, self.min_area, self.grow, self.smooth, self.straight_sides, self.right_angles)
         for widget in widgets:
             widget.blockSignals(True)
         self.unit.setCurrentIndex(IN_METRES if finish.tolerance_m else IN_PIXELS)
@@ -92,6 +95,7 @@ class FinishPanel(QWidget):
         self.min_area.setValue(finish.min_area_m2)
         self.grow.setValue(finish.grow_m)
         self.smooth.setChecked(finish.smooth)
+        self.straight_sides.setChecked(finish.straight_sides)
         self.right_angles.setChecked(finish.right_angles)
         for widget in widgets:
             widget.blockSignals(False)
@@ -107,6 +111,7 @@ class FinishPanel(QWidget):
         form.addRow(self.min_area)
         form.addRow(tr("Grow or shrink by"), self.grow)
         form.addRow(self.smooth)
+        form.addRow(self.straight_sides)
         form.addRow(self.right_angles)
         form.setContentsMargins(0, 0, 0, 0)
         column = QVBoxLayout(self)

@@ -67,6 +67,7 @@ pieces = st.lists(
         st.booleans(),
         st.sampled_from([0.0, 50.0]),
         st.sampled_from([-4.0, 0.0, 4.0]),
+        straight_sides=st.booleans(),
     ),
 )
 def test_any_outline_stays_a_valid_right_handed_polygon(source, boxes, finish):
@@ -115,6 +116,37 @@ def test_every_corner_of_a_building_is_right(source, wings, angle, seed):
     lengths = np.hypot(*np.diff(np.asarray(found.exterior.coords), axis=0).T)
     assert lengths.min() > 1.5
     assert found.intersection(drawn).area / found.union(drawn).area > MIN_RIGHT_ANGLE_IOU
+
+
+@pytest.mark.parametrize("angle", [0, 33, 70])
+def test_a_field_has_straight_sides_and_the_corners_that_the_model_rounded(source, angle):
+    truth = affinity.rotate(shapely.Polygon([(40, 50), (250, 40), (260, 120), (180, 160), (60, 150)]), angle, origin=(150, 100))
+    drawn = wobbly(truth.buffer(-4).buffer(4))
+    found = in_px(source, finished(on_map(source, drawn), source, 0, PRESETS["field"]))
+    assert len(found.exterior.coords) - 1 == 5
+    for corner in shapely.get_coordinates(truth):
+        assert shapely.distance(shapely.MultiPoint(found.exterior.coords), shapely.Point(corner)) < 1.5
+    assert found.intersection(truth).area / found.union(truth).area > 0.985
+
+
+def test_a_field_bends_only_where_its_border_does(source):
+    """A side along a river: the straight ones stay straight, the bend keeps within two pixels."""
+    across = np.linspace(0, 200, 60)
+    bend = np.stack((40 + across, 60 + 18 * np.sin(across / 32)), axis=1)
+    truth = shapely.Polygon([*bend, (240, 170), (40, 170)])
+    found = in_px(source, finished(on_map(source, wobbly(truth)), source, 0, PRESETS["field"]))
+    assert 8 < len(found.exterior.coords) - 1 < 20
+    assert sum(abs(y - 170) < 1.5 for _, y in found.exterior.coords[:-1]) == 2
+    assert found.exterior.hausdorff_distance(truth.exterior) < 3
+    assert found.intersection(truth).area / found.union(truth).area > 0.98
+
+
+def test_the_longest_outline_is_straightened_with_its_holes(source):
+    whole = shapely.Point(150, 100).buffer(90, quad_segs=400).difference(affinity.rotate(shapely.box(120, 80, 190, 130), 20))
+    found = in_px(source, finished(on_map(source, whole), source, 0, Finish(straight_sides=True)))
+    [hole] = found.interiors
+    assert len(hole.coords) - 1 == 4
+    assert found.intersection(whole).area / found.union(whole).area > 0.98
 
 
 def test_a_chimney_is_no_courtyard(source):

@@ -23,6 +23,7 @@ def main() -> int:
     run.add_argument("--threads", type=int, default=2)
     run.add_argument("--disk-mb", type=int, default=500, help="the most that samples rendered ahead may take")
     run.add_argument("--steps", type=int, help="stop there")
+    run.add_argument("--cycle", type=int, default=Settings.cycle, help="steps of the first cosine (%(default)s)")
     commands.add_parser("status", help="steps, samples seen, validation, hours")
     curves = commands.add_parser("curves", help="a picture of losses and validation")
     curves.add_argument("--out", type=Path, required=True)
@@ -48,7 +49,7 @@ def main() -> int:
         draw_sheet(tuple(arguments.data), arguments.folder, arguments.count, arguments.family, arguments.out)
     else:
         teach(
-            Settings(bf16_decoder=best_hardware().is_half),
+            Settings(bf16_decoder=best_hardware().is_half, cycle=arguments.cycle),
             Options(tuple(arguments.data), arguments.folder, arguments.threads, arguments.disk_mb * 1_000_000, arguments.steps),
         )
     return 0

@@ -66,7 +66,7 @@ class Settings:
     encoder_lr: float = 2e-4
     weight_decay: float = 1e-2
     warmup: int = 100
-    cycle: int = 2600
+    cycle: int = 3500
     ema: float = 0.998
     seed: int = 11
     wide_every: int = 5
