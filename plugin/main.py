@@ -116,9 +116,9 @@ class RasterLassoPlugin:
         self.dock.help_requested.connect(self._show_help)
         self.dock.map_wanted.connect(iface.mapCanvas().setFocus)
         self.dock.models.models_requested.connect(self._manage_models)
-        self.dock.target.simplify_requested.connect(self.jobs.simplify)
-        self.dock.target.export_requested.connect(self.jobs.export)
-        self.dock.target.geopackage_requested.connect(self._new_geopackage)
+        self.dock.target_row.simplify_requested.connect(self.jobs.simplify)
+        self.dock.target_row.export_requested.connect(self.jobs.export)
+        self.dock.target_row.geopackage_requested.connect(self._new_geopackage)
         self.dock.install_requested.connect(self._install_engine)
         self.dock.install_cancelled.connect(self._cancel_installation)
 

@@ -51,13 +51,14 @@ class LassoDock(QgsDockWidget):
         self._digitizer = digitizer
         self._engine = engine
         self._installing = False
-        self.target = TargetRow(digitizer)
+        self.target_row = TargetRow(digitizer)
         self.buttons = DraftButtons(digitizer)
         self.finish = FinishPanel()
         self.options = OptionsPanel(digitizer, hover)
         self.models = ModelPanel(digitizer.lens)
         self._make_choices()
         self._make_status()
+        self._name_controls()
         self._lay_out()
         self._connect()
         self.refresh()
@@ -85,6 +86,15 @@ class LassoDock(QgsDockWidget):
         self.help_button.setToolTip(tr("A page with all that mouse and keys do"))
         for button in (self.go_on_button, self.install_button, self.help_button):
             button.setMinimumWidth(1)
+
+    def _name_controls(self) -> None:
+        """Scripts find what is pressed most on the panel itself, in whichever group it stands."""
+        self.target = self.target_row.layer
+        self.accept_button, self.clear_button = self.buttons.accept, self.buttons.discard
+        self.undo_button, self.redo_button = self.buttons.undo, self.buttons.redo
+        self.auto_accept, self.share_borders = self.options.auto_accept, self.options.share_borders
+        self.show_hover, self.learn, self.radiometry = self.options.show_hover, self.options.learn, self.options.contrast
+        self.model, self.models_button = self.models.model, self.models.models_button
 
     def show_install_progress(self, line: str | None) -> None:
         """A line of the installation, or None when it is over."""
@@ -117,7 +127,7 @@ class LassoDock(QgsDockWidget):
         form = QFormLayout()
         form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.DontWrapRows)
         form.addRow(tr("&Imagery"), self.imagery)
-        form.addRow(tr("&Target"), self.target)
+        form.addRow(tr("&Target"), self.target_row)
         form.addRow(tr("Class"), self.class_name)
         column = QVBoxLayout()
         column.setContentsMargins(MARGIN_PX, MARGIN_PX, MARGIN_PX, MARGIN_PX)
@@ -146,7 +156,7 @@ class LassoDock(QgsDockWidget):
         digitizer = self._digitizer
         # `layerChanged` leaves out the layer that takes the place of one that was removed.
         self.imagery.currentIndexChanged.connect(lambda index: digitizer.set_imagery(self.imagery.currentLayer()))
-        self.target.layer.layerChanged.connect(self._set_target)
+        self.target.layerChanged.connect(self._set_target)
         self.class_name.currentTextChanged.connect(self._set_class)
         self.class_name.lineEdit().returnPressed.connect(self.map_wanted)
         self.class_name.activated.connect(lambda index: self.map_wanted.emit())

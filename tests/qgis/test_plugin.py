@@ -119,7 +119,7 @@ def test_the_panel_shows_what_is_the_case(plugin, imagery):
     assert "level -1" in plugin.dock.status.toolTip()
     plugin.dock.class_name.setEditText("field")
     plugin.dock.buttons.accept.click()
-    assert plugin.dock.target.layer.currentLayer() is plugin.digitizer.target.layer
+    assert plugin.dock.target.currentLayer() is plugin.digitizer.target.layer
     [feature] = plugin.digitizer.target.layer.getFeatures()
     assert feature["class"] == "field"
     assert plugin.dock.status.text() == "1 accepted"
@@ -265,7 +265,7 @@ def test_number_keys_choose_among_the_layers_classes(plugin, imagery, project, q
     layer = QgsVectorLayer("Polygon?crs=EPSG:32613&field=kind:integer", "mine", "memory")
     layer.setEditorWidgetSetup(0, QgsEditorWidgetSetup("ValueMap", {"map": [{"Lake": 1}, {"Field": 2}]}))
     project.addMapLayer(layer)
-    plugin.dock.target.layer.setLayer(layer)
+    plugin.dock.target.setLayer(layer)
     assert [plugin.dock.class_name.itemText(index) for index in range(2)] == ["Lake", "Field"]
     plugin.action.trigger()
     QTest.keyClick(qgis_canvas, Qt.Key.Key_2)
@@ -300,7 +300,7 @@ def test_the_form_opens_where_the_layer_asks_for_it(plugin, imagery, project, mo
     config.setSuppress(suppress)
     layer.setEditFormConfig(config)
     project.addMapLayer(layer)
-    plugin.dock.target.layer.setLayer(layer)
+    plugin.dock.target.setLayer(layer)
     forms = []
     monkeypatch.setattr(
         plugin._iface, "openFeatureForm", lambda layer, feature, *options: forms.append(feature.id()), raising=False
@@ -347,10 +347,10 @@ def test_what_the_panel_shows_is_what_is_used(plugin, project, make_image):
         project.removeMapLayer(plugin.dock.imagery.currentLayer().id())
         assert plugin.dock.imagery.currentLayer() is plugin.digitizer.imagery
     layers = [polygon_layer(project) for _ in range(3)]
-    plugin.dock.target.layer.setLayer(layers[0])
+    plugin.dock.target.setLayer(layers[0])
     assert plugin.digitizer.target.layer is layers[0]
     project.removeMapLayer(layers[0].id())
-    assert plugin.dock.target.layer.currentLayer() is plugin.digitizer.target.layer is None
+    assert plugin.dock.target.currentLayer() is plugin.digitizer.target.layer is None
 
 
 def test_a_class_typed_with_enter_keeps_its_value(plugin):
