@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
+from .edits import Edit
 from .errors import ProtocolError
 from .looks import Finish, Stretch
 from .prompts import Prompts
@@ -26,10 +27,10 @@ MOST_TEXT = 16 << 20
 class Recipe:
     """What was said, and how it was looked at.
 
-    crs: of the prompts, as an authority's code or WKT; None where unknown. finish: None where it was not kept. stretch: None
-    for the engine's own choice. choice: how many of the model's candidates are smaller than the one that was chosen, None for
-    the best one. view_level: the level that was asked for, where the outline might be made at a finer one; None where it was
-    made at the level that was asked for.
+    crs: of prompts and edits, as an authority's code or WKT; None where unknown. finish: None where it was not kept. stretch:
+    None for the engine's own choice. choice: how many of the model's candidates are smaller than the one that was chosen, None
+    for the best one. view_level: the level that was asked for, where the outline might be made at a finer one; None where it
+    was made at the level that was asked for. edits: what was changed by hand afterwards, in turn.
     """
 
     prompts: Prompts
@@ -38,6 +39,7 @@ class Recipe:
     stretch: Optional[Stretch] = None
     choice: Optional[int] = None
     view_level: Optional[int] = None
+    edits: tuple[Edit, ...] = ()
 
     def to_text(self) -> str:
         """JSON; what has its usual value is left out, since some formats keep short texts only."""
@@ -51,6 +53,8 @@ class Recipe:
             body["choice"] = self.choice
         if self.view_level is not None:
             body["view_level"] = self.view_level
+        if self.edits:
+            body["edits"] = [edit.to_wire() for edit in self.edits]
         return json.dumps(body)
 
     @classmethod
@@ -65,6 +69,9 @@ class Recipe:
         is_level = isinstance(view_level, int) and not isinstance(view_level, bool) and abs(view_level) <= MOST_LEVEL
         if view_level is not None and not is_level:
             raise ProtocolError(reason=f"bad view_level {view_level!r:.40}")
+        edits = body.get("edits") or []
+        if not isinstance(edits, list):
+            raise ProtocolError(reason=f"bad edits {edits!r:.40}")
         prompts = Prompts.from_wire(body)
         try:
             if prompts.polygon is not None:
@@ -78,6 +85,7 @@ class Recipe:
             None if stretch is None else Stretch.from_wire(stretch),
             choice,
             view_level,
+            tuple(Edit.from_wire(edit) for edit in edits),
         )
 
 

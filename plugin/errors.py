@@ -48,6 +48,22 @@ class LineDoesNotCross(RasterLassoError):
     template = QT_TRANSLATE_NOOP("RasterLasso", "The line does not cross the polygon. Draw it from side to side.")
 
 
+class LineDoesNotReshape(RasterLassoError):
+    """The line that was drawn to reshape the outline does not cross it twice."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso", "The line does not cross the outline twice. Begin and end it on the same side of the outline."
+    )
+
+
+class OutlineWouldCross(RasterLassoError):
+    """A change by hand would leave no polygon."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso", "The outline would cross itself, or nothing would be left of it. Move it somewhere else."
+    )
+
+
 class TargetReadOnly(RasterLassoError):
     """The target layer can't be edited."""
 
@@ -104,6 +120,12 @@ class NothingToAccept(RasterLassoError):
     """There is no polygon yet."""
 
     template = QT_TRANSLATE_NOOP("RasterLasso", "There is nothing to accept yet. Click on a feature first.")
+
+
+class NothingToChange(RasterLassoError):
+    """There is no outline to change by hand."""
+
+    template = QT_TRANSLATE_NOOP("RasterLasso", "There is no outline to change yet. Click a feature first.")
 
 
 class EngineMissing(RasterLassoError):

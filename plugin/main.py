@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from qgis.core import Qgis, QgsApplication, QgsMapLayer, QgsPointXY, QgsProject, QgsRasterLayer, QgsVectorLayer
-from qgis.gui import QgisInterface
+from qgis.gui import QgisInterface, QgsMapTool
 from qgis.PyQt import sip
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtGui import QIcon
@@ -16,12 +16,14 @@ from qgis.PyQt.QtWidgets import QPushButton
 from ..contract.answers import ModelsListed
 from ..contract.client import Replies
 from ..contract.errors import RasterLassoError
+from .canvas.hand_tool import HandTool
 from .canvas.map_tool import LassoTool
 from .canvas.preview import Preview
 from .digitizing.digitizer import Digitizer
 from .digitizing.draft import Combining
 from .digitizing.hover import Hover
 from .digitizing.prefetch import Prefetch
+from .errors import NothingToChange
 from .journal.journal import Journal, journal_folder
 from .panel.dock import LassoDock
 from .panel.help import HelpDialog
@@ -80,6 +82,7 @@ class RasterLassoPlugin:
         self.prefetch = Prefetch(canvas, self.digitizer, self.engine)
         self.jobs = LayerJobs(self.engine, project)
         self.tool = LassoTool(canvas, self.digitizer, self.preview, self.hover, self.prefetch)
+        self.hand = HandTool(canvas, iface.cadDockWidget(), self.digitizer, self.preview)
         self.dock = LassoDock(self.digitizer, self.hover, self.engine, iface.mainWindow())
         self.dock.models.model.addItem(self._settings.model, self._settings.model)  # until the engine tells all
         self.dock.class_name.setEditText(self._settings.class_name)
@@ -93,7 +96,8 @@ class RasterLassoPlugin:
         self.action.setObjectName("RasterLassoAction")
         self.action.setCheckable(True)
         self.action.triggered.connect(self._toggle_tool)
-        self.tool.setAction(self.action)
+        for tool in (self.tool, self.hand):
+            tool.setAction(self.action)
         iface.addToolBarIcon(self.action)
         iface.addPluginToRasterMenu(MENU, self.action)
         self._shortcuts = self._register_shortcuts(iface)
@@ -111,6 +115,10 @@ class RasterLassoPlugin:
         QgsApplication.instance().aboutToQuit.connect(self.journal.close)
         self.tool.class_chosen.connect(self.dock.choose_class)
         self.tool.help_wanted.connect(self._show_help)
+        self.tool.hand_wanted.connect(self._take_in_hand)
+        self.hand.left.connect(lambda: iface.mapCanvas().setMapTool(self.tool))
+        self.dock.buttons.hand_requested.connect(self._toggle_hand)
+        iface.mapCanvas().mapToolSet.connect(self._show_hand)
         self.tool.elsewhere.connect(self._offer_other_imagery)
         iface.currentLayerChanged.connect(self._follow_active_layer)
         self.dock.help_requested.connect(self._show_help)
@@ -147,7 +155,9 @@ class RasterLassoPlugin:
         self.journal.deleteLater()
         canvas.destinationCrsChanged.disconnect(self._refresh_preview)
         iface.currentLayerChanged.disconnect(self._follow_active_layer)
-        canvas.unsetMapTool(self.tool)
+        canvas.mapToolSet.disconnect(self._show_hand)
+        for tool in (self.hand, self.tool):
+            canvas.unsetMapTool(tool)
         for shortcut in self._shortcuts:
             iface.unregisterMainWindowAction(shortcut)
             iface.mainWindow().removeAction(shortcut)
@@ -159,6 +169,8 @@ class RasterLassoPlugin:
         iface.removeDockWidget(self.dock)
         self.dock.deleteLater()
         self.tool.deleteLater()
+        self.hand.remove()
+        self.hand.deleteLater()
         self.jobs.deleteLater()
         self.prefetch.detach()
         self.prefetch.deleteLater()
@@ -181,6 +193,7 @@ class RasterLassoPlugin:
             ("Add", tr("Raster Lasso: add what is clicked next"), lambda: digitizer.combine_next(Combining.ADD)),
             ("Subtract", tr("Raster Lasso: cut out what is clicked next"), lambda: digitizer.combine_next(Combining.SUBTRACT)),
             ("Split", tr("Raster Lasso: split along the next line"), digitizer.split_next),
+            ("ByHand", tr("Raster Lasso: change the outline by hand"), self._toggle_hand),
             ("Next", tr("Raster Lasso: next candidate"), digitizer.next_candidate),
             ("Larger", tr("Raster Lasso: look for larger objects"), lambda: digitizer.lens.set_size(digitizer.lens.size + 1)),
             ("Smaller", tr("Raster Lasso: look for smaller objects"), lambda: digitizer.lens.set_size(digitizer.lens.size - 1)),
@@ -201,7 +214,8 @@ class RasterLassoPlugin:
         assert self._iface is not None
         canvas = self._iface.mapCanvas()
         if not is_on:
-            canvas.unsetMapTool(self.tool)
+            for tool in (self.hand, self.tool):
+                canvas.unsetMapTool(tool)
             return
         active = self._iface.activeLayer()
         if isinstance(active, QgsRasterLayer) and self.digitizer.draft.is_empty:
@@ -210,6 +224,25 @@ class RasterLassoPlugin:
         canvas.setMapTool(self.tool)
         canvas.setFocus()
         self._ask_for_models()
+
+    def _take_in_hand(self) -> None:
+        assert self._iface is not None
+        if self.digitizer.polygon is None or self.digitizer.progress is not None:
+            self._show_error(NothingToChange())
+        else:
+            self._iface.mapCanvas().setMapTool(self.hand)
+
+    def _toggle_hand(self) -> None:
+        assert self._iface is not None
+        canvas = self._iface.mapCanvas()
+        if canvas.mapTool() is self.hand:
+            canvas.setMapTool(self.tool)
+        else:
+            self._take_in_hand()
+        self._show_hand(canvas.mapTool())
+
+    def _show_hand(self, tool: QgsMapTool | None) -> None:
+        self.dock.buttons.by_hand.setChecked(tool is self.hand)
 
     def _follow_active_layer(self, layer: QgsMapLayer | None) -> None:
         """Without an object under way the raster layer that the user turns to is the imagery."""

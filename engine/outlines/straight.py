@@ -60,7 +60,8 @@ def _straight_ring(closed_xy: Floats) -> Floats:
     if len(starts) < MIN_SIDES:
         return closed_xy
     sides = [_side(xy, start, end) for start, end in zip(starts, np.roll(starts, -1), strict=True)]
-    return np.array([_corner(*both, xy[start]) for *both, start in zip([sides[-1], *sides[:-1]], sides, starts, strict=True)])
+    before = [sides[-1], *sides[:-1]]
+    return np.array([_corner(one, other, xy[start]) for one, other, start in zip(before, sides, starts, strict=True)])
 
 
 def _moments(from_xy: Floats, to_xy: Floats) -> Floats:
@@ -82,7 +83,7 @@ def _deviations(xy: Floats) -> Floats:
     length, sum_x, sum_y, sum_xx, sum_yy, sum_xy = np.moveaxis(sums[first + after] - sums[first], -1, 0)
     spread_x, spread_y, mixed = sum_xx - sum_x**2 / length, sum_yy - sum_y**2 / length, sum_xy - sum_x * sum_y / length
     smaller_eigenvalue = (spread_x + spread_y) / 2 - np.hypot((spread_x - spread_y) / 2, mixed)
-    return np.maximum(smaller_eigenvalue, 0)
+    return np.asarray(np.maximum(smaller_eigenvalue, 0))
 
 
 def _side_starts(deviations: Floats) -> npt.NDArray[np.intp]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import shapely
 from shapely import MultiPolygon, Polygon
@@ -56,12 +56,25 @@ class Segmentation:
 def answer_of(query: Query, finish: Finish, polygons: list[PolygonCandidate], level: int) -> Segmentation:
     """The answer of raw polygons (best first, at least one) of a level, each drawn as the finish says."""
     source, crs = query.scene.source, query.scene.source.crs_wkt
-    shown = tuple(PolygonCandidate(finished(each.polygon, source, level, finish), each.score) for each in polygons)
+    shown = tuple(PolygonCandidate(_drawn(each.polygon, query, finish, level), each.score) for each in polygons)
     middle = source.to_pixel(shapely.get_coordinates(shown[0].polygon.centroid))[0]
     stages, ground = query.clock.stages(), gsd_m(source, middle, level)
     return Segmentation(
         shown[0].polygon, shown[0].score, shown, crs, query.network.name, level, sum(stages.values()), stages, ground
     )
+
+
+def _drawn(raw: Polygon | MultiPolygon, query: Query, finish: Finish, level: int) -> Polygon | MultiPolygon:
+    """As the finish says, but for what would take in, or leave out, a click against what it says."""
+    source, clicks = query.scene.source, query.placed
+    shape = finished(raw, source, level, finish)
+    if shape is raw or finish.grow_m or not len(clicks.points):
+        return shape
+    x, y = source.to_map(clicks.points).T
+    is_right = [shapely.contains_xy(each, x, y) == clicks.foreground for each in (raw, shape)]
+    if (is_right[0] & ~is_right[1]).any():
+        return finished(raw, source, level, replace(finish, straight_sides=False, right_angles=False, smooth=False))
+    return shape
 
 
 def spread_answer(

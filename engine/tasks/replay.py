@@ -17,14 +17,17 @@ from shapely.geometry.base import BaseGeometry
 
 from ...contract.answers import ReplayedFeature
 from ...contract.chores import ReplayParams
+from ...contract.edits import Edit
 from ...contract.errors import CrsUnknown, NothingFound, PromptError, ProtocolError, ProvenanceMissing
 from ...contract.looks import Finish
+from ...contract.prompts import Prompts
 from ...contract.recipe import Recipe, chosen
 from ...models.registry import DEFAULT_MODEL
 from ..encoding.clock import Checkpoint
 from ..files.export import write_frame
 from ..files.globe import on_globe
 from ..files.reading import read_layer
+from ..outlines.by_hand import edited
 from ..rasters.ground import area_m2, gsd_m
 from ..segmenting.answer import Segmentation
 from ..segmenting.reproject import reprojected
@@ -91,7 +94,9 @@ def replayed(
             drawn = finish or recipe.finish or Finish()
             is_closer = recipe.view_level is not None
             asked = level + (recipe.view_level - kept_level if recipe.view_level is not None else 0)
-            return segmenter.segment(image, own, model=model, level=asked, finish=drawn, stretch=stretch, closer=is_closer)
+            found = segmenter.segment(image, own, model=model, level=asked, finish=drawn, stretch=stretch, closer=is_closer)
+            edits = [each if crs is None else _reprojected(each, crs, source.crs_wkt, image) for each in recipe.edits]
+            return _as_made(found, recipe.choice, edits)
 
         yield _asked_again(feature, ask, features.crs)
 
@@ -122,9 +127,6 @@ def _asked_again(feature: pandas.Series, ask: Callable[[Recipe], Segmentation], 
     try:
         recipe = Recipe.of(kept)
         found = ask(recipe)
-        areas = [each.polygon.area for each in found.candidates]
-        picked = found.candidates[chosen(areas, recipe.choice)]
-        found = replace(found, polygon=picked.polygon, score=picked.score)
         new = geopandas.GeoSeries([found.polygon], crs=found.crs_wkt)
         shape = new.iloc[0]
         if crs is not None and new.crs is not None and new.crs != crs:
@@ -135,6 +137,21 @@ def _asked_again(feature: pandas.Series, ask: Callable[[Recipe], Segmentation], 
     old = feature.geometry.buffer(0)
     either = old.union(shape).area
     return Replayed(found, shape, old.intersection(shape).area / either if either else 0.0, "found")
+
+
+def _as_made(found: Segmentation, choice: int | None, edits: list[Edit]) -> Segmentation:
+    """With the candidate that was chosen, changed by hand as it was; raises `NothingFound` where nothing of it is left."""
+    picked = found.candidates[chosen([each.polygon.area for each in found.candidates], choice)]
+    polygon = edited(picked.polygon, edits)
+    if polygon is None:
+        raise NothingFound()
+    return replace(found, polygon=polygon, score=picked.score)
+
+
+def _reprojected(edit: Edit, crs: str, raster_wkt: str | None, path: str) -> Edit:
+    """As `reprojected`."""
+    sides = (each and reprojected(Prompts(polygon=each), crs, raster_wkt, path).polygon for each in (edit.added, edit.removed))
+    return Edit(*(each or "" for each in sides))
 
 
 def _kept_level(feature: pandas.Series) -> int:

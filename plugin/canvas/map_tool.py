@@ -34,15 +34,17 @@ class LassoTool(QgsMapTool):
 
     + and - turn the size dial, 1 to 9 choose the class (`class_chosen`), F1 asks for help (`help_wanted`), H hides the preview
     while it is held. While there is a draft, Tab shows the model's next candidate, A adds what is clicked next, S subtracts it,
-    X cuts along the next line, Backspace or Ctrl+Z takes the last step back, Ctrl+Shift+Z does it again, Enter accepts, Esc
-    clears, or stops what is under way. Without one these keys are QGIS's, but for Backspace and Delete, which would delete the
-    selected features of the active layer, and for Ctrl+Shift+Z while there is something to do again.
+    X cuts along the next line, V asks for the tool that changes the outline by hand (`hand_wanted`), Backspace or Ctrl+Z takes
+    the last step back, Ctrl+Shift+Z does it again, Enter accepts, Esc clears, or stops what is under way. Without one these
+    keys are QGIS's, but for Backspace and Delete, which would delete the selected features of the active layer, and for
+    Ctrl+Shift+Z while there is something to do again.
 
     `elsewhere` (raster layer, place in map coordinates): the first click on an object lies off the imagery, and on that layer.
     """
 
     class_chosen = pyqtSignal(int)
     help_wanted = pyqtSignal()
+    hand_wanted = pyqtSignal()
     elsewhere = pyqtSignal(object, object)
 
     def __init__(self, canvas: QgsMapCanvas, digitizer: Digitizer, preview: Preview, hover: Hover, prefetch: Prefetch) -> None:
@@ -181,6 +183,7 @@ class LassoTool(QgsMapTool):
             Qt.Key.Key_A: partial(self._digitizer.combine_next, Combining.ADD),
             Qt.Key.Key_S: partial(self._digitizer.combine_next, Combining.SUBTRACT),
             Qt.Key.Key_X: self._digitizer.split_next,
+            Qt.Key.Key_V: self.hand_wanted.emit,
             Qt.Key.Key_H: partial(self._preview.set_hidden, True),
         }
         return actions.get(event.key())

@@ -80,7 +80,7 @@ class Acceptance:
             raise NothingToAccept()
         is_one = draft.kept is None
         is_unchanged = draft.unchanged is not None
-        gives_it_again = is_one and (candidates.is_whole or (is_unchanged and draft.is_of_recipe))
+        gives_it_again = is_one and (candidates.is_whole or (draft.says_as_reopened and draft.is_of_recipe))
         recipe = self._recipe(draft, candidates) if gives_it_again else None
         known = attributes(kept.answer, kept.score, recipe, source_of(imagery), self.class_name)
         placing = self._placing(draft, kept.answer, imagery)
@@ -114,10 +114,10 @@ class Acceptance:
     def _recipe(self, draft: Draft, candidates: Candidates) -> Recipe:
         """What gives the object again."""
         finish, crs = draft.finish(self._lens.finish), crs_code(self._lens.crs) or None
-        choice = candidates.choice if draft.unchanged is None else draft.choice
+        choice = candidates.choice if candidates.is_whole else draft.choice
         answer = candidates.answer
         view_level = None if answer is None else answer.view_level
-        return Recipe(draft.prompts, crs, finish, self._lens.stretch, choice, view_level)
+        return Recipe(draft.prompts, crs, finish, self._lens.stretch, choice, view_level, draft.edits)
 
     def _learn(self, answer: SegmentResult, accepted: QgsGeometry) -> None:
         params = self._lens.learn(answer, to_hex(accepted))

@@ -23,13 +23,14 @@ from qgis.PyQt.QtCore import QObject, pyqtSignal
 from ...contract.errors import PromptError, RasterLassoError, RasterNotOpened
 from ...contract.protocol import Progress
 from ...contract.requests import SegmentResult
-from ..errors import DraftUnderWay, NothingToAccept, NothingToCorrect
+from ..errors import DraftUnderWay, NothingToAccept, NothingToChange, NothingToCorrect
 from ..geo.transforms import transform_between
 from ..imagery.lens import Lens, levels_between
 from ..runtime.engine_process import EngineProcess
 from ..target.target import Target
 from ..translation import error_text, tr
 from .acceptance import Acceptance, kept_of, split_draft
+from .by_hand import Change, edit_by
 from .candidates import Candidates
 from .draft import Combining, Draft, Step, joined
 from .gestures import Gesture, boxed, clicked, drawn
@@ -37,6 +38,7 @@ from .inquiry import Inquiry
 from .pending import PendingAcceptance
 from .reopening import reopened
 from .state import DraftState
+from .telling import told
 from .undone import Undone
 
 
@@ -63,7 +65,7 @@ class Digitizer(QObject):
         self.lens = Lens(canvas, project, model)
         self.target = Target(canvas, project)
         self._inquiry = Inquiry(engine)
-        self.acceptance = Acceptance(self.lens, self.target, engine, self._tell)
+        self.acceptance = Acceptance(self.lens, self.target, engine, self.tell)
         self._draft = Draft()
         self.view_level = 0
         """Level of the map when the draft was begun."""
@@ -146,7 +148,7 @@ class Digitizer(QObject):
             try:
                 draft = self._draft.transformed(transform_between(former, layer.crs(), self._project.transformContext()))
             except RasterLassoError as error:
-                self._tell(error)
+                self.tell(error)
             else:
                 self.view_level += levels_between(pixel, self.lens.ground_pixel)
         self._replace_draft(draft)
@@ -167,11 +169,11 @@ class Digitizer(QObject):
             self._pending.end()
         self.draft_changed.emit()
 
+    @told
     def click(self, place: QgsPointXY, foreground: bool) -> None:
         """A click in map coordinates."""
         if not foreground and self._draft.is_empty:
-            self._tell(NothingToCorrect())
-            return
+            raise NothingToCorrect()
         if self.auto_accept and foreground and self._is_elsewhere(place):
             self.accept()
             if not self._draft.is_empty:
@@ -192,16 +194,12 @@ class Digitizer(QObject):
         else:
             self._extend(drawn(stroke, foreground, self._canvas.mapUnitsPerPixel()))
 
+    @told
     def reopen(self, place: QgsPointXY) -> None:
         """Take up the accepted polygon at a place in map coordinates again: accepting replaces its shape."""
         if self.pieces or self.progress is not None:
-            self._tell(DraftUnderWay())
-            return
-        try:
-            draft, self.view_level = reopened(place, self.lens, self.target, self._project.transformContext())
-        except RasterLassoError as error:
-            self._tell(error)
-            return
+            raise DraftUnderWay()
+        draft, self.view_level = reopened(place, self.lens, self.target, self._project.transformContext())
         self._replace_draft(draft, draft.unchanged)
 
     def resume(self, draft: Draft, view_level: int) -> None:
@@ -209,21 +207,30 @@ class Digitizer(QObject):
         self.view_level = view_level
         self._replace_draft(draft)
 
+    @told
     def combine_next(self, combining: Combining) -> None:
         """Keep what is found; what is found next is added to it or subtracted from it."""
         kept = kept_of(self._draft, self.candidates)
         if kept is None or self.progress is not None:
-            self._tell(NothingToAccept())
-        else:
-            self._replace_draft(self._draft.keeping(kept, combining))
+            raise NothingToAccept()
+        self._replace_draft(self._draft.keeping(kept, combining))
 
+    @told
     def split_next(self) -> None:
         """Let the next line that is drawn cut the polygon; called again, let it not."""
         if not self.pieces or self.progress is not None:
-            self._tell(NothingToAccept())
-            return
+            raise NothingToAccept()
         self._is_splitting = not self._is_splitting
         self.draft_changed.emit()
+
+    @told
+    def change_by_hand(self, change: Change) -> None:
+        """Do to the polygon, in the imagery's CRS, what stays done when later clicks alter another side of it."""
+        if self.polygon is None or self.progress is not None:
+            raise NothingToChange()
+        edit = edit_by(change, self.polygon)
+        if edit is not None:
+            self._replace_draft(self._draft.with_step(edit), self.candidates.as_now())
 
     def next_candidate(self) -> None:
         """Choose the model's next candidate; its size is chosen first for the class's next object once it is accepted."""
@@ -233,10 +240,9 @@ class Digitizer(QObject):
     def undo(self) -> None:
         """Take the newest prompt back; of what was done since Enter, while its answer is under way, the newest."""
         if not self._pending.take_back() and not self._draft.is_empty:
-            kept = None if self._draft.steps else self._draft.kept
-            draft = self._draft.without_last()
+            draft, shown = self._draft.without_last(), self._draft.shown_before_last(self.candidates)
             self._undone.push(self._draft, draft, self.candidates)
-            self._replace_draft(draft, draft.unchanged if kept is None else kept.shown)
+            self._replace_draft(draft, shown)
 
     def redo(self) -> None:
         """Do again what was taken back last."""
@@ -268,6 +274,7 @@ class Digitizer(QObject):
         """Forget the draft."""
         self._replace_draft(Draft())
 
+    @told
     def accept(self) -> None:
         """Add the polygon to the target layer; while the answer is under way, as soon as it is there."""
         if self._pending.has_later:
@@ -277,11 +284,7 @@ class Digitizer(QObject):
             self._pending.begin()
             return
         is_first = self.target.layer is None
-        try:
-            layer, features = self.acceptance.accept(self._draft, self.candidates)
-        except RasterLassoError as error:
-            self._tell(error)
-            return
+        layer, features = self.acceptance.accept(self._draft, self.candidates)
         if is_first:
             text = tr("Accepted into a new scratch layer. Save it as a GeoPackage before you close QGIS.")
             self.message.emit(text, Qgis.MessageLevel.Info)
@@ -297,13 +300,9 @@ class Digitizer(QObject):
         self._project.layersWillBeRemoved.disconnect(self._forget_layers)
         self._engine.restarted.disconnect(self._on_restarted)
 
+    @told
     def _split(self, stroke: list[QgsPointXY]) -> None:
-        try:
-            draft = split_draft(self._draft, self.candidates, self.lens.in_imagery(stroke))
-        except RasterLassoError as error:
-            self._tell(error)
-        else:
-            self._replace_draft(draft)
+        self._replace_draft(split_draft(self._draft, self.candidates, self.lens.in_imagery(stroke)))
 
     def _is_elsewhere(self, place: QgsPointXY) -> bool:
         """Whether there is a whole answer, and a place in map coordinates is not in it."""
@@ -314,14 +313,11 @@ class Digitizer(QObject):
         except RasterLassoError:  # the click will say so
             return False
 
+    @told
     def _extend(self, gesture: Gesture) -> None:
         """Add what a gesture says, placed as map and imagery are now."""
-        try:
-            step = gesture.step(self.lens.to_imagery())
-            view_level = self.lens.level_at(gesture.place)
-        except RasterLassoError as error:
-            self._tell(error)
-            return
+        step = gesture.step(self.lens.to_imagery())
+        view_level = self.lens.level_at(gesture.place)
         for text in self.lens.news():
             self.message.emit(text, Qgis.MessageLevel.Info)
         self._add(step, view_level)
@@ -355,9 +351,9 @@ class Digitizer(QObject):
             params = replace(params, with_data_end=self.target.takes_lines)
         except RasterLassoError as error:
             self._inquiry.drop()
-            self._tell(error)
+            self.tell(error)
             return
-        is_new = len(self._draft.steps) == 1 and self._draft.reopened is None
+        is_new = self._draft.is_begun_anew
         self._inquiry.ask(params, self.acceptance.preferred_choice if is_new else self._draft.choice)
 
     def _on_answer(self) -> None:
@@ -375,7 +371,7 @@ class Digitizer(QObject):
             self._ask()
             return
         self._pending.end()
-        self._tell(error)
+        self.tell(error)
         if isinstance(error, PromptError) and self._unanswered:  # the newest can't be used, those before it can, perhaps
             self._replace_draft(self._draft.without_last(), unanswered=self._unanswered - 1)
             return
@@ -395,5 +391,6 @@ class Digitizer(QObject):
             self.set_imagery(None)
         self.target.forget(layer_ids)
 
-    def _tell(self, error: RasterLassoError) -> None:
+    def tell(self, error: RasterLassoError) -> None:
+        """What went wrong, to the user, in the map's terms."""
         self.message.emit(error_text(self.lens.in_terms_of_the_map(error)), Qgis.MessageLevel.Warning)

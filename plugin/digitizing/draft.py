@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Union
 
 from qgis.core import QgsCoordinateTransform, QgsGeometry, QgsPointXY, QgsRectangle
 
+from ...contract.edits import Edit
 from ...contract.looks import Finish
 from ...contract.prompts import Box, Point, Prompts
 from ...contract.requests import SegmentResult
 from ..geo.transforms import transformed, transformed_box, transformed_shape
 from ..geo.wkb import from_hex, to_hex
+from .by_hand import contradicts, edited
 from .candidates import Candidates
 
 
@@ -30,7 +33,7 @@ class Outline:
     wkb_hex: str
 
 
-Step = Union[Point, Box, Scribble, Outline]
+Step = Union[Point, Box, Scribble, Outline, Edit]
 
 
 class Combining(Enum):
@@ -104,7 +107,27 @@ class Draft:
     def choice(self) -> int | None:
         """Of a feature that was reopened, as `Recipe` has it, while no more is said of it."""
         was = self.as_reopened
-        return None if was is None or self.kept is not None or self.steps != was.steps else was.choice
+        return was.choice if was is not None and self.says_as_reopened else None
+
+    @property
+    def says_as_reopened(self) -> bool:
+        """Whether the prompts are still those of the feature that was reopened, whatever was changed by hand."""
+        was = self.as_reopened
+        return was is not None and self.kept is None and _said(self.steps) == _said(was.steps)
+
+    @property
+    def is_begun_anew(self) -> bool:
+        """Whether there is one prompt only, of a new feature."""
+        return len(_said(self.steps)) == 1 and self.reopened is None
+
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """What was changed by hand, but for what a later click contradicts."""
+        return tuple(
+            step
+            for index, step in enumerate(self.steps)
+            if isinstance(step, Edit) and not any(_contradicts(step, point) for point in points_of(self.steps[index:]))
+        )
 
     def finish(self, of_panel: Finish) -> Finish:
         """How its outline is drawn."""
@@ -114,10 +137,7 @@ class Draft:
     @property
     def points(self) -> tuple[Point, ...]:
         """All clicks, those of scribbles included."""
-        groups = (
-            (step,) if isinstance(step, Point) else step.points for step in self.steps if isinstance(step, (Point, Scribble))
-        )
-        return tuple(point for group in groups for point in group)
+        return points_of(self.steps)
 
     @property
     def box(self) -> Box | None:
@@ -147,6 +167,12 @@ class Draft:
         shorter = replace(self, steps=self.steps[:-1])
         return Draft() if shorter.is_empty else shorter
 
+    def shown_before_last(self, now: Candidates) -> Candidates | None:
+        """What is shown again, of what is shown now, where the newest step is taken back; None for asking the engine."""
+        if not self.steps:
+            return None if self.kept is None else self.kept.shown
+        return self.without_last().unchanged or (now.as_now() if isinstance(self.steps[-1], Edit) else None)
+
     def keeping(self, kept: Kept, combining: Combining) -> Draft:
         """Begun anew, with what is found now kept."""
         return Draft((), self.reopened, self.as_reopened, kept, combining, self)
@@ -162,7 +188,10 @@ class Draft:
         )
 
     def pieces(self, found: QgsGeometry | None) -> tuple[QgsGeometry, ...]:
-        """What is kept, combined with what was found; empty where there is neither."""
+        """What is kept, combined with what was found, and changed by hand; empty where there is neither."""
+        return edited(self._combined(found), self.edits)
+
+    def _combined(self, found: QgsGeometry | None) -> tuple[QgsGeometry, ...]:
         if self.kept is None:
             return () if found is None else (found,)
         pieces = self.kept.pieces
@@ -193,6 +222,21 @@ class Draft:
             ),
             before=None if before is None else before.transformed(transform),
         )
+
+
+def points_of(steps: Sequence[Step]) -> tuple[Point, ...]:
+    """All clicks of some steps, those of scribbles included."""
+    groups = ((step,) if isinstance(step, Point) else step.points for step in steps if isinstance(step, (Point, Scribble)))
+    return tuple(point for group in groups for point in group)
+
+
+def _said(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The prompts alone."""
+    return tuple(step for step in steps if not isinstance(step, Edit))
+
+
+def _contradicts(edit: Edit, point: Point) -> bool:
+    return contradicts(edit, QgsPointXY(point.x, point.y), point.foreground)
 
 
 def joined(pieces: tuple[QgsGeometry, ...]) -> QgsGeometry | None:
@@ -226,6 +270,8 @@ def moved(step: Step, transform: QgsCoordinateTransform) -> Step:
         return Scribble(tuple(point_at(place, foreground) for place, foreground in places))
     if isinstance(step, Outline):
         return outline_of(transformed_shape(from_hex(step.wkb_hex), transform))
+    if isinstance(step, Edit):
+        return Edit(*(each and to_hex(transformed_shape(from_hex(each), transform)) for each in (step.added, step.removed)))
     return box_of(transformed_box(QgsRectangle(step.x0, step.y0, step.x1, step.y1), transform))
 
 

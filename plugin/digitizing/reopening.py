@@ -23,7 +23,7 @@ def reopened(place: QgsPointXY, lens: Lens, target: Target, context: QgsCoordina
     recipe = recipe_of(feature, layer.crs())
     view_level = lens.level_at(place)
     to_imagery = transform_between(QgsCoordinateReferenceSystem(recipe.crs or ""), imagery.crs(), context)
-    steps = tuple(moved(step, to_imagery) for step in steps_of(recipe.prompts))
+    steps = tuple(moved(step, to_imagery) for step in (*steps_of(recipe.prompts), *recipe.edits))
     shown = Candidates()
     shape = transformed_shape(QgsGeometry(feature.geometry()), transform_between(layer.crs(), imagery.crs(), context))
     if shape.constGet().partCount() == 1:

@@ -178,6 +178,10 @@ class Lens(QObject):
         """From map coordinates."""
         return transform_between(self._canvas.mapSettings().destinationCrs(), self.crs, self._project.transformContext())
 
+    def to_map(self) -> QgsCoordinateTransform:
+        """To map coordinates."""
+        return transform_between(self.crs, self._canvas.mapSettings().destinationCrs(), self._project.transformContext())
+
     def in_imagery(self, places: Sequence[QgsPointXY]) -> list[QgsPointXY]:
         """Map coordinates in the imagery's CRS; raises `CoordinatesUntransformable`."""
         to_imagery = self.to_imagery()

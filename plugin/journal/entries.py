@@ -12,6 +12,7 @@ from typing import Any, Optional
 from qgis.core import NULL, QgsFeature, QgsGeometry, QgsMapLayer, QgsProject, QgsVectorLayer
 from qgis.PyQt.QtCore import QDate, QDateTime, Qt, QTime
 
+from ...contract.edits import Edit
 from ...contract.prompts import Prompts
 from ...contract.requests import SegmentResult
 from ...contract.secrets import without_secrets
@@ -78,12 +79,35 @@ class KeptEntry(Wire):
 
 
 @dataclass(frozen=True)
+class StepEntry(Wire):
+    """One step of a draft: prompts, or what was changed by hand."""
+
+    prompts: Prompts
+    edit: Optional[Edit] = None
+
+    @classmethod
+    def of(cls, step: Step) -> StepEntry:
+        """Of a step."""
+        return cls(Prompts(), step) if isinstance(step, Edit) else cls(Draft((step,)).prompts)
+
+    @property
+    def step(self) -> Step:
+        """The step again."""
+        if self.edit is not None:
+            return self.edit
+        if len(self.prompts.points) > 1:
+            return Scribble(self.prompts.points)
+        [step] = steps_of(self.prompts)
+        return step
+
+
+@dataclass(frozen=True)
 class DraftEntry(Wire):
-    """The object under way, in the imagery's CRS. steps: oldest first, the prompts of one each."""
+    """The object under way, in the imagery's CRS. steps: oldest first."""
 
     imagery: LayerName
     view_level: int
-    steps: tuple[Prompts, ...]
+    steps: tuple[StepEntry, ...]
     combining: str = Combining.ADD.value
     kept: Optional[KeptEntry] = None
     reopened_layer: Optional[LayerName] = None
@@ -98,7 +122,7 @@ class DraftEntry(Wire):
         return cls(
             LayerName.of(imagery),
             view_level,
-            tuple(_said(step) for step in draft.steps),
+            tuple(StepEntry.of(step) for step in draft.steps),
             draft.combining.value,
             None if kept is None else KeptEntry(tuple(map(to_hex, kept.pieces)), kept.answer, kept.score),
             None if layer is None else LayerName.of(layer),
@@ -110,7 +134,7 @@ class DraftEntry(Wire):
         """The draft again, as a new object; what was undone step by step before is kept as one."""
         kept = self.kept
         again = None if kept is None else Kept(tuple(map(from_hex, kept.pieces)), kept.answer, kept.score)
-        return Draft(tuple(_step(prompts) for prompts in self.steps), kept=again, combining=Combining(self.combining))
+        return Draft(tuple(entry.step for entry in self.steps), kept=again, combining=Combining(self.combining))
 
 
 def _public_source(layer: QgsMapLayer) -> str:
@@ -121,18 +145,6 @@ def _is_same_source(one: str, other: str) -> bool:
     """Whether two layers show the same; of a file that holds one layer its name is not always said."""
     (path, _, name), (other_path, _, other_name) = one.partition("|"), other.partition("|")
     return bool(path) and path == other_path and (name == other_name or not name or not other_name)
-
-
-def _said(step: Step) -> Prompts:
-    draft = Draft((step,))
-    return draft.prompts
-
-
-def _step(prompts: Prompts) -> Step:
-    if len(prompts.points) > 1:
-        return Scribble(prompts.points)
-    [step] = steps_of(prompts)
-    return step
 
 
 def _plain(value: Any) -> Any:

@@ -14,9 +14,12 @@ from ..translation import tr
 
 
 class DraftButtons(QWidget):
-    """`pressed` tells that one was, and that the map is to have the keyboard again."""
+    """`pressed` tells that one was, and that the map is to have the keyboard again; `hand_requested` that the outline is to be
+    changed by hand, or no longer.
+    """
 
     pressed = pyqtSignal()
+    hand_requested = pyqtSignal()
 
     def __init__(self, digitizer: Digitizer) -> None:
         super().__init__()
@@ -32,7 +35,11 @@ class DraftButtons(QWidget):
         self.add = _button(tr("Add"), tr("Keep this, and add what you click next (A)"))
         self.subtract = _button(tr("Cut out"), tr("Keep this, and cut out of it what you click next (S)"))
         self.split = _button(tr("Split"), tr("Draw a line across the polygon to make two of it (X)"))
-        self.split.setCheckable(True)
+        self.by_hand = _button(
+            tr("Change by hand"), tr("Drag vertices and edges, or draw a line that reshapes the outline (V)")
+        )
+        for button in (self.split, self.by_hand):
+            button.setCheckable(True)
         self._lay_out()
         for button, do in (
             (self.accept, digitizer.accept),
@@ -42,6 +49,7 @@ class DraftButtons(QWidget):
             (self.add, lambda: digitizer.combine_next(Combining.ADD)),
             (self.subtract, lambda: digitizer.combine_next(Combining.SUBTRACT)),
             (self.split, digitizer.split_next),
+            (self.by_hand, self.hand_requested.emit),
         ):
             button.clicked.connect(lambda checked=False, do=do: self._press(do))
 
@@ -53,7 +61,7 @@ class DraftButtons(QWidget):
         self.undo.setEnabled(has_draft)
         self.redo.setEnabled(digitizer.can_redo)
         self.discard.setEnabled(has_draft)
-        for button in (self.add, self.subtract, self.split):
+        for button in (self.add, self.subtract, self.split, self.by_hand):
             button.setEnabled(has_pieces and not is_asking)
         self.split.setChecked(digitizer.state is DraftState.SPLITTING)
 
@@ -68,6 +76,7 @@ class DraftButtons(QWidget):
         for row, buttons in ((1, (self.undo, self.redo, self.discard)), (2, (self.add, self.subtract, self.split))):
             for column, button in enumerate(buttons):
                 grid.addWidget(button, row, column)
+        grid.addWidget(self.by_hand, 3, 0, 1, 3)
 
 
 def _button(text: str, tip: str) -> QPushButton:

@@ -61,7 +61,18 @@ def _sections() -> list[tuple[str, list[tuple[str, str]]]]:
                 ("A", tr("Keep this, and add what is clicked next")),
                 ("S", tr("Keep this, and cut out what is clicked next")),
                 ("X", tr("Split the polygon along the next line that is drawn")),
+                ("V", tr("Change the outline by hand; V or Esc leads back to clicking")),
                 (tr("Hold H"), tr("Hide the preview to see the imagery")),
+            ],
+        ),
+        (
+            tr("By hand"),
+            [
+                (tr("Drag a vertex"), tr("Move it; QGIS's snapping holds, and a click grips and lets go as well")),
+                (tr("Drag the middle of an edge"), tr("Make a new vertex")),
+                (tr("Drag an edge"), tr("Move it with both its ends")),
+                (tr("Drag a line across the outline and back"), tr("Reshape it along the line")),
+                (tr("Delete"), tr("Remove the vertex under the mouse")),
             ],
         ),
         (

@@ -10,6 +10,7 @@ import shapely
 from shapely import Point
 
 from demo.desktop import Desktop
+from rasterlasso.contract.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 LAKE = (-105.865, 40.155)
@@ -180,3 +181,26 @@ def test_a_key_of_the_users_own_from_qgis_list_of_shortcuts(clean):
 
 def test_nothing_went_wrong_in_qgis(desktop):
     assert "Traceback" not in desktop.log
+
+
+def test_the_outline_is_changed_by_hand_with_the_real_mouse(clean, tmp_path):
+    """The northernmost vertex of the lake is dragged away and the lake accepted: what was done is kept with it."""
+    clean.press(*clean.screen_xy(*LAKE))
+    before = area(clean)
+    clean.key("v")
+    clean.until("iface.mapCanvas().mapTool() is lasso.hand")
+    highest = "max(lasso.digitizer.polygon.vertices(), key=lambda vertex: vertex.y())"
+    to_map = "lasso.digitizer.lens.to_map()"
+    x, y = clean.until(f"(lambda place: [place.x(), place.y()])({to_map}.transform({highest}.x(), {highest}.y()))")
+    clean.drag(clean.screen_xy(x, y), clean.screen_xy(x, y + 0.01))
+    shots = Path(os.environ.get("RASTERLASSO_SHOTS", tmp_path))
+    clean.until("len(lasso.digitizer.draft.edits) == 1")
+    clean.screenshot(shots / "by-hand.png")
+    assert area(clean) > before
+    clean.key("ctrl+z")
+    clean.until(f"abs(lasso.digitizer.polygon.area() - {before}) < 1")
+    clean.key("ctrl+shift+z", "Return")
+    clean.until("lasso.digitizer.draft.is_empty and iface.mapCanvas().mapTool() is lasso.tool")
+    kept = clean.until("[each['prompts'] for each in lasso.digitizer.target.layer.getFeatures()][-1]")
+    assert len(Recipe.of(kept).edits) == 1
+    assert "Traceback" not in clean.log

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from rasterlasso.contract import errors, protocol
 from rasterlasso.contract import requests as ops
+from rasterlasso.contract.edits import Edit
 from rasterlasso.contract.errors import ProtocolError, RasterLassoError
 from rasterlasso.contract.failures import error_from_wire
 from rasterlasso.contract.looks import PRESETS, Stretch
@@ -136,15 +137,19 @@ def test_bad_prompts_are_protocol_errors(wire):
         Prompts.from_wire(wire)
 
 
+SQUARE = shapely.to_wkb(shapely.box(0, 0, 1, 1), hex=True)
+
+
 @given(
     drawn,
     st.none() | st.text(),
     st.none() | st.sampled_from(list(PRESETS.values())),
     st.none() | st.just(Stretch((3, 2, 1), (0.0, 0.0, 0.0), (1.0, 2.0, 3.0), 1.5)),
     st.none() | st.integers(0, 5),
+    st.lists(st.builds(Edit, st.sampled_from(["", SQUARE]), st.sampled_from(["", SQUARE])), max_size=3).map(tuple),
 )
-def test_a_recipe_comes_back_from_a_field(prompts, crs, finish, stretch, choice):
-    recipe = Recipe(prompts, crs, finish, stretch, choice)
+def test_a_recipe_comes_back_from_a_field(prompts, crs, finish, stretch, choice, edits):
+    recipe = Recipe(prompts, crs, finish, stretch, choice, edits=edits)
     assert Recipe.of(recipe.to_text()) == recipe
     assert Recipe.of(json.loads(recipe.to_text())) == recipe  # as GeoJSON has it
 

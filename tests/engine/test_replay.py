@@ -1,6 +1,7 @@
 """A digitized layer, asked again of newer imagery."""
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import geopandas
@@ -10,6 +11,7 @@ import shapely
 from affine import Affine
 
 import rasterlasso.engine.api as rl
+from rasterlasso.contract.edits import Edit
 from rasterlasso.contract.looks import PRESETS, Stretch
 from rasterlasso.contract.prompts import Box, Point, Prompts
 from rasterlasso.contract.recipe import Recipe
@@ -95,6 +97,42 @@ def test_hover_click_and_replay_agree_on_real_imagery(sample_image, tmp_path, pl
                     assert suffix == ".shp"  # its texts are too short for a stretch
                 else:
                     assert row.found.polygon.equals(shapes[number])
+
+
+@pytest.mark.parametrize("crs", ["EPSG:32613", "EPSG:4326"])
+def test_what_was_changed_by_hand_is_done_again(capsys, make_raster, field_image, tmp_path, crs):
+    """A hedge added and a barn cut out, kept in the CRS of the prompts; on the same image the shape is the same."""
+    path = make_raster(field_image)
+    hedge, barn = shapely.box(500_350, 4_499_700, 500_380, 4_499_760), shapely.box(500_150, 4_499_660, 500_180, 4_499_690)
+    shapes = geopandas.GeoSeries([shapely.Point(500_240, 4_499_720), hedge, barn], crs="EPSG:32613").to_crs(crs)
+    click, *sides = shapes
+    edits = (Edit(added=shapely.to_wkb(sides[0], hex=True)), Edit(removed=shapely.to_wkb(sides[1], hex=True)))
+    with rl.segmenter() as segmenter:
+        found = segmenter.segment(str(path), Prompts((Point(500_240, 4_499_720),)))
+    changed = replace(found, polygon=found.polygon.union(hedge).difference(barn))
+    recipe = Recipe(Prompts((Point(click.x, click.y),)), crs, edits=edits)
+    write([Record.of(changed, str(path), {}, recipe)], found.crs_wkt, tmp_path / "fields.gpkg")
+    code, out, err = replay(capsys, tmp_path / "fields.gpkg", "--image", path)
+    assert code == 0, err
+    [row] = geopandas.read_file(tmp_path / "fields-replayed.gpkg").itertuples()
+    assert row.iou > 0.999, out
+    assert row.geometry.contains(shapely.Point(500_370, 4_499_730))
+    assert not row.geometry.contains(shapely.Point(500_165, 4_499_675))
+
+
+def test_a_feature_of_which_nothing_is_left_by_hand_is_told(capsys, make_raster, field_image, tmp_path):
+    path = make_raster(field_image)
+    with rl.segmenter() as segmenter:
+        found = segmenter.segment(str(path), Prompts((Point(500_240, 4_499_720),)))
+    all_of_it = Edit(removed=shapely.to_wkb(found.polygon.buffer(10), hex=True))
+    recipe = Recipe(Prompts((Point(500_240, 4_499_720),)), edits=(all_of_it,))
+    write([Record.of(found, str(path), {}, recipe)], found.crs_wkt, tmp_path / "fields.gpkg")
+    code, _, err = replay(capsys, tmp_path / "fields.gpkg", "--image", path)
+    [row] = geopandas.read_file(tmp_path / "fields-replayed.gpkg").itertuples()
+    assert (code, row.status) == (
+        0,
+        "Nothing was found at these prompts. Click nearer the middle of the object, or zoom in.",
+    ), err
 
 
 def test_newer_imagery_of_another_scale_shows_the_change(capsys, digitized, make_raster, grown_field, tmp_path):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from osgeo import gdal, osr
 from qgis.core import QgsCoordinateReferenceSystem, QgsProject, QgsRasterLayer, QgsRectangle
+from qgis.gui import QgsAdvancedDigitizingDockWidget
 from qgis.PyQt.QtCore import QEvent, Qt
 from qgis.PyQt.QtGui import QMouseEvent
 from qgis.PyQt.QtTest import QTest
@@ -25,6 +26,14 @@ from rasterlasso.plugin.target.layer_jobs import LayerJobs
 gdal.UseExceptions()
 os.environ["RASTERLASSO_MODELS"] = tempfile.mkdtemp()  # the user's own models are no part of the tests
 os.environ["RASTERLASSO_CACHE"] = "off"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cad_dock(qgis_iface, qgis_canvas):
+    """QGIS's panel for advanced digitizing, which pytest-qgis leaves out."""
+    dock = QgsAdvancedDigitizingDockWidget(qgis_canvas, qgis_iface.mainWindow())
+    qgis_iface.cadDockWidget = lambda: dock
+    return dock
 
 
 @pytest.fixture

@@ -112,6 +112,29 @@ def test_after_a_button_the_map_has_the_keyboard(plugin):
     assert canvas.hasFocus()
 
 
+def test_the_outline_is_taken_in_hand_by_key_and_by_button_and_let_go_again(plugin):
+    canvas, button = plugin.tool.canvas(), plugin.dock.buttons.by_hand
+    assert not button.isEnabled()
+    click(plugin, *MIDDLE)
+    answered(plugin)
+    QTest.keyClick(canvas, Qt.Key.Key_V)
+    assert canvas.mapTool() is plugin.hand
+    assert button.isChecked()
+    assert plugin.action.isChecked()
+    QTest.keyClick(canvas, Qt.Key.Key_Escape)
+    assert canvas.mapTool() is plugin.tool
+    assert not button.isChecked()
+    assert not plugin.digitizer.draft.is_empty
+    button.click()
+    assert canvas.mapTool() is plugin.hand
+    assert canvas.hasFocus()
+    QTest.keyClick(canvas, Qt.Key.Key_Return)
+    assert canvas.mapTool() is plugin.tool
+    assert plugin.digitizer.target.layer.featureCount() == 1
+    plugin.tool.hand_wanted.emit()
+    assert canvas.mapTool() is plugin.tool  # there is nothing to change
+
+
 def test_what_was_taken_back_is_done_again(plugin):
     canvas = plugin.tool.canvas()
     click(plugin, *MIDDLE)

@@ -107,8 +107,8 @@ def reservoir(land: Image, water: Image, rng: np.random.Generator) -> tuple[Imag
     Valleys run where two smooth noises meet, so that they wind and branch; the water fills them up to a level.
     """
     sigma = float(rng.uniform(4, 14))
-    relief = cv2.GaussianBlur(fractal(rng), (0, 0), sigma)
-    relief /= relief.std()
+    blurred = cv2.GaussianBlur(fractal(rng), (0, 0), sigma)
+    relief = blurred / blurred.std()
     ys, xs = np.mgrid[:CROP_PX, :CROP_PX].astype(np.float32)
     centre = rng.uniform(80, CROP_PX - 80, 2)
     away = np.hypot(xs - centre[0], ys - centre[1]) / rng.uniform(60, 220)
