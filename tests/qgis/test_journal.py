@@ -90,7 +90,7 @@ def test_the_object_under_way_is_kept_at_each_step(journals, bench):
     bench.answered()
     [found] = journals.left()
     assert [len(entry.prompts.points) for entry in found.draft.steps] == [1, 1]
-    assert [prompts.points[0].foreground for prompts in found.draft.steps] == [True, False]
+    assert [entry.prompts.points[0].foreground for entry in found.draft.steps] == [True, False]
     bench.key(Qt.Key.Key_Escape)
     assert journals.left() == []
 
