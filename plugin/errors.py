@@ -128,6 +128,34 @@ class NothingToChange(RasterLassoError):
     template = QT_TRANSLATE_NOOP("RasterLasso", "There is no outline to change yet. Click a feature first.")
 
 
+class NothingSelected(RasterLassoError):
+    """There are no features to take as prompts."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "Nothing is selected. Click a layer of points, boxes or rough polygons in the layer list and select features of it "
+        "first.",
+    )
+
+
+class TooManySelected(RasterLassoError):
+    """More features than QGIS's own thread prepares at once."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "{count} features are selected; {most} are the most at once. Select fewer, or run one of Raster Lasso's algorithms "
+        "from the Processing toolbox on the layer.",
+    )
+
+
+class FeaturesUnderWay(RasterLassoError):
+    """The features that were selected before are not done yet."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso", "The features that you selected before are still being segmented. Wait until they are done, or cancel."
+    )
+
+
 class EngineMissing(RasterLassoError):
     """The engine has no Python environment."""
 

@@ -21,12 +21,14 @@ from .canvas.map_tool import LassoTool
 from .canvas.preview import Preview
 from .digitizing.digitizer import Digitizer
 from .digitizing.draft import Combining
+from .digitizing.from_features import FromFeatures
 from .digitizing.hover import Hover
 from .digitizing.prefetch import Prefetch
 from .errors import NothingToChange
 from .journal.journal import Journal, journal_folder
 from .panel.dock import LassoDock
 from .panel.help import HelpDialog
+from .panel.job_bar import JobBar
 from .panel.models_dialog import ModelsDialog
 from .processing.provider import LassoProvider
 from .runtime.engine_process import EngineProcess
@@ -81,6 +83,8 @@ class RasterLassoPlugin:
         self.digitizer.acceptance.set_learning(self._settings.learn)
         self.prefetch = Prefetch(canvas, self.digitizer, self.engine)
         self.jobs = LayerJobs(self.engine, project)
+        self.features = FromFeatures(self.digitizer.lens, self.digitizer.acceptance, self.engine, project)
+        self.job_bar = JobBar(iface.messageBar(), tr("Segmenting the selected features…"), self.features.cancel)
         self.tool = LassoTool(canvas, self.digitizer, self.preview, self.hover, self.prefetch)
         self.hand = HandTool(canvas, iface.cadDockWidget(), self.digitizer, self.preview)
         self.dock = LassoDock(self.digitizer, self.hover, self.engine, iface.mainWindow())
@@ -109,7 +113,10 @@ class RasterLassoPlugin:
         self.digitizer.accepted.connect(self._open_form)
         self.digitizer.message.connect(self._show_message)
         self.engine.noticed.connect(self._show_error)
-        self.jobs.message.connect(self._show_message)
+        for source in (self.jobs, self.features):
+            source.message.connect(self._show_message)
+        self.features.progressed.connect(self.job_bar.show)
+        self.features.ended.connect(self.job_bar.close)
         self.journal.failed.connect(self._show_error)
         iface.mapCanvas().destinationCrsChanged.connect(self._refresh_preview)
         QgsApplication.instance().aboutToQuit.connect(self.journal.close)
@@ -126,6 +133,7 @@ class RasterLassoPlugin:
         self.dock.models.models_requested.connect(self._manage_models)
         self.dock.target_row.simplify_requested.connect(self.jobs.simplify)
         self.dock.target_row.export_requested.connect(self.jobs.export)
+        self.dock.target_row.selected_requested.connect(self._segment_selected)
         self.dock.target_row.geopackage_requested.connect(self._new_geopackage)
         self.dock.install_requested.connect(self._install_engine)
         self.dock.install_cancelled.connect(self._cancel_installation)
@@ -172,6 +180,8 @@ class RasterLassoPlugin:
         self.hand.remove()
         self.hand.deleteLater()
         self.jobs.deleteLater()
+        self.features.cancel()
+        self.features.deleteLater()
         self.prefetch.detach()
         self.prefetch.deleteLater()
         self.hover.stop()
@@ -194,6 +204,7 @@ class RasterLassoPlugin:
             ("Subtract", tr("Raster Lasso: cut out what is clicked next"), lambda: digitizer.combine_next(Combining.SUBTRACT)),
             ("Split", tr("Raster Lasso: split along the next line"), digitizer.split_next),
             ("ByHand", tr("Raster Lasso: change the outline by hand"), self._toggle_hand),
+            ("Selected", tr("Raster Lasso: segment the selected features"), self._segment_selected),
             ("Next", tr("Raster Lasso: next candidate"), digitizer.next_candidate),
             ("Larger", tr("Raster Lasso: look for larger objects"), lambda: digitizer.lens.set_size(digitizer.lens.size + 1)),
             ("Smaller", tr("Raster Lasso: look for smaller objects"), lambda: digitizer.lens.set_size(digitizer.lens.size - 1)),
@@ -243,6 +254,10 @@ class RasterLassoPlugin:
 
     def _show_hand(self, tool: QgsMapTool | None) -> None:
         self.dock.buttons.by_hand.setChecked(tool is self.hand)
+
+    def _segment_selected(self) -> None:
+        assert self._iface is not None
+        self.features.begin(self._iface.activeLayer())
 
     def _follow_active_layer(self, layer: QgsMapLayer | None) -> None:
         """Without an object under way the raster layer that the user turns to is the imagery."""

@@ -10,6 +10,7 @@ from qgis.core import QgsFeature, QgsGeometry, QgsPointXY, QgsRasterLayer, QgsVe
 
 from ...contract.client import Replies
 from ...contract.errors import RasterLassoError
+from ...contract.prompts import Prompts
 from ...contract.recipe import Recipe
 from ...contract.requests import SegmentResult
 from ..errors import LineDoesNotCross, NothingToAccept
@@ -93,6 +94,16 @@ class Acceptance:
         if self._lens.learns and is_one:
             self._learn(kept.answer, kept.pieces[0])
         return layer, features
+
+    def accept_answer(self, answer: SegmentResult, prompts: Prompts) -> tuple[QgsVectorLayer, list[QgsFeature]]:
+        """Make a feature of the engine's answer to prompts in the imagery's CRS; raises as `accept`, and `ProtocolError`."""
+        imagery, crs = self._lens.imagery, self._lens.crs
+        if imagery is None:
+            raise NothingToAccept()
+        recipe = Recipe(prompts, crs_code(crs) or None, self._lens.finish, self._lens.stretch, None, answer.view_level)
+        known = attributes(answer, answer.score, recipe, source_of(imagery), self.class_name)
+        shape = polygon_from_hex(answer.wkb_hex)
+        return self._target.put((shape,), crs, known, self._placing(Draft(), answer, imagery))
 
     def _placing(self, draft: Draft, answer: SegmentResult, imagery: QgsRasterLayer) -> Placing:
         coarser = 0 if answer.view_level is None else answer.view_level - answer.level

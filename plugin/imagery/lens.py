@@ -211,6 +211,10 @@ class Lens(QObject):
 
         return in_terms_of_the_map(error, self.imagery, to_map)
 
+    def middle(self) -> QgsPointXY:
+        """Of the map, in its coordinates."""
+        return self._canvas.center()
+
     def level_at(self, place: QgsPointXY) -> int:
         """Of the map's scale at a place in map coordinates; raises as `checked`, and `CoordinatesUntransformable`."""
         return level_at(self.checked(), self._source(), place, self._canvas.mapUnitsPerPixel(), self.to_imagery())

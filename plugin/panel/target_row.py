@@ -23,11 +23,15 @@ EXPORT_KINDS = (
 
 
 class TargetRow(QWidget):
-    """Signals say what is wished: of a new layer's path, of a layer and its file, of a layer and a tolerance in m."""
+    """Signals say what is wished: of a new layer's path, of a layer and its file, of a layer and a tolerance in m.
+
+    `selected_requested`: that what is selected in the active layer be segmented.
+    """
 
     geopackage_requested = pyqtSignal(object)
     export_requested = pyqtSignal(object, object)
     simplify_requested = pyqtSignal(object, float)
+    selected_requested = pyqtSignal()
 
     def __init__(self, digitizer: Digitizer) -> None:
         super().__init__()
@@ -47,12 +51,13 @@ class TargetRow(QWidget):
     def _menu_button(self) -> QToolButton:
         button = QToolButton()
         button.setText(tr("New…"))
-        button.setToolTip(tr("Make a new layer; export the target or simplify all of it"))
+        button.setToolTip(tr("Make a new layer; segment selected features; export the target or simplify all of it"))
         button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(button)
         menu.addAction(tr("GeoPackage layer…"), self._choose_geopackage)
         menu.addAction(tr("Scratch layer"), lambda: self._digitizer.target.new_scratch(self._digitizer.crs))
         menu.addSeparator()
+        menu.addAction(tr("Segment the selected features"), self.selected_requested.emit)
         menu.addAction(tr("Export the target…"), self._choose_export)
         menu.addAction(tr("Simplify the target, borders shared…"), self._choose_simplification)
         button.setMenu(menu)

@@ -3,11 +3,13 @@
 import pytest
 from qgis.core import (
     QgsCoordinateReferenceSystem,
+    QgsFeature,
     QgsGeometry,
     QgsPointXY,
     QgsRasterLayer,
     QgsRectangle,
     QgsSettings,
+    QgsVectorLayer,
 )
 from qgis.gui import QgsCollapsibleGroupBox
 from qgis.PyQt.QtCore import QCoreApplication, QEvent, Qt
@@ -257,3 +259,19 @@ def test_work_is_shown_at_once_and_the_bar_goes_afterwards(plugin):
     answered(plugin)
     assert not plugin.dock.bar.isVisibleTo(plugin.dock)
     assert plugin.tool.canvas().viewport().cursor().shape() == Qt.CursorShape.CrossCursor
+
+
+def test_the_selected_features_of_the_active_layer_are_segmented(plugin, qgis_iface, project):
+    layer = QgsVectorLayer("Point?crs=EPSG:32613", "places", "memory")
+    feature = QgsFeature()
+    feature.setGeometry(QgsGeometry.fromPointXY(QgsPointXY(*MIDDLE)))
+    layer.dataProvider().addFeature(feature)
+    project.addMapLayer(layer)
+    layer.selectAll()
+    qgis_iface.setActiveLayer(layer)
+    plugin.dock.target_row.selected_requested.emit()
+    assert plugin.features.is_under_way
+    assert not plugin.job_bar.is_over
+    wait_until(lambda: not plugin.features.is_under_way)
+    assert plugin.job_bar.is_over
+    assert plugin.digitizer.target.layer.featureCount() == 1
