@@ -146,6 +146,10 @@ class Desktop:
             "iface.setActiveLayer(layer)"
         )
         # QGIS zooms to a project's first layer by itself, after the layer was added: look where we want only then.
+        self.look_at(view)
+
+    def look_at(self, view: tuple[float, float, float, float]) -> None:
+        """Let the map show xmin, ymin, xmax, ymax in its CRS."""
         self.run(
             "from qgis.core import QgsRectangle\n"
             f"iface.mapCanvas().setExtent(QgsRectangle(*{view!r}))\n"

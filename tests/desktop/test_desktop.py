@@ -67,6 +67,30 @@ def test_click_background_undo_and_clear_by_mouse_and_keyboard(clean):
     assert steps(clean) == 0
 
 
+def test_the_outline_is_changed_by_hand_with_the_real_mouse(clean, tmp_path):
+    """The northernmost vertex of the lake is dragged away and the lake accepted: what was done is kept with it."""
+    clean.look_at(LAKE_VIEW)
+    clean.press(*clean.screen_xy(*LAKE))
+    before = area(clean)
+    clean.key("v")
+    clean.until("iface.mapCanvas().mapTool() is lasso.hand")
+    highest = "max(lasso.digitizer.polygon.vertices(), key=lambda vertex: vertex.y())"
+    to_map = "lasso.digitizer.lens.to_map()"
+    x, y = clean.until(f"(lambda place: [place.x(), place.y()])({to_map}.transform({highest}.x(), {highest}.y()))")
+    clean.drag(clean.screen_xy(x, y), clean.screen_xy(x, y + 0.01))
+    shots = Path(os.environ.get("RASTERLASSO_SHOTS", tmp_path))
+    clean.until("len(lasso.digitizer.draft.edits) == 1")
+    clean.screenshot(shots / "by-hand.png")
+    assert area(clean) > before
+    clean.key("ctrl+z")
+    clean.until(f"abs(lasso.digitizer.polygon.area() - {before}) < 1")
+    clean.key("ctrl+shift+z", "Return")
+    clean.until("lasso.digitizer.draft.is_empty and iface.mapCanvas().mapTool() is lasso.tool")
+    kept = clean.until("[each['prompts'] for each in lasso.digitizer.target.layer.getFeatures()][-1]")
+    assert len(Recipe.of(kept).edits) == 1
+    assert "Traceback" not in clean.log
+
+
 def test_a_dragged_box_finds_the_lake(clean):
     clean.drag(clean.screen_xy(-105.90, 40.18), clean.screen_xy(-105.765, 40.12))
     assert steps(clean) == 1
@@ -84,13 +108,13 @@ def test_space_pans_and_the_draft_stays(clean):
     assert moved[0] > center[0]
     assert steps(clean) == 1
     assert area(clean) == before
-    clean.run(f"from qgis.core import QgsRectangle\niface.mapCanvas().setExtent(QgsRectangle(*{LAKE_VIEW!r}))")
+    clean.look_at(LAKE_VIEW)
 
 
 def test_a_lake_across_many_tiles_is_one_polygon_after_panning(clean, tmp_path):
     """At this scale the lake spans some ten tiles: one click in a corner of it, after panning there."""
     whole = geopandas.GeoSeries([Point(LAKE).buffer(0.12)], crs="EPSG:4326").total_bounds
-    clean.run(f"from qgis.core import QgsRectangle\niface.mapCanvas().setExtent(QgsRectangle(*{CLOSE_VIEW!r}))")
+    clean.look_at(CLOSE_VIEW)
     clean.until("not iface.mapCanvas().isDrawing()")
     x, y = clean.screen_xy(*LAKE)
     clean.pan_with_space((x, y), (x + 150, y))
@@ -102,7 +126,7 @@ def test_a_lake_across_many_tiles_is_one_polygon_after_panning(clean, tmp_path):
     assert shape.contains(Point(LAKE))
     assert shapely.box(*whole).contains(shape)
     assert shape.area * 85.1 * 111.0 == pytest.approx(29.4, rel=0.25)
-    clean.run(f"from qgis.core import QgsRectangle\niface.mapCanvas().setExtent(QgsRectangle(*{LAKE_VIEW!r}))")
+    clean.look_at(LAKE_VIEW)
     clean.run("iface.mapCanvas().refreshAllLayers()")
     clean.until("not iface.mapCanvas().isDrawing()")
     clean.screenshot(Path(os.environ.get("RASTERLASSO_SHOTS", tmp_path)) / "large.png")
@@ -181,26 +205,3 @@ def test_a_key_of_the_users_own_from_qgis_list_of_shortcuts(clean):
 
 def test_nothing_went_wrong_in_qgis(desktop):
     assert "Traceback" not in desktop.log
-
-
-def test_the_outline_is_changed_by_hand_with_the_real_mouse(clean, tmp_path):
-    """The northernmost vertex of the lake is dragged away and the lake accepted: what was done is kept with it."""
-    clean.press(*clean.screen_xy(*LAKE))
-    before = area(clean)
-    clean.key("v")
-    clean.until("iface.mapCanvas().mapTool() is lasso.hand")
-    highest = "max(lasso.digitizer.polygon.vertices(), key=lambda vertex: vertex.y())"
-    to_map = "lasso.digitizer.lens.to_map()"
-    x, y = clean.until(f"(lambda place: [place.x(), place.y()])({to_map}.transform({highest}.x(), {highest}.y()))")
-    clean.drag(clean.screen_xy(x, y), clean.screen_xy(x, y + 0.01))
-    shots = Path(os.environ.get("RASTERLASSO_SHOTS", tmp_path))
-    clean.until("len(lasso.digitizer.draft.edits) == 1")
-    clean.screenshot(shots / "by-hand.png")
-    assert area(clean) > before
-    clean.key("ctrl+z")
-    clean.until(f"abs(lasso.digitizer.polygon.area() - {before}) < 1")
-    clean.key("ctrl+shift+z", "Return")
-    clean.until("lasso.digitizer.draft.is_empty and iface.mapCanvas().mapTool() is lasso.tool")
-    kept = clean.until("[each['prompts'] for each in lasso.digitizer.target.layer.getFeatures()][-1]")
-    assert len(Recipe.of(kept).edits) == 1
-    assert "Traceback" not in clean.log

@@ -31,7 +31,7 @@ os.environ["RASTERLASSO_CACHE"] = "off"
 @pytest.fixture(scope="session", autouse=True)
 def cad_dock(qgis_iface, qgis_canvas):
     """QGIS's panel for advanced digitizing, which pytest-qgis leaves out."""
-    dock = QgsAdvancedDigitizingDockWidget(qgis_canvas, qgis_iface.mainWindow())
+    dock = QgsAdvancedDigitizingDockWidget(qgis_canvas)  # in no window, where it would lie over the canvas
     qgis_iface.cadDockWidget = lambda: dock
     return dock
 

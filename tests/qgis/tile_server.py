@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
+import numpy as np
+
 WORLD_M = 20037508.342789244
 LAKE = (-11_785_000.0, 4_880_000.0, 3_000.0)
 """Middle and radius of the one lake there is, in Web Mercator."""
@@ -19,29 +21,25 @@ SIGN_IN = "Basic " + base64.b64encode(b"me:secret").decode()
 
 
 def png(pixels):
-    """A PNG of rows of (r, g, b) tuples."""
-    raw = b"".join(b"\0" + bytes(value for pixel in row for value in pixel) for row in pixels)
+    """A PNG of (rows, columns, 3) bytes."""
+    rows, cols, _ = pixels.shape
+    raw = np.pad(pixels.reshape(rows, -1), ((0, 0), (1, 0))).tobytes()
 
     def chunk(kind, body):
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
-    header = struct.pack(">IIBBBBB", len(pixels[0]), len(pixels), 8, 2, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", cols, rows, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(raw, 1)) + chunk(b"IEND", b"")
 
 
 def picture(x0, y0, x1, y1, cols, rows):
-    """The world between two corners, y0 the upper one."""
-    found = []
-    for row in range(rows):
-        y = y0 + (y1 - y0) * (row + 0.5) / rows
-        line = []
-        for col in range(cols):
-            x = x0 + (x1 - x0) * (col + 0.5) / cols
-            noise = (col * 7 + row * 13 + col * row) % 11
-            is_lake = (x - LAKE[0]) ** 2 + (y - LAKE[1]) ** 2 < LAKE[2] ** 2
-            line.append((20 + noise, 40 + noise, 90 + noise) if is_lake else (120 + noise, 140 + noise, 80 + noise))
-        found.append(line)
-    return found
+    """The world between two corners, y0 the upper one: (rows, columns, 3) bytes."""
+    row, col = np.mgrid[:rows, :cols]
+    x, y = x0 + (x1 - x0) * (col + 0.5) / cols, y0 + (y1 - y0) * (row + 0.5) / rows
+    noise = (col * 7 + row * 13 + col * row) % 11
+    is_lake = (x - LAKE[0]) ** 2 + (y - LAKE[1]) ** 2 < LAKE[2] ** 2
+    ground = np.where(is_lake[..., None], (20, 40, 90), (120, 140, 80))
+    return (ground + noise[..., None]).astype(np.uint8)
 
 
 class TileServer:
