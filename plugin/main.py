@@ -30,6 +30,7 @@ from .panel.dock import LassoDock
 from .panel.help import HelpDialog
 from .panel.job_bar import JobBar
 from .panel.models_dialog import ModelsDialog
+from .panel.profile import remember, restore
 from .processing.provider import LassoProvider
 from .runtime.engine_process import EngineProcess
 from .runtime.environment import engine_python, managed_folder
@@ -78,9 +79,6 @@ class RasterLassoPlugin:
         self.digitizer = Digitizer(canvas, self.engine, project, self._settings.model)
         self.preview = Preview(canvas, project)
         self.hover = Hover(self.digitizer, self.engine)
-        self.hover.enabled = self._settings.hover
-        self.digitizer.lens.set_refines(self._settings.refine)
-        self.digitizer.acceptance.set_learning(self._settings.learn)
         self.prefetch = Prefetch(canvas, self.digitizer, self.engine)
         self.jobs = LayerJobs(self.engine, project)
         self.features = FromFeatures(self.digitizer.lens, self.digitizer.acceptance, self.engine, project)
@@ -88,8 +86,7 @@ class RasterLassoPlugin:
         self.tool = LassoTool(canvas, self.digitizer, self.preview, self.hover, self.prefetch)
         self.hand = HandTool(canvas, iface.cadDockWidget(), self.digitizer, self.preview)
         self.dock = LassoDock(self.digitizer, self.hover, self.engine, iface.mainWindow())
-        self.dock.models.model.addItem(self._settings.model, self._settings.model)  # until the engine tells all
-        self.dock.class_name.setEditText(self._settings.class_name)
+        restore(self._settings, self.dock)
         self.dock.hide()
         iface.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self.dock)
         self.journal = Journal(self.digitizer, project, iface.messageBar(), self.dock.imagery.setLayer)
@@ -150,10 +147,7 @@ class RasterLassoPlugin:
 
     def _unload_gui(self, iface: QgisInterface) -> None:
         canvas = iface.mapCanvas()
-        self._settings.model, self._settings.class_name = self.digitizer.lens.model, self.dock.class_name.currentText()
-        self._settings.hover, self._settings.learn = self.hover.enabled, self.digitizer.lens.learns
-        self._settings.refine = self.digitizer.lens.refines
-        self._settings.save("model", "class_name", "hover", "refine", "learn")
+        remember(self._settings, self.dock, self.digitizer, self.hover)
         self._cancel_installation()
         self._close_models_dialog()
         for shown in iface.mainWindow().findChildren(HelpDialog):

@@ -21,6 +21,12 @@ class Settings:
     model: str = "builtin"
     class_name: str = ""
 
+    finish: str = ""
+    """How outlines are drawn, as JSON; empty for as they are traced."""
+
+    share_borders: bool = False
+    auto_accept: bool = False
+
     hover: bool = True
     """Show what a click would give."""
 

@@ -23,7 +23,7 @@ from ..target.provenance import attributes, source_of
 from ..target.target import Target
 from .candidates import Candidates
 from .draft import Combining, Draft, Kept
-from .pace import Pace
+from .pace import Paces
 from .preferred_sizes import PreferredSizes
 from .strokes import split
 
@@ -49,7 +49,7 @@ class Acceptance:
         self._target = target
         self._engine = engine
         self._on_failure = on_failure
-        self.pace = Pace()
+        self.paces = Paces()
         self.preferred = PreferredSizes()
         self.class_name: Any = ""
         self.share_borders = False
@@ -90,7 +90,8 @@ class Acceptance:
             return layer, features
         if is_one:
             self.preferred.note(self.preference_key, candidates)
-        self.pace.count()
+        if placing.replaces is None:
+            self.paces.count(layer, features[0].id())
         if self._lens.learns and is_one:
             self._learn(kept.answer, kept.pieces[0])
         return layer, features

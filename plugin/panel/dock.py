@@ -22,6 +22,7 @@ from ..digitizing.hover import Hover
 from ..runtime.engine_process import EngineProcess, EngineState
 from ..target.classes import classes_of
 from ..translation import tr
+from .by_class import ByClass
 from .draft_buttons import DraftButtons
 from .finish_panel import FinishPanel
 from .model_panel import ModelPanel
@@ -61,6 +62,7 @@ class LassoDock(QgsDockWidget):
         self._name_controls()
         self._lay_out()
         self._connect()
+        self._by_class = ByClass(digitizer, self.finish, self.options, self.models)
         self.refresh()
 
     def _make_choices(self) -> None:
@@ -198,6 +200,8 @@ class LassoDock(QgsDockWidget):
     def _set_target(self, layer: QgsVectorLayer | None) -> None:
         self._digitizer.set_target(layer)
         self._list_classes(layer)
+        self._by_class.show()
+        self.refresh()
 
     def _list_classes(self, layer: QgsVectorLayer | None, keep: bool = False) -> None:
         """Those of a layer. keep: what is shown stays, even where it is none of them."""
@@ -212,6 +216,7 @@ class LassoDock(QgsDockWidget):
     def _set_class(self, text: str) -> None:
         index = self.class_name.findText(text)
         self._digitizer.acceptance.class_name = self.class_name.itemData(index) if index >= 0 else text.strip()
+        self._by_class.show()
 
     def _on_install_button(self) -> None:
         if self._installing:

@@ -74,6 +74,11 @@ class FinishPanel(QWidget):
             straight_sides=self.straight_sides.isChecked(),
         )
 
+    def show_finish(self, finish: Finish) -> None:
+        """Choose a finish, under its preset's name where it has one."""
+        self._show(finish)
+        self._on_step()
+
     def _on_preset(self) -> None:
         if self.preset.currentData() != OWN:
             self._show(PRESETS[self.preset.currentData()])

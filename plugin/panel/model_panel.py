@@ -10,7 +10,7 @@ from qgis.PyQt.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QToolButton
 from ...contract.requests import ModelInfo
 from ..imagery.lens import Lens
 from ..translation import tr
-from .models_dialog import quality_text, speed_text
+from .model_words import quality_text, speed_text
 from .narrow import narrow
 
 

@@ -35,34 +35,9 @@ from ...contract.requests import ModelInfo
 from ..runtime.engine_process import EngineProcess
 from ..runtime.installing import LibraryInstaller
 from ..translation import error_text, tr
+from .model_words import advice, best_for_text, quality_text, speed_text, state_text
 
 CHANNEL = "model"
-BYTES_PER_PARAMETER = 4
-
-
-def speed_text(model: ModelInfo) -> str:
-    """How long a new place takes, in words."""
-    if model.state == "built-in":
-        return tr("at once, also without a GPU")
-    if model.tile_seconds is None:
-        return tr("fast, where the GPU's memory holds it")
-    return tr("about {seconds:.0f} s for a new place, then fast").format(seconds=max(1.0, model.tile_seconds))
-
-
-def quality_text(model: ModelInfo) -> str:
-    """What to expect of it, in words."""
-    if model.state == "built-in":
-        return tr("small, trained on aerial imagery")
-    size = tr("large") if model.parameters > 200e6 else tr("medium") if model.parameters > 60e6 else tr("small")
-    return tr("{family}, {size}").format(family=model.family, size=size)
-
-
-def state_text(model: ModelInfo) -> str:
-    """Whether it is there."""
-    if model.state == "published":
-        gigabytes = model.parameters * BYTES_PER_PARAMETER / 1e9
-        return tr("to download, {gigabytes:.1f} GB").format(gigabytes=gigabytes)
-    return tr("built in") if model.state == "built-in" else tr("added")
 
 
 class ModelsDialog(QDialog):
@@ -76,14 +51,15 @@ class ModelsDialog(QDialog):
         self._models: dict[str, ModelInfo] = {}
         self.table = QTreeWidget()
         self.table.setRootIsDecorated(False)
-        self.table.setHeaderLabels([tr("Model"), tr("State"), tr("Quality"), tr("Speed"), tr("Licence")])
-        self.download_button = QPushButton(tr("Download"))
+        self.table.setHeaderLabels([tr("Model"), tr("State"), tr("Best for"), tr("Quality"), tr("Speed"), tr("Licence"), ""])
+        self.advice = QLabel()
+        self.advice.setWordWrap(True)
+        self._get_buttons: dict[str, QPushButton] = {}
+        self.cancel_button = QPushButton(tr("Cancel download"))
+        self.cancel_button.hide()
         self.add_button = QPushButton(tr("Add file…"))
         self.add_button.setToolTip(tr("The authors' .pt or .pth, or model.safetensors with config.json beside it"))
         self.accelerate_button = QPushButton(tr("Speed up…"))
-        self.accelerate_button.setToolTip(
-            tr("Converts the model for OpenVINO, and uses that if it is faster on this processor; takes a minute or two")
-        )
         self.remove_button = QPushButton(tr("Remove"))
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
@@ -92,7 +68,7 @@ class ModelsDialog(QDialog):
         self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         self._lay_out()
         self.table.itemSelectionChanged.connect(self._refresh_buttons)
-        self.download_button.clicked.connect(self._download_or_cancel)
+        self.cancel_button.clicked.connect(self._cancel_download)
         self.add_button.clicked.connect(self._choose_file)
         self.accelerate_button.clicked.connect(self._accelerate)
         self.remove_button.clicked.connect(self._remove)
@@ -120,6 +96,10 @@ class ModelsDialog(QDialog):
         for item in self.table.findItems(name, Qt.MatchFlag.MatchExactly):
             self.table.setCurrentItem(item)
 
+    def get_button(self, name: str) -> QPushButton:
+        """What downloads a published model, in its row."""
+        return self._get_buttons[name]
+
     def add(self, path: Path) -> None:
         """Add a checkpoint, or the folder of a `model.safetensors`."""
         is_folder = path.name == "model.safetensors" and path.with_name("config.json").exists()
@@ -130,10 +110,18 @@ class ModelsDialog(QDialog):
         name = self.selected.name if self.selected else None
         models = ModelsListed.from_wire(value).models
         self._models = {model.name: model for model in models}
+        self.advice.setText(advice(models))
         self.table.clear()
+        self._get_buttons.clear()
         for model in models:
-            words = [model.name, state_text(model), quality_text(model), speed_text(model), model.licence]
-            self.table.addTopLevelItem(QTreeWidgetItem(words))
+            words = [model.name, state_text(model), best_for_text(model), quality_text(model), speed_text(model), model.licence]
+            item = QTreeWidgetItem(words)
+            self.table.addTopLevelItem(item)
+            if model.state == "published":
+                self._get_buttons[model.name] = button = QPushButton(tr("Get"))
+                button.setToolTip(tr("Download {name}; it can be stopped and resumed").format(name=model.name))
+                button.clicked.connect(lambda checked=False, name=model.name: self._download(name))
+                self.table.setItemWidget(item, len(words), button)
         self.table.header().resizeSections(QHeaderView.ResizeMode.ResizeToContents)
         if name is not None:
             self.select(name)
@@ -142,15 +130,15 @@ class ModelsDialog(QDialog):
     def _reload(self, value: Mapping[str, Any]) -> None:
         self._ask("models", {}, self._show_models, "")
 
-    def _download_or_cancel(self) -> None:
-        model = self.selected
-        if self._downloading is not None:
-            self._engine.cancel_channel(CHANNEL)
-            self._engine.use_python(self._python)  # ends it at once, also where it waits for a server
-        elif model is not None:
-            self._downloading = model.name
-            text = tr("Downloading {name}, licence: {licence}").format(name=model.name, licence=model.licence)
-            self._ask("fetch_model", {"name": model.name}, self._on_fetched, text)
+    def _download(self, name: str) -> None:
+        self.select(name)
+        self._downloading = name
+        text = tr("Downloading {name}, licence: {licence}").format(name=name, licence=self._models[name].licence)
+        self._ask("fetch_model", {"name": name}, self._on_fetched, text)
+
+    def _cancel_download(self) -> None:
+        self._engine.cancel_channel(CHANNEL)
+        self._engine.use_python(self._python)  # ends it at once, also where it waits for a server
 
     def _on_fetched(self, value: Mapping[str, Any]) -> None:
         fetched, name = ModelFetched.from_wire(value), {"name": self._downloading}
@@ -254,20 +242,25 @@ class ModelsDialog(QDialog):
     def _refresh_buttons(self) -> None:
         model = self.selected
         idle = not self._busy
-        self.download_button.setText(tr("Download") if self._downloading is None else tr("Cancel"))
-        is_published = model is not None and model.state == "published"
-        self.download_button.setEnabled(self._downloading is not None or (idle and is_published))
-        self.add_button.setEnabled(idle)
-        self.accelerate_button.setEnabled(idle and model is not None and model.state == "added")
-        self.remove_button.setEnabled(idle and model is not None and model.state == "added")
+        is_added = model is not None and model.state == "added"
+        self.cancel_button.setVisible(self._downloading is not None)
+        for button in (self.add_button, *self._get_buttons.values()):
+            button.setEnabled(idle)
+        self.accelerate_button.setEnabled(idle and is_added)
+        self.remove_button.setEnabled(idle and is_added)
+        why_not = tr("Choose a model in the list that was added; the built-in one stays as it is") if not is_added else ""
+        speed_up = tr("Converts the model for OpenVINO, and uses that if it is faster on this processor; takes a minute or two")
+        self.accelerate_button.setToolTip(why_not or speed_up)
+        self.remove_button.setToolTip(why_not or tr("Delete the model's files"))
 
     def _lay_out(self) -> None:
         row = QHBoxLayout()
-        for button in (self.download_button, self.add_button, self.accelerate_button, self.remove_button):
+        for button in (self.add_button, self.accelerate_button, self.remove_button, self.cancel_button):
             row.addWidget(button)
         row.addStretch(1)
         row.addWidget(self._buttons)
         column = QVBoxLayout(self)
+        column.addWidget(self.advice)
         column.addWidget(self.table, 1)
         note = QLabel(
             tr(

@@ -30,9 +30,10 @@ def status_text(engine: EngineProcess, digitizer: Digitizer) -> str:
         return tr("Engine: can't start")
     if engine.state is EngineState.STARTING:
         return tr("Engine: starting…")
+    pace = digitizer.acceptance.paces.of(digitizer.target.layer)
     return _draft_text(digitizer) or (
-        _pace_text(digitizer.acceptance.pace)
-        if digitizer.acceptance.pace.total
+        _pace_text(pace)
+        if pace is not None and pace.total
         else tr("Engine: ready")
         if engine.state is EngineState.READY
         else tr("Engine: not started")

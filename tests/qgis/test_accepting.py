@@ -104,11 +104,12 @@ def test_a_click_elsewhere_accepts_where_the_user_wants_that(bench):
     bench.click(500_600, 4_499_500)
     assert bench.digitizer.target.layer.featureCount() == 1
     assert len(bench.digitizer.draft.points) == 1
-    assert bench.digitizer.acceptance.pace.total == 1
-    assert bench.digitizer.acceptance.pace.per_minute is None
+    pace = bench.digitizer.acceptance.paces.of(bench.digitizer.target.layer)
+    assert pace.total == 1
+    assert pace.per_minute is None
     bench.answered()
     bench.digitizer.accept()
-    assert bench.digitizer.acceptance.pace.per_minute > 0
+    assert pace.per_minute > 0
 
 
 def test_classes_come_from_a_value_map_or_a_categorized_style(project):
@@ -322,3 +323,26 @@ def test_clicks_that_can_not_be_used_are_all_taken_back(bench, project, make_ima
     assert bench.digitizer.draft.is_empty
     bench.click(*MIDDLE)
     assert bench.answered().contains(QgsPointXY(*MIDDLE))
+
+
+def test_the_pace_is_a_layers_own_and_follows_what_is_undone_there(bench, project):
+    accept_one(bench)
+    first = bench.digitizer.target.layer
+    pace = bench.digitizer.acceptance.paces.of(first)
+    first.undoStack().undo()
+    assert pace.total == 0
+    first.undoStack().redo()
+    assert pace.total == 1
+    bench.digitizer.set_target(polygon_layer(project))
+    assert bench.digitizer.acceptance.paces.of(bench.digitizer.target.layer) is None
+    accept_one(bench)
+    assert bench.digitizer.acceptance.paces.of(bench.digitizer.target.layer).total == 1
+    assert pace.total == 1
+    assert first.commitChanges(False)
+    accept_one(bench)
+    assert pace.total == 1
+    bench.digitizer.set_target(first)
+    accept_one(bench)
+    assert pace.total == 2
+    assert first.rollBack()
+    assert pace.total == 1

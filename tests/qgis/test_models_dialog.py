@@ -2,6 +2,7 @@
 
 import subprocess
 import threading
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
@@ -10,7 +11,8 @@ from qgis.PyQt.QtWidgets import QMessageBox
 
 from helpers import CHECKPOINTS, wait_until
 from rasterlasso.contract.requests import ModelInfo
-from rasterlasso.plugin.panel.models_dialog import ModelsDialog, speed_text, state_text
+from rasterlasso.plugin.panel.model_words import advice, best_for_text, speed_text, state_text
+from rasterlasso.plugin.panel.models_dialog import ModelsDialog
 from rasterlasso.plugin.runtime.environment import python_in
 from rasterlasso.plugin.runtime.installing import LibraryInstaller
 
@@ -74,11 +76,10 @@ def idle(dialog):
 
 def test_a_model_is_downloaded_confirmed_and_removed(dialog, monkeypatch, tmp_path):
     asked = answer(monkeypatch, QMessageBox.StandardButton.Yes)
-    assert not dialog.download_button.isEnabled()
-    dialog.select("sam-base")
-    assert dialog.download_button.isEnabled()
-    dialog.download_button.click()
-    assert dialog.download_button.text() == "Cancel"
+    assert not dialog.cancel_button.isVisible()
+    dialog.get_button("sam-base").click()
+    assert dialog.cancel_button.isVisible()
+    assert not dialog.get_button("sam-large").isEnabled()
     wait_until(lambda: dialog.selected is not None and dialog.selected.state == "added")
     idle(dialog)
     assert "SHA-256" in asked[0]
@@ -90,8 +91,7 @@ def test_a_model_is_downloaded_confirmed_and_removed(dialog, monkeypatch, tmp_pa
 
 def test_what_is_not_confirmed_is_not_kept(dialog, monkeypatch, tmp_path):
     answer(monkeypatch, QMessageBox.StandardButton.No)
-    dialog.select("sam-base")
-    dialog.download_button.click()
+    dialog.get_button("sam-base").click()
     wait_until(lambda: not dialog._busy and dialog._downloading is None)
     assert names(tmp_path) == []
     assert dialog.selected.state == "published"
@@ -100,22 +100,20 @@ def test_what_is_not_confirmed_is_not_kept(dialog, monkeypatch, tmp_path):
 def test_a_download_from_a_server_that_stalls_can_be_cancelled_and_taken_up(dialog, hub, monkeypatch, tmp_path):
     answer(monkeypatch, QMessageBox.StandardButton.Yes)
     hub.stalls.set()
-    dialog.select("sam-base")
-    dialog.download_button.click()
+    dialog.get_button("sam-base").click()
     part = tmp_path / "models" / ".fetching-sam-base" / "model.safetensors.part"
     wait_until(lambda: part.exists() and part.stat().st_size > 0)
-    dialog.download_button.click()
+    dialog.cancel_button.click()
     assert dialog.status.text() == "Stopped. It can be resumed."
     assert part.stat().st_size == 100_000
     hub.stalls.clear()
     hub.released.set()
-    dialog.download_button.click()
+    dialog.get_button("sam-base").click()
     wait_until(lambda: dialog.selected is not None and dialog.selected.state == "added")
 
 
 def test_what_fails_is_said_and_the_dialog_goes_on(dialog, tmp_path):
-    dialog.select("sam-huge")
-    dialog.download_button.click()
+    dialog.get_button("sam-huge").click()
     idle(dialog)
     assert "404" in dialog.status.text()
     (tmp_path / "bad.pth").write_text("nothing")
@@ -131,7 +129,13 @@ def test_words_tell_speed_and_size():
     assert speed_text(tiny) == "about 3 s for a new place, then fast"
     assert state_text(tiny) == "to download, 0.2 GB"
     assert "GPU" in speed_text(ModelInfo("a", "a", "SAM", "", 90_000_000, "added", None))
-    assert "at once" in speed_text(ModelInfo("builtin", "Built-in", "", "", 3_200_000, "built-in", 0.3))
+    built_in = ModelInfo("builtin", "Built-in", "", "", 3_200_000, "built-in", 0.3)
+    assert "at once" in speed_text(built_in)
+    assert "fields" in best_for_text(built_in)
+    assert "sam2.1-tiny is the quickest, with about 3 s" in advice([built_in, tiny])
+    assert "The others take 51 s and more" in advice([built_in, replace(tiny, tile_seconds=51.0)])
+    assert "has a GPU" in advice([built_in, replace(tiny, tile_seconds=None)])
+    assert "only one" in advice([built_in])
 
 
 @pytest.fixture
@@ -191,3 +195,4 @@ def test_speeding_up_needs_a_library_and_says_so(dialog, tmp_path, monkeypatch):
     idle(dialog)
     dialog.select("builtin")
     assert not dialog.accelerate_button.isEnabled()
+    assert "built-in one stays" in dialog.accelerate_button.toolTip()

@@ -70,7 +70,8 @@ def test_reopening_shows_the_very_shape_until_something_is_changed(bench, finish
     layer = bench.digitizer.target.layer
     [before] = layer.getFeatures()
     bench.digitizer.lens.set_finish(PRESETS["tree"])
-    commands, counted, accepted = layer.undoStack().count(), bench.digitizer.acceptance.pace.total, []
+    pace = bench.digitizer.acceptance.paces.of(layer)
+    commands, counted, accepted = layer.undoStack().count(), pace.total, []
     bench.digitizer.accepted.connect(lambda layer, ids: accepted.append(ids))
     bench.click(*MIDDLE, modifier=ALT)
     assert bench.digitizer.progress is None
@@ -79,7 +80,7 @@ def test_reopening_shows_the_very_shape_until_something_is_changed(bench, finish
     [after] = layer.getFeatures()
     assert after.geometry().equals(before.geometry())
     assert after.attributes() == before.attributes()
-    assert (layer.undoStack().count(), bench.digitizer.acceptance.pace.total, accepted) == (commands, counted, [])
+    assert (layer.undoStack().count(), pace.total, accepted) == (commands, counted, [])
     bench.click(*MIDDLE, modifier=ALT)
     bench.click(500_200, 4_499_700)
     bench.answered()
