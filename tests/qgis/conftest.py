@@ -15,6 +15,7 @@ from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QApplication
 
 from helpers import CHECKPOINTS, SAMPLE, wait_until
+from lost_drawing import drawing_ends, pytest_sessionfinish, pytest_unconfigure
 from rasterlasso.plugin.canvas.map_tool import LassoTool
 from rasterlasso.plugin.canvas.preview import Preview
 from rasterlasso.plugin.digitizing.digitizer import Digitizer
@@ -22,6 +23,8 @@ from rasterlasso.plugin.digitizing.hover import Hover
 from rasterlasso.plugin.digitizing.prefetch import Prefetch
 from rasterlasso.plugin.runtime.engine_process import EngineProcess
 from rasterlasso.plugin.target.layer_jobs import LayerJobs
+
+__all__ = ["drawing_ends", "pytest_sessionfinish", "pytest_unconfigure"]
 
 gdal.UseExceptions()
 os.environ["RASTERLASSO_MODELS"] = tempfile.mkdtemp()  # the user's own models are no part of the tests

@@ -32,9 +32,10 @@ LAKE_M2 = math.pi * LAKE[2] ** 2
 
 
 @pytest.fixture
-def server(tmp_path):
+def server(tmp_path, qgis_canvas):
     with TileServer(tmp_path).running() as running:
         yield running
+        wait_until(lambda: not qgis_canvas.isDrawing(), 60)  # a map that is stopped may wait for the server forever
 
 
 def use(bench, project, layer):
