@@ -1,7 +1,7 @@
 """A drawing of QGIS's own that never ends must not hold up the end of the tests.
 
-QGIS 3.22 loses an answer of a map server now and then when its canvas is told to stop: the thread that draws waits for it forever,
-and pytest-qgis, Qt and Python each wait for that thread.
+QGIS 3.22 loses an answer of a map server now and then when its canvas is told to stop: the thread that draws waits for it
+forever, and pytest-qgis, Qt and Python each wait for that thread.
 """
 
 import os
