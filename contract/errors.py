@@ -276,6 +276,29 @@ class OutputUnwritable(RasterLassoError):
     )
 
 
+class SizeUnknown(RasterLassoError):
+    """A size in metres was given for a raster whose pixels have none."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso", "{path} has no CRS, so the ground size of its pixels is not known. Give the size in pixels."
+    )
+
+
+class NoExamples(RasterLassoError):
+    """Similar objects were asked for, and none is known on the raster."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "No example lies on the imagery. Accept one or more features there first, then search for others like them.",
+    )
+
+
+class SearchForgotten(RasterLassoError):
+    """Answers came for a search that the engine does not know any more."""
+
+    template = QT_TRANSLATE_NOOP("RasterLasso", "The engine was started again and has forgotten the search. Search once more.")
+
+
 class ProtocolError(RasterLassoError):
     """A line on the pipe is not a message."""
 

@@ -11,7 +11,7 @@ from importlib.metadata import entry_points
 
 from ..contract.errors import RasterLassoError
 from ..contract.version import version
-from .commands import boxes, doctor, encode, models, refine, replay, segment
+from .commands import boxes, doctor, encode, everything, models, refine, replay, segment, similar
 from .commands.terminal import EXIT_FAILED, EXIT_INTERRUPTED, join_coordinates
 
 EXIT_PIPE_CLOSED = 141
@@ -21,6 +21,8 @@ VERBS = {
     "segment": segment,
     "boxes": boxes,
     "refine": refine,
+    "everything": everything,
+    "similar": similar,
     "encode": encode,
     "replay": replay,
     "models": models,

@@ -112,6 +112,15 @@ class Storing(Protocol):
 
 
 @runtime_checkable
+class Describing(Protocol):
+    """A model that shows what it makes of a tile."""
+
+    def describe(self, embedding: Embedding) -> FloatArray:
+        """(channels, rows, columns) features in square cells that cover the tile, the last ones beyond it perhaps."""
+        ...
+
+
+@runtime_checkable
 class Batching(Protocol):
     """A model that encodes several tiles together."""
 

@@ -28,6 +28,11 @@ def add_common(command: argparse.ArgumentParser) -> None:
     command.add_argument("--model", default=registry.DEFAULT_MODEL, help="see `rasterlasso models` (default: %(default)s)")
     command.add_argument("--finish", choices=list(PRESETS), default="raw", help="outline style (default: %(default)s)")
     command.add_argument("--level", type=int, help="0 is native resolution, each next one half of it; negative ones oversample")
+    add_output(command)
+
+
+def add_output(command: argparse.ArgumentParser) -> None:
+    """Option of the file that is written."""
     command.add_argument(
         "-o", "--output", metavar="OUT", type=Path, required=True, help=".gpkg, .shp, .geojson, .fgb or .parquet"
     )

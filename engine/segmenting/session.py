@@ -263,10 +263,10 @@ class Segmenter:
 
         At most `PREFETCHED_TILES`. Raises `RasterError`s, `ModelUnknown`, `ModelFailed`, and what `checkpoint` does.
         """
-        query = self._query_about(path, model, stretch, checkpoint)
+        query = self.query_about(path, model, stretch, checkpoint)
         source, grid = query.scene.source, query.scene.source.grid
         try:
-            box = _pixel_box(source, view, grid.clamp_level(level))
+            box = pixel_box(source, view, grid.clamp_level(level))
         except PromptOutsideRaster:
             return
         x, y = source.to_pixel(np.array([center_xy]))[0]
@@ -291,12 +291,12 @@ class Segmenter:
         `RasterError`s, `ModelUnknown`, `ModelFailed`, `NothingKept`, `PromptOutsideRaster` for an area off the raster, and what
         `checkpoint` does.
         """
-        query = self._query_about(path, model, stretch, checkpoint)
+        query = self.query_about(path, model, stretch, checkpoint)
         if query.encodings.group is None or not self._store.keeps:
             raise NothingKept(path=query.scene.source.path)
         grid = query.scene.source.grid
         wanted = sorted({grid.clamp_level(level) for level in (range(grid.max_level + 1) if levels is None else levels)})
-        boxes = {level: grid.frame(level) if area is None else _pixel_box(query.scene.source, area, level) for level in wanted}
+        boxes = {level: grid.frame(level) if area is None else pixel_box(query.scene.source, area, level) for level in wanted}
         tiles = [tile for level in reversed(wanted) for tile in grid.tiles_near(level, boxes[level])]
         for done in encode_ahead(query.encodings, tiles, query.clock):
             yield done, len(tiles)
@@ -347,8 +347,8 @@ class Segmenter:
         scene = self.scene(ask.path, ask.stretch, clock.ask)
         return self._query_of(scene, network, place(scene.source, prompts), clock)
 
-    def _query_about(self, path: str, model: str, stretch: Stretch | None, checkpoint: Checkpoint) -> Query:
-        """A query without prompts."""
+    def query_about(self, path: str, model: str, stretch: Stretch | None, checkpoint: Checkpoint) -> Query:
+        """A query without prompts, for what looks at many places; raises as `segment`."""
         clock = Clock(checkpoint)
         network, scene = self.model(model), self.scene(path, stretch, clock.ask)
         nothing = NativePrompts(np.empty((0, 2)), np.empty(0, np.bool_), None)
@@ -374,7 +374,7 @@ def _encoding(network: Model) -> str:
     return network.encoding if isinstance(network, Storing) else ""
 
 
-def _pixel_box(source: RasterSource, area: tuple[float, float, float, float], level: int) -> PixelBox:
+def pixel_box(source: RasterSource, area: tuple[float, float, float, float], level: int) -> PixelBox:
     """The pixels of a level that an area (x0, y0, x1, y1 in map coordinates) touches; raises `PromptOutsideRaster`."""
     x0, y0, x1, y1 = area
     corners = source.to_pixel(np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])) / 2.0**level

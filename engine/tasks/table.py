@@ -19,6 +19,7 @@ from ...contract.chores import (
     ReplayParams,
     SimplifyParams,
 )
+from ...contract.proposals import AnswersParams, EverythingParams, SimilarParams
 from ...contract.requests import SegmentObjectsParams, ShapesParams
 from ...contract.wire import Wire
 
@@ -37,15 +38,18 @@ class Item(Protocol):
 
 @dataclass(frozen=True)
 class Task:
-    """A use case that gives item after item. params: the class of its parameters. module: of this package, with its `run`."""
+    """A use case that gives item after item. params: the class of its parameters. module: of this package; function: of it."""
 
     params: type[Wire]
     module: str
+    function: str = "run"
 
     @property
     def run(self) -> Callable[[Segmenter, Any, Checkpoint], Iterator[Item]]:
         """The checkpoint is told the stage and the fraction of all, and may raise to stop it."""
-        found: Callable[[Segmenter, Any, Checkpoint], Iterator[Item]] = import_module(f".{self.module}", __package__).run
+        found: Callable[[Segmenter, Any, Checkpoint], Iterator[Item]] = getattr(
+            import_module(f".{self.module}", __package__), self.function
+        )
         return found
 
 
@@ -68,6 +72,9 @@ TASKS = {
     "segment_objects": Task(SegmentObjectsParams, "segment_objects"),
     "segment_boxes": Task(ShapesParams, "segment_boxes"),
     "refine_polygons": Task(ShapesParams, "refine_polygons"),
+    "segment_everything": Task(EverythingParams, "segment_everything"),
+    "find_similar": Task(SimilarParams, "find_similar"),
+    "answer_similar": Task(AnswersParams, "find_similar", "answer"),
     "encode": Task(EncodeParams, "encode"),
     "replay": Task(ReplayParams, "replay"),
 }

@@ -142,6 +142,16 @@ class BuiltinModel:
         return TileEmbedding(Features(**maps), valid)
 
     @torch.inference_mode()
+    def describe(self, embedding: Embedding) -> FloatArray:
+        """See `Describing`: all levels of the encoder, in cells of 16 pixels."""
+        assert isinstance(embedding, TileEmbedding)
+        maps = embedding.maps
+        shape = maps.s8.shape[-2:]
+        coarser = (F.interpolate(each, shape, mode="bilinear") for each in (maps.s16, maps.s32))
+        cells: FloatArray = torch.cat((F.avg_pool2d(maps.s4, 2), maps.s8, *coarser), 1)[0].float().cpu().numpy()
+        return cells
+
+    @torch.inference_mode()
     def decode(self, embedding: Embedding, prompts: PixelPrompts, most: int = MOST_CANDIDATES) -> tuple[Candidate, ...]:
         """Up to three candidates; none where no prompt lies on a valid pixel."""
         assert isinstance(embedding, TileEmbedding)

@@ -6,11 +6,13 @@ from qgis.core import QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
 from .engine_algorithm import ICON
+from .find_similar import FindSimilar
 from .refine_polygons import RefinePolygons
 from .segment_at_points import SegmentAtPoints
+from .segment_everything import SegmentEverything
 from .segment_in_boxes import SegmentInBoxes
 
-ALGORITHMS = (SegmentAtPoints, SegmentInBoxes, RefinePolygons)
+ALGORITHMS = (SegmentAtPoints, SegmentInBoxes, RefinePolygons, SegmentEverything, FindSimilar)
 
 
 class LassoProvider(QgsProcessingProvider):

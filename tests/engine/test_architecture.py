@@ -21,6 +21,7 @@ LAYERS = {
         {"api"},
         {"tasks"},
         {"files"},
+        {"proposing"},
         {"segmenting"},
         {"encoding"},
         {"outlines"},

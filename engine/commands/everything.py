@@ -1,0 +1,42 @@
+"""`rasterlasso everything`: all features of about one size."""
+
+from __future__ import annotations
+
+import argparse
+
+from ...contract.looks import PRESETS
+from ...contract.proposals import EverythingParams
+from ..segmenting.session import Segmenter
+from .proposing import add_options, propose_and_write
+
+HELP = "segment all features of about one size"
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    command.description = (
+        "Segment all features of about one size. The fields `score` (the model's estimate of the overlap) and `likeness` "
+        "(that, and how well the size fits) say which to look at: nobody has confirmed them."
+    )
+    add_options(command)
+    size = command.add_mutually_exclusive_group(required=True)
+    size.add_argument("--size", metavar="METRES", type=_positive, help="longer side of a typical feature")
+    size.add_argument("--size-px", metavar="PIXELS", type=_positive, help="the same, in pixels of the raster")
+    command.add_argument("--least", metavar="SCORE", type=float, default=0.3, help="0 to 1 (default: %(default)s)")
+    command.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    def to_params(segmenter: Segmenter) -> EverythingParams:
+        finish, least = PRESETS[arguments.finish], arguments.least
+        size_m, size_px = arguments.size, arguments.size_px
+        return EverythingParams(arguments.image, size_m, size_px, arguments.area, arguments.model, None, finish, least)
+
+    return propose_and_write("segment_everything", arguments, to_params, 0.0)
+
+
+def _positive(text: str) -> float:
+    found = float(text)
+    if not found > 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not above 0")
+    return found

@@ -1,0 +1,44 @@
+"""What an object looks like to a model: its features, averaged over the object."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...models.base import Describing, FloatArray, Mask, Model
+from ..tiles.memory_cache import EncodedTile
+
+
+class Describer:
+    """Describes objects of one tile. A model that shows nobody its features describes all alike."""
+
+    def __init__(self, network: Model, encoded: EncodedTile) -> None:
+        self._cells = network.describe(encoded.embedding) if isinstance(network, Describing) else None
+
+    def of(self, mask: Mask) -> FloatArray:
+        """(channels,) mean of the features in a (rows, columns) mask of the tile; zeros where it is empty."""
+        if self._cells is None:
+            return np.zeros(0, np.float32)
+        channels, rows, cols = self._cells.shape
+        shares = _shares(mask, rows, cols)
+        weight = float(shares.sum())
+        if weight <= 0:
+            return np.zeros(channels, np.float32)
+        top, bottom = _ends(shares.sum(axis=1) > 0)
+        left, right = _ends(shares.sum(axis=0) > 0)
+        there = self._cells[:, top:bottom, left:right]
+        mean: FloatArray = np.tensordot(there, shares[top:bottom, left:right], 2) / weight
+        return mean
+
+
+def _shares(mask: Mask, rows: int, cols: int) -> FloatArray:
+    """(rows, columns) share of each cell that is inside; cells are square, and the last ones may reach beyond the mask."""
+    side = max(-(-mask.shape[0] // rows), -(-mask.shape[1] // cols))
+    padded = np.zeros((rows * side, cols * side), np.float32)
+    padded[: mask.shape[0], : mask.shape[1]] = mask
+    return np.asarray(padded.reshape(rows, side, cols, side).mean(axis=(1, 3)))
+
+
+def _ends(there: Mask) -> tuple[int, int]:
+    """First index, and that behind the last."""
+    indices = np.flatnonzero(there)
+    return int(indices[0]), int(indices[-1]) + 1

@@ -1,0 +1,162 @@
+"""What a model finds in a tile where nobody clicked: a click on each place that no better answer covers yet."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import shapely
+from shapely import MultiPolygon, Polygon
+
+from ...contract.prompts import Point, Prompts
+from ...contract.recipe import size_ranks
+from ...models.base import FloatArray, FloatImage, Mask
+from ..segmenting.answer import polygon_of
+from ..segmenting.placement import NativePrompts
+from ..segmenting.query import Query
+from ..tiles.grid import PixelBox, Tile, TileGrid
+from ..tiles.memory_cache import EncodedTile
+from .descriptors import Describer
+
+OBJECT_PX = 160
+"""Longer side, in pixels of a level, at which objects are looked for: drawn well, and whole within a tile."""
+
+STEPS_A_SIDE = 2
+"""Places that are tried along the longer side of an object."""
+
+COVERING_SCORE = 0.5
+"""What an answer of the right size and of at least this score covers is tried no more."""
+
+SURE_LOGIT = 1.0
+"""The mask at this logit and at its opposite overlap well where the outline is stable."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of the objects that are looked for. side_px: longer side; areas_px2: least and most; all in native pixels."""
+
+    side_px: float
+    areas_px2: tuple[float, float]
+
+    @property
+    def level(self) -> int:
+        """At which they are looked for."""
+        return round(math.log2(self.side_px / OBJECT_PX))
+
+    def holds(self, area_px2: float) -> bool:
+        """Whether an object of this area may be meant."""
+        return self.areas_px2[0] <= area_px2 <= self.areas_px2[1]
+
+    @staticmethod
+    def about(side_px: float) -> Sizes:
+        """Of objects about as long as this."""
+        return Sizes(side_px, (side_px**2 / 32, side_px**2 * 4))
+
+    @staticmethod
+    def like(polygons_px: list[Polygon | MultiPolygon]) -> Sizes:
+        """Of objects like some (at least one), in native pixels."""
+        boxes = np.array([each.bounds for each in polygons_px])
+        sides = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+        areas = shapely.area(polygons_px)
+        return Sizes(float(np.median(sides)), (float(areas.min()) / 4, float(areas.max()) * 4))
+
+
+@dataclass(frozen=True)
+class Found:
+    """One proposal. polygon: raw outline in the raster's CRS; polygon_px: in native pixels. place: the click, in the raster's
+    CRS. choice: as `Recipe` has it. stability: 0 to 1. descriptor: what `Describer` gives.
+    """
+
+    tile: Tile
+    place: Point
+    choice: int | None
+    polygon: Polygon | MultiPolygon
+    polygon_px: Polygon | MultiPolygon
+    score: float
+    stability: float
+    descriptor: FloatArray
+
+    @property
+    def prompts(self) -> Prompts:
+        """What gives it again."""
+        return Prompts((self.place,))
+
+
+def proposals(query: Query, tile: Tile, sizes: Sizes, area: PixelBox | None = None) -> Iterator[Found]:
+    """Objects whose click lies in the tile's core, and in `area` (pixels of the tile's level) where one is given.
+
+    Those that the tile cuts off, or of another size, are left out. Raises `RasterError`s, `ModelFailed`, and what the query's
+    checkpoint does.
+    """
+    grid = query.scene.source.grid
+    core = grid.core(tile) if area is None else grid.core(tile) & area
+    if core.is_empty:
+        return
+    encoded = query.encoded(tile)
+    query.clock.start("decode", 0.7)
+    describer = Describer(query.network, encoded)
+    covered = ~encoded.valid
+    for row, col in _places(core.within(grid.box(tile)), sizes.side_px / 2.0**tile.level / STEPS_A_SIDE):
+        if not covered[row, col]:
+            yield from _at(query, tile, encoded, (row, col), covered, describer, sizes)
+
+
+def _places(within: tuple[slice, slice], step_px: float) -> list[tuple[int, int]]:
+    """Rows and columns on a lattice; every second one of both first, so that what covers the others is known by then."""
+    rows, cols = (
+        [int(place) for place in np.arange(each.start + step_px / 2, each.stop, step_px)] or [(each.start + each.stop) // 2]
+        for each in within
+    )
+    numbered = [(i % 2 + j % 2, i, j) for i in range(len(rows)) for j in range(len(cols))]
+    return [(rows[i], cols[j]) for _, i, j in sorted(numbered)]
+
+
+def _at(
+    query: Query,
+    tile: Tile,
+    encoded: EncodedTile,
+    rowcol: tuple[int, int],
+    covered: Mask,
+    describer: Describer,
+    sizes: Sizes,
+) -> Iterator[Found]:
+    """What one click finds; `covered` learns of it."""
+    source = query.scene.source
+    window = source.grid.window(tile)
+    native = np.array([(window.x0, window.y0)]) + (np.array([rowcol[::-1]]) + 0.5) * window.scale_xy
+    asked = replace(query, placed=NativePrompts(native, np.array([True]), None))
+    query.clock.ask()
+    found = asked.look(tile, encoded)
+    if not found.candidates:
+        return
+    [(x, y)] = source.to_map(native)
+    shown = [
+        (each, polygon)
+        for index, each in enumerate(found.candidates)
+        if (index == 0 or not asked.goes_on_beyond(found, each.logits))
+        and (polygon := polygon_of(each, found, source)) is not None
+    ]
+    ranks = size_ranks([polygon.area for _, polygon in shown])
+    place = Point(float(x), float(y))
+    for number, (each, polygon) in enumerate(shown):
+        polygon_px = shapely.transform(polygon, source.to_pixel)
+        if asked.goes_on_beyond(found, each.logits) or not sizes.holds(polygon_px.area):
+            continue
+        inside = each.logits > 0
+        if number == 0 and each.score >= COVERING_SCORE:
+            covered |= inside
+        choice = ranks[number] if number else None
+        yield Found(tile, place, choice, polygon, polygon_px, each.score, _stability(each.logits), describer.of(inside))
+
+
+def _stability(logits: FloatImage) -> float:
+    """Overlap of the masks at a logit and at its opposite (Kirillov et al., ICCV 2023)."""
+    return float((logits > SURE_LOGIT).sum() / max((logits > -SURE_LOGIT).sum(), 1))
+
+
+def tiles_of(grid: TileGrid, sizes: Sizes, area: PixelBox | None = None) -> list[Tile]:
+    """The tiles whose cores hold an area (pixels of the level), or all of the raster, row by row."""
+    level = grid.clamp_level(sizes.level)
+    return grid.tiles_near(level, grid.frame(level) if area is None else area)

@@ -1,0 +1,80 @@
+"""The search for objects like some that are known, and what was answered to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import shapely
+from shapely import MultiPolygon, Polygon
+
+from .distinct import distinct
+from .proposals import Found
+from .ranking import Ranking
+
+SAME_IOU = 0.5
+"""A proposal is the example that it overlaps so much."""
+
+OTHER_IOU = 0.3
+"""One that overlaps an example less is a part of it, or reaches beyond it: a mistake."""
+
+KNOWN_SHARE = 0.3
+"""What lies on examples with more of its area was digitized already."""
+
+
+@dataclass
+class Search:
+    """found: all proposals, by their numbers. yes, no: numbers of those that examples, counter-examples and the user's answers
+    confirm and refuse; taken: what needs no proposal any more.
+    """
+
+    found: Sequence[Found]
+    ranking: Ranking
+    yes: set[int] = field(default_factory=set)
+    no: set[int] = field(default_factory=set)
+    taken: set[int] = field(default_factory=set)
+
+    @staticmethod
+    def of(
+        found: Sequence[Found], examples_px: Sequence[Polygon | MultiPolygon], others_px: Iterable[Polygon | MultiPolygon]
+    ) -> Search:
+        """Of proposals, and the polygons (native pixels) of what is meant, at least one, and of what is not."""
+        search = Search(found, Ranking(found, np.asarray(shapely.area(examples_px))))
+        if found:
+            search._compare(examples_px, search.yes, search.no)
+            search._compare(list(others_px), search.no, None)
+        return search
+
+    def _compare(self, known_px: Sequence[Polygon | MultiPolygon], same: set[int], other: set[int] | None) -> None:
+        """Sort proposals by how they overlap known polygons."""
+        polygons = np.array([each.polygon_px for each in self.found], dtype=object)
+        tree, areas = shapely.STRtree(polygons), shapely.area(polygons)
+        for known in known_px:
+            near = tree.query(known, "intersects")
+            shared = shapely.area(shapely.intersection(polygons[near], known))
+            iou = shared / (areas[near] + known.area - shared)
+            same |= set(near[iou >= SAME_IOU].tolist())
+            self.taken |= set(near[shared > KNOWN_SHARE * areas[near]].tolist())
+            if other is not None:
+                other |= set(near[(iou < OTHER_IOU) & (shared > KNOWN_SHARE * areas[near])].tolist())
+
+    def answer(self, accepted: Iterable[int], rejected: Iterable[int]) -> None:
+        """Take in what the user says of proposals; numbers that are none are left aside."""
+        for numbers, answers in ((accepted, self.yes), (rejected, self.no)):
+            known = {number for number in numbers if 0 <= number < len(self.found)}
+            answers |= known
+            self.taken |= known
+
+    @property
+    def likeness(self) -> npt.NDArray[np.float64]:
+        """(n,) of all proposals, 0 to 1."""
+        return self.ranking.likeness(self.yes - self.no, self.no)
+
+    def best(self, most: int) -> list[tuple[int, float]]:
+        """(number, likeness) of what is left, the likeliest first, one for each object."""
+        likeness = self.likeness
+        left = [number for number in range(len(self.found)) if number not in self.taken]
+        kept = distinct([self.found[number] for number in left], likeness[left]) if left else []
+        return [(left[index], float(likeness[left[index]])) for index in kept[:most]]

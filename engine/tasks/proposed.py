@@ -1,0 +1,36 @@
+"""A proposal as tasks give it: to the command line as it is, on the pipe as a `Proposal`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...contract.looks import Finish
+from ...contract.prompts import Prompts
+from ...contract.proposals import Proposal
+from ..proposing.proposals import Found
+from ..rasters.ground import area_m2
+from ..segmenting.answer import PolygonCandidate, Segmentation, answer_of
+from ..segmenting.query import Query
+from .segment_objects import result_of
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """As `Proposal` has it."""
+
+    id: int
+    found: Segmentation
+    prompts: Prompts
+    choice: int | None
+    likeness: float
+    area_m2: float | None
+
+    def to_wire(self) -> dict[str, object]:
+        """As `Proposal` is on the pipe."""
+        return Proposal(self.id, result_of(self.found), self.prompts, self.choice, self.likeness, self.area_m2).to_wire()
+
+
+def proposed(query: Query, number: int, found: Found, likeness: float, finish: Finish) -> Proposed:
+    """A proposal, its outline drawn as the finish says."""
+    drawn = answer_of(query, finish, [PolygonCandidate(found.polygon, found.score)], found.tile.level)
+    return Proposed(number, drawn, found.prompts, found.choice, likeness, area_m2(drawn.polygon, drawn.crs_wkt))

@@ -1,0 +1,51 @@
+"""Segment everything: all features of about one size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qgis.core import QgsProcessingContext, QgsProcessingParameterNumber, QgsRasterLayer
+
+from ...contract.proposals import EverythingParams
+from ...contract.wire import Wire
+from ..translation import tr
+from .proposing_algorithm import ProposingAlgorithm
+
+
+class SegmentEverything(ProposingAlgorithm):
+    """Proposals for all of an area."""
+
+    TASK = "segment_everything"
+    SIZE = "SIZE"
+    DEFAULT_LEAST = 0.3
+
+    def createInstance(self) -> SegmentEverything:
+        """A fresh one for each run."""
+        return SegmentEverything()
+
+    def name(self) -> str:
+        """Id within the provider."""
+        return "segmenteverything"
+
+    def displayName(self) -> str:
+        """Shown in the toolbox."""
+        return tr("Segment everything")
+
+    def shortHelpString(self) -> str:
+        """Shown beside the parameters."""
+        return tr(
+            "Segments all features of about one size. Those that neighbouring tiles both find are written once, and none is "
+            "cut at a tile's edge. The likeness says how sure the model is and how well the size fits: nobody has confirmed the "
+            "polygons, so review them."
+        )
+
+    def add_own_parameters(self) -> None:
+        """The size."""
+        kind, title = QgsProcessingParameterNumber.Type.Double, tr("Longer side of a typical feature (m)")
+        self.addParameter(QgsProcessingParameterNumber(self.SIZE, title, kind, 50.0, False, 0.01))
+
+    def task_params(
+        self, parameters: dict[str, Any], layer: QgsRasterLayer, context: QgsProcessingContext, common: dict[str, Any]
+    ) -> Wire:
+        """With the size, and all that is found: likeness decides."""
+        return EverythingParams(side_m=self.parameterAsDouble(parameters, self.SIZE, context), least_score=0.0, **common)
