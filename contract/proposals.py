@@ -18,9 +18,8 @@ from .wire import Wire
 class EverythingParams(Wire):
     """All objects of about one size. Answered with `Proposal`s, best first within each part of the area.
 
-    side_m, side_px: their longer side, on the ground or in native pixels; one of them. area: x0, y0, x1, y1 in the raster's CRS,
-    None for all of it.
-    least_score: what the model's own estimate of the overlap must reach.
+    side_m, side_px: their longer side, on the ground or in native pixels; one of them. area: x0, y0, x1, y1 in the raster's
+    CRS, None for all of it. least_score: what the model's own estimate of the overlap must reach.
     """
 
     image: str

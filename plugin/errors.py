@@ -156,6 +156,12 @@ class FeaturesUnderWay(RasterLassoError):
     )
 
 
+class SearchUnderWay(RasterLassoError):
+    """The search before is not done yet."""
+
+    template = QT_TRANSLATE_NOOP("RasterLasso", "A search is under way. Wait until it is done, or cancel it.")
+
+
 class EngineMissing(RasterLassoError):
     """The engine has no Python environment."""
 

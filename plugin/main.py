@@ -31,7 +31,9 @@ from .panel.help import HelpDialog
 from .panel.job_bar import JobBar
 from .panel.models_dialog import ModelsDialog
 from .panel.profile import remember, restore
+from .panel.review_desk import ReviewDesk
 from .processing.provider import LassoProvider
+from .reviewing.review import Review
 from .runtime.engine_process import EngineProcess
 from .runtime.environment import engine_python, managed_folder
 from .runtime.installing import EngineInstaller
@@ -85,6 +87,8 @@ class RasterLassoPlugin:
         self.job_bar = JobBar(iface.messageBar(), tr("Segmenting the selected features…"), self.features.cancel)
         self.tool = LassoTool(canvas, self.digitizer, self.preview, self.hover, self.prefetch)
         self.hand = HandTool(canvas, iface.cadDockWidget(), self.digitizer, self.preview)
+        review = Review(canvas, self.digitizer, self.engine, project)
+        self.desk = ReviewDesk(iface, self.digitizer, review, self.tool)
         self.dock = LassoDock(self.digitizer, self.hover, self.engine, iface.mainWindow())
         restore(self._settings, self.dock)
         self.dock.hide()
@@ -110,7 +114,7 @@ class RasterLassoPlugin:
         self.digitizer.accepted.connect(self._open_form)
         self.digitizer.message.connect(self._show_message)
         self.engine.noticed.connect(self._show_error)
-        for source in (self.jobs, self.features):
+        for source in (self.jobs, self.features, self.desk):
             source.message.connect(self._show_message)
         self.features.progressed.connect(self.job_bar.show)
         self.features.ended.connect(self.job_bar.close)
@@ -131,6 +135,7 @@ class RasterLassoPlugin:
         self.dock.target_row.simplify_requested.connect(self.jobs.simplify)
         self.dock.target_row.export_requested.connect(self.jobs.export)
         self.dock.target_row.selected_requested.connect(self._segment_selected)
+        self.dock.target_row.similar_requested.connect(self.desk.begin)
         self.dock.target_row.geopackage_requested.connect(self._new_geopackage)
         self.dock.install_requested.connect(self._install_engine)
         self.dock.install_cancelled.connect(self._cancel_installation)
@@ -176,6 +181,7 @@ class RasterLassoPlugin:
         self.jobs.deleteLater()
         self.features.cancel()
         self.features.deleteLater()
+        self.desk.remove()
         self.prefetch.detach()
         self.prefetch.deleteLater()
         self.hover.stop()
@@ -199,6 +205,7 @@ class RasterLassoPlugin:
             ("Split", tr("Raster Lasso: split along the next line"), digitizer.split_next),
             ("ByHand", tr("Raster Lasso: change the outline by hand"), self._toggle_hand),
             ("Selected", tr("Raster Lasso: segment the selected features"), self._segment_selected),
+            ("Similar", tr("Raster Lasso: find similar features in view"), self.desk.begin),
             ("Next", tr("Raster Lasso: next candidate"), digitizer.next_candidate),
             ("Larger", tr("Raster Lasso: look for larger objects"), lambda: digitizer.lens.set_size(digitizer.lens.size + 1)),
             ("Smaller", tr("Raster Lasso: look for smaller objects"), lambda: digitizer.lens.set_size(digitizer.lens.size - 1)),

@@ -26,8 +26,8 @@ KNOWN_SHARE = 0.3
 
 @dataclass
 class Search:
-    """found: all proposals, by their numbers. yes, no: numbers of those that examples, counter-examples and the user's answers
-    confirm and refuse; taken: what needs no proposal any more.
+    """found: all proposals, by their numbers. yes, no: numbers of those that examples and counter-examples confirm and refuse;
+    taken: of those that lie on them. accepted, rejected: of those that the user answered.
     """
 
     found: Sequence[Found]
@@ -35,6 +35,8 @@ class Search:
     yes: set[int] = field(default_factory=set)
     no: set[int] = field(default_factory=set)
     taken: set[int] = field(default_factory=set)
+    accepted: set[int] = field(default_factory=set)
+    rejected: set[int] = field(default_factory=set)
 
     @staticmethod
     def of(
@@ -61,20 +63,20 @@ class Search:
                 other |= set(near[(iou < OTHER_IOU) & (shared > KNOWN_SHARE * areas[near])].tolist())
 
     def answer(self, accepted: Iterable[int], rejected: Iterable[int]) -> None:
-        """Take in what the user says of proposals; numbers that are none are left aside."""
-        for numbers, answers in ((accepted, self.yes), (rejected, self.no)):
-            known = {number for number in numbers if 0 <= number < len(self.found)}
-            answers |= known
-            self.taken |= known
+        """What the user says of proposals, all of it; numbers that are none are left aside."""
+        known = range(len(self.found))
+        self.accepted, self.rejected = ({number for number in numbers if number in known} for numbers in (accepted, rejected))
 
     @property
     def likeness(self) -> npt.NDArray[np.float64]:
         """(n,) of all proposals, 0 to 1."""
-        return self.ranking.likeness(self.yes - self.no, self.no)
+        no = (self.no | self.rejected) - self.accepted
+        return self.ranking.likeness((self.yes | self.accepted) - no, no)
 
     def best(self, most: int) -> list[tuple[int, float]]:
         """(number, likeness) of what is left, the likeliest first, one for each object."""
         likeness = self.likeness
-        left = [number for number in range(len(self.found)) if number not in self.taken]
+        answered = self.taken | self.accepted | self.rejected
+        left = [number for number in range(len(self.found)) if number not in answered]
         kept = distinct([self.found[number] for number in left], likeness[left]) if left else []
         return [(left[index], float(likeness[left[index]])) for index in kept[:most]]

@@ -96,12 +96,17 @@ class Acceptance:
             self._learn(kept.answer, kept.pieces[0])
         return layer, features
 
-    def accept_answer(self, answer: SegmentResult, prompts: Prompts) -> tuple[QgsVectorLayer, list[QgsFeature]]:
-        """Make a feature of the engine's answer to prompts in the imagery's CRS; raises as `accept`, and `ProtocolError`."""
+    def accept_answer(
+        self, answer: SegmentResult, prompts: Prompts, choice: int | None = None
+    ) -> tuple[QgsVectorLayer, list[QgsFeature]]:
+        """Make a feature of the engine's answer to prompts in the imagery's CRS; raises as `accept`, and `ProtocolError`.
+
+        choice: as `Recipe` has it.
+        """
         imagery, crs = self._lens.imagery, self._lens.crs
         if imagery is None:
             raise NothingToAccept()
-        recipe = Recipe(prompts, crs_code(crs) or None, self._lens.finish, self._lens.stretch, None, answer.view_level)
+        recipe = Recipe(prompts, crs_code(crs) or None, self._lens.finish, self._lens.stretch, choice, answer.view_level)
         known = attributes(answer, answer.score, recipe, source_of(imagery), self.class_name)
         shape = polygon_from_hex(answer.wkb_hex)
         return self._target.put((shape,), crs, known, self._placing(Draft(), answer, imagery))

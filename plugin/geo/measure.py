@@ -39,6 +39,11 @@ def size_text(geometry: QgsGeometry, crs: QgsCoordinateReferenceSystem, project:
     )
 
 
+def area_text(geometry: QgsGeometry, crs: QgsCoordinateReferenceSystem, project: QgsProject) -> str:
+    """Area as `size_text` has it."""
+    return size_text(geometry, crs, project).split(" · ")[0]
+
+
 def vertex_count(geometry: QgsGeometry) -> int:
     """Of all rings, the first of each counted once."""
     shape = geometry.constGet()

@@ -25,13 +25,15 @@ EXPORT_KINDS = (
 class TargetRow(QWidget):
     """Signals say what is wished: of a new layer's path, of a layer and its file, of a layer and a tolerance in m.
 
-    `selected_requested`: that what is selected in the active layer be segmented.
+    `selected_requested`: that what is selected in the active layer be segmented; `similar_requested`: that features like those
+    of the target be found.
     """
 
     geopackage_requested = pyqtSignal(object)
     export_requested = pyqtSignal(object, object)
     simplify_requested = pyqtSignal(object, float)
     selected_requested = pyqtSignal()
+    similar_requested = pyqtSignal()
 
     def __init__(self, digitizer: Digitizer) -> None:
         super().__init__()
@@ -58,6 +60,7 @@ class TargetRow(QWidget):
         menu.addAction(tr("Scratch layer"), lambda: self._digitizer.target.new_scratch(self._digitizer.crs))
         menu.addSeparator()
         menu.addAction(tr("Segment the selected features"), self.selected_requested.emit)
+        menu.addAction(tr("Find similar features in view"), self.similar_requested.emit)
         menu.addAction(tr("Export the target…"), self._choose_export)
         menu.addAction(tr("Simplify the target, borders shared…"), self._choose_simplification)
         button.setMenu(menu)

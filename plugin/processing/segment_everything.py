@@ -35,8 +35,8 @@ class SegmentEverything(ProposingAlgorithm):
         """Shown beside the parameters."""
         return tr(
             "Segments all features of about one size. Those that neighbouring tiles both find are written once, and none is "
-            "cut at a tile's edge. The likeness says how sure the model is and how well the size fits: nobody has confirmed the "
-            "polygons, so review them."
+            "cut at a tile's edge. The likeness says how sure the model is and how well the size fits: nobody has confirmed "
+            "the polygons, so review them."
         )
 
     def add_own_parameters(self) -> None:

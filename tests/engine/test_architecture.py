@@ -32,6 +32,7 @@ LAYERS = {
         {"main"},
         {"canvas", "panel", "journal"},
         {"processing"},
+        {"reviewing"},
         {"digitizing"},
         {"imagery", "target"},
         {"runtime", "geo"},

@@ -1,0 +1,330 @@
+"""Features like the accepted ones, proposed by the engine: looked through one by one, each answer at once a lesson."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from qgis.core import Qgis, QgsFeature, QgsGeometry, QgsPointXY, QgsProject, QgsRasterLayer, QgsVectorLayer
+from qgis.gui import QgsMapCanvas
+from qgis.PyQt.QtCore import QObject, pyqtSignal
+
+from ...contract.client import Replies
+from ...contract.errors import NoExamples, RasterLassoError
+from ...contract.prompts import Prompts
+from ...contract.proposals import AnswersParams, Likeness, Proposal, SimilarParams
+from ...contract.requests import Shape
+from ..digitizing.acceptance import Acceptance
+from ..digitizing.digitizer import Digitizer
+from ..digitizing.draft import AsReopened, Draft, steps_of
+from ..digitizing.telling import told
+from ..errors import DraftUnderWay, SearchUnderWay
+from ..geo.transforms import transform_between, transformed_box
+from ..geo.wkb import polygon_from_hex, to_hex
+from ..runtime.engine_process import EngineProcess
+from ..translation import error_text, tr
+from .examples import examples_of, is_known
+
+SEARCH, ANSWERS = "similar", "answers"
+"""Channels."""
+
+MOST_COUNTER_EXAMPLES = 50
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """What waits for the user's answer. polygon: in the imagery's CRS."""
+
+    proposal: Proposal
+    polygon: QgsGeometry
+    likeness: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the user said, for taking it back. features: what accepting it added to a layer."""
+
+    proposed: Proposed
+    is_accepted: bool
+    layer: QgsVectorLayer | None = None
+    feature_ids: tuple[int, ...] = ()
+
+
+class Review(QObject):
+    """One at a time. `changed` tells that what waits, or which is looked at, is another; `progressed` (0 to 1) and `ended` how
+    far the search is; `message` (text, level) is for the user.
+    """
+
+    changed = pyqtSignal()
+    progressed = pyqtSignal(float)
+    ended = pyqtSignal()
+    message = pyqtSignal(str, object)
+
+    def __init__(self, canvas: QgsMapCanvas, digitizer: Digitizer, engine: EngineProcess, project: QgsProject) -> None:
+        super().__init__()
+        self._canvas = canvas
+        self._digitizer = digitizer
+        self._engine = engine
+        self._project = project
+        self.imagery: QgsRasterLayer | None = None
+        """What is searched; None before the first search."""
+
+        self.least = 0.0
+        """Likeness below which nothing is shown."""
+
+        self.is_searching = False
+        self._all: dict[int, Proposed] = {}
+        self._current: int | None = None
+        self._answers: list[Answer] = []
+        self._counter_examples: dict[tuple[Any, str], list[str]] = {}
+        """WKB of what was rejected, by class and imagery."""
+
+        project.layersWillBeRemoved.connect(self._forget_layers)
+
+    @property
+    def waiting(self) -> list[Proposed]:
+        """The likeliest first."""
+        return sorted((each for each in self._all.values() if each.likeness >= self.least), key=lambda each: -each.likeness)
+
+    @property
+    def current(self) -> Proposed | None:
+        """The one that is looked at."""
+        return None if self._current is None else self._all.get(self._current)
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many were accepted, and rejected."""
+        accepted = sum(answer.is_accepted for answer in self._answers)
+        return accepted, len(self._answers) - accepted
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is an answer to take back."""
+        return bool(self._answers)
+
+    @property
+    def _acceptance(self) -> Acceptance:
+        return self._digitizer.acceptance
+
+    @told
+    def begin(self) -> None:
+        """Search the view for features like those of the class."""
+        if self.is_searching:
+            raise SearchUnderWay()
+        if not self._digitizer.draft.is_empty:
+            raise DraftUnderWay()
+        lens, layer = self._digitizer.lens, self._digitizer.target.layer
+        imagery = lens.checked()
+        view = transformed_box(self._canvas.extent(), lens.to_imagery()).intersect(imagery.extent())
+        to_imagery = transform_between(layer.crs() if layer else lens.crs, lens.crs, self._project.transformContext())
+        examples = [] if view.isEmpty() else examples_of(layer, self._acceptance.class_name, view, to_imagery)
+        if not examples:
+            raise NoExamples()
+        usual = lens.segment(Prompts(), lens.level_at(lens.middle()))
+        shapes = tuple(Shape(number, to_hex(each)) for number, each in enumerate(examples))
+        rejected = self._counter_examples.get(self._acceptance.preference_key, [])
+        others = tuple(Shape(number, wkb_hex) for number, wkb_hex in enumerate(rejected))
+        area = (view.xMinimum(), view.yMinimum(), view.xMaximum(), view.yMaximum())
+        params = SimilarParams(usual.image, shapes, others, area, usual.model, usual.stretch, usual.finish)
+        self._begin_anew(imagery)
+        self.is_searching = True
+        replies = Replies(self._on_end, self._on_failure, self._on_progress, self._end, item=self._on_proposal)
+        self._engine.request("find_similar", params.to_wire(), replies, SEARCH)
+        self.progressed.emit(0.0)
+        self.changed.emit()
+
+    def cancel(self) -> None:
+        """Search no further; what was proposed stays."""
+        if self.is_searching:
+            self._engine.cancel_channel(SEARCH)
+            self._end()
+
+    def close(self) -> None:
+        """End the review: what nobody answered is forgotten."""
+        self.cancel()
+        self._begin_anew(None)
+        self.changed.emit()
+
+    def show_from(self, least: float) -> None:
+        """Show what has at least some likeness."""
+        self.least = least
+        if self.current is not None and self.current.likeness < least:
+            self._look_at_best()
+        self.changed.emit()
+
+    def choose(self, number: int) -> None:
+        """Look at one of those that wait."""
+        if number in self._all:
+            self._current = number
+            self.changed.emit()
+
+    def choose_at(self, place: QgsPointXY) -> None:
+        """Look at the likeliest one at a place in map coordinates."""
+        try:
+            [there] = self._digitizer.lens.in_imagery([place])
+        except RasterLassoError:
+            return
+        for each in self.waiting:
+            if each.polygon.contains(there):
+                self.choose(each.proposal.id)
+                return
+
+    def step(self, count: int) -> None:
+        """Look at the next one, or with -1 at the one before."""
+        numbers = [each.proposal.id for each in self.waiting]
+        if numbers:
+            at = numbers.index(self._current) if self._current in numbers else -1
+            self.choose(numbers[(at + count) % len(numbers)])
+
+    @told
+    def accept(self) -> None:
+        """Put the one that is looked at into the target layer."""
+        if self.current is not None:
+            self._accept(self.current)
+            self._after_answer()
+
+    @told
+    def accept_all(self) -> None:
+        """Put all that are shown into the target layer."""
+        for each in self.waiting:
+            self._accept(each)
+        self._after_answer()
+
+    def reject(self) -> None:
+        """It is none of them; the next search knows it, too."""
+        rejected = self.current
+        if rejected is None:
+            return
+        del self._all[rejected.proposal.id]
+        self._answers.append(Answer(rejected, False))
+        kept = self._counter_examples.setdefault(self._acceptance.preference_key, [])
+        kept.append(rejected.proposal.found.wkb_hex)
+        del kept[:-MOST_COUNTER_EXAMPLES]
+        self._after_answer()
+
+    @told
+    def fix(self) -> None:
+        """Take the one that is looked at up as the object under way, to correct and accept it."""
+        taken, lens = self.current, self._digitizer.lens
+        if taken is None:
+            return
+        if not self._digitizer.draft.is_empty:
+            raise DraftUnderWay()
+        del self._all[taken.proposal.id]
+        self._look_at_best()
+        steps = steps_of(taken.proposal.prompts)
+        was = AsReopened(steps, None, taken.proposal.choice, lens.finish, lens.finish)
+        self._digitizer.resume(Draft(steps, None, was), taken.proposal.found.level - lens.size)
+        self.changed.emit()
+
+    def undo(self) -> None:
+        """Take the newest answer back, and the feature that it made."""
+        if not self._answers:
+            return
+        answer = self._answers.pop()
+        if answer.layer is not None:
+            answer.layer.beginEditCommand(tr("Take back a proposal"))
+            answer.layer.deleteFeatures(list(answer.feature_ids))
+            answer.layer.endEditCommand()
+        elif answer.proposed.proposal.found.wkb_hex in (
+            kept := self._counter_examples.get(self._acceptance.preference_key, [])
+        ):
+            kept.remove(answer.proposed.proposal.found.wkb_hex)
+        self._all[answer.proposed.proposal.id] = answer.proposed
+        self._current = answer.proposed.proposal.id
+        self._tell_engine()
+        self.changed.emit()
+
+    def forget_counter_examples(self) -> None:
+        """Of all classes."""
+        self._counter_examples.clear()
+
+    def tell(self, error: RasterLassoError) -> None:
+        """What went wrong, to the user, in the map's terms."""
+        text = error_text(self._digitizer.lens.in_terms_of_the_map(error))
+        self.message.emit(text, Qgis.MessageLevel.Warning)
+
+    def detach(self) -> None:
+        """Let project and engine go."""
+        self.close()
+        self._project.layersWillBeRemoved.disconnect(self._forget_layers)
+
+    def _accept(self, taken: Proposed) -> None:
+        """Raises as `Acceptance.accept_answer`: then it waits on."""
+        proposal = taken.proposal
+        layer, features = self._acceptance.accept_answer(proposal.found, proposal.prompts, proposal.choice)
+        del self._all[proposal.id]
+        self._answers.append(Answer(taken, True, layer, _ids(features)))
+
+    def _after_answer(self) -> None:
+        self._look_at_best()
+        self._tell_engine()
+        self.changed.emit()
+
+    def _look_at_best(self) -> None:
+        waiting = self.waiting
+        self._current = waiting[0].proposal.id if waiting else None
+
+    def _tell_engine(self) -> None:
+        """All that was answered so far; a newer request takes the place of one that waits."""
+        accepted = tuple(each.proposed.proposal.id for each in self._answers if each.is_accepted)
+        rejected = tuple(each.proposed.proposal.id for each in self._answers if not each.is_accepted)
+        replies = Replies(self._on_ranked, lambda error: None, item=self._on_likeness)  # without an answer the order stays
+        self._engine.request("answer_similar", AnswersParams(accepted, rejected).to_wire(), replies, ANSWERS)
+
+    def _on_likeness(self, value: Mapping[str, Any]) -> None:
+        ranked = Likeness.from_wire(value)
+        if ranked.id in self._all:
+            self._all[ranked.id] = replace(self._all[ranked.id], likeness=ranked.likeness)
+
+    def _on_ranked(self, value: Mapping[str, Any]) -> None:
+        self._look_at_best()
+        self.changed.emit()
+
+    def _on_progress(self, progress: Any) -> None:
+        self.progressed.emit(progress.fraction)
+
+    def _on_proposal(self, value: Mapping[str, Any]) -> None:
+        proposal, lens, layer = Proposal.from_wire(value), self._digitizer.lens, self._digitizer.target.layer
+        polygon = polygon_from_hex(proposal.found.wkb_hex)
+        to_layer = transform_between(lens.crs, layer.crs() if layer else lens.crs, self._project.transformContext())
+        try:
+            if is_known(polygon, layer, to_layer):
+                return
+        except RasterLassoError:  # where it can't be placed nobody could accept it
+            return
+        self._all[proposal.id] = Proposed(proposal, polygon, proposal.likeness)
+
+    def _on_end(self, value: Mapping[str, Any]) -> None:
+        self._end()
+        self._look_at_best()
+        self.changed.emit()
+        if self._all:
+            text = tr("{count} proposals, the likeliest first. Y accepts one, N rejects it.").format(count=len(self._all))
+            self.message.emit(text, Qgis.MessageLevel.Success)
+        else:
+            text = tr("Nothing like it was found in view. Move the map, or accept another example.")
+            self.message.emit(text, Qgis.MessageLevel.Warning)
+
+    def _on_failure(self, error: RasterLassoError) -> None:
+        self._end()
+        self.tell(error)
+
+    def _end(self) -> None:
+        self.is_searching = False
+        self.ended.emit()
+
+    def _begin_anew(self, imagery: QgsRasterLayer | None) -> None:
+        self.imagery, self._current = imagery, None
+        self._all.clear()
+        self._answers.clear()
+
+    def _forget_layers(self, layer_ids: list[str]) -> None:
+        if self.imagery is not None and self.imagery.id() in layer_ids:
+            self.close()
+        self._answers = [each for each in self._answers if each.layer is None or each.layer.id() not in layer_ids]
+
+
+def _ids(features: list[QgsFeature]) -> tuple[int, ...]:
+    return tuple(feature.id() for feature in features)

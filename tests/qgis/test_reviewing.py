@@ -1,0 +1,191 @@
+"""Features like the accepted ones: proposed, looked through with keys, put into the layer one by one."""
+
+import numpy as np
+import pytest
+from osgeo import gdal, osr
+from qgis.core import QgsPointXY, QgsRasterLayer, QgsSettings
+from qgis.PyQt.QtCore import Qt
+from qgis.PyQt.QtTest import QTest
+
+import rasterlasso
+from helpers import polygon_layer, wait_until
+
+ROOFS = [(60 + 150 * column, 50 + 130 * row) for row in range(4) for column in range(4)]
+"""Left and top pixel of each of sixteen equal roofs, 70 by 50 px of .5 m."""
+
+
+@pytest.fixture
+def roofs(project, tmp_path):
+    """A village as no village is: sixteen roofs of one kind on noise."""
+    bands = 70 + np.random.default_rng(3).integers(0, 14, (3, 600, 660))
+    for left, top in ROOFS:
+        bands[0, top : top + 50, left : left + 70] += 110
+        bands[1:, top : top + 50, left : left + 70] += 40
+    path = tmp_path / "roofs.tif"
+    dataset = gdal.GetDriverByName("GTiff").Create(str(path), 660, 600, 3, gdal.GDT_Byte)
+    crs = osr.SpatialReference()
+    crs.ImportFromEPSG(32613)
+    dataset.SetProjection(crs.ExportToWkt())
+    dataset.SetGeoTransform((500_000, 0.5, 0, 4_500_000, 0, -0.5))
+    for number, band in enumerate(bands.astype(np.uint8), 1):
+        dataset.GetRasterBand(number).WriteArray(band)
+    dataset = None
+    layer = QgsRasterLayer(str(path), "village")
+    project.addMapLayer(layer)
+    return layer
+
+
+def middle(number):
+    left, top = ROOFS[number]
+    return QgsPointXY(500_000 + 0.5 * (left + 35), 4_500_000 - 0.5 * (top + 25))
+
+
+@pytest.fixture
+def plugin(qgis_iface, engine_python, project, roofs):
+    QgsSettings().setValue("rasterlasso/engine_python", str(engine_python))
+    made = rasterlasso.classFactory(qgis_iface)
+    made.initGui()
+    made.dock.imagery.setLayer(roofs)
+    canvas = qgis_iface.mapCanvas()
+    canvas.setDestinationCrs(roofs.crs())
+    canvas.setExtent(roofs.extent())
+    made.action.trigger()
+    yield made
+    made.unload()
+    QgsSettings().remove("rasterlasso")
+
+
+def accept_roofs(plugin, *numbers):
+    for number in numbers:
+        plugin.digitizer.click(middle(number), True)
+        wait_until(lambda: plugin.digitizer.progress is None, 60)
+        plugin.digitizer.accept()
+    return plugin.digitizer.target.layer
+
+
+def search(plugin):
+    plugin.dock.target_row.similar_requested.emit()
+    assert plugin.desk.review.is_searching
+    wait_until(lambda: not plugin.desk.review.is_searching, 300)
+    return plugin.desk.review
+
+
+def key(canvas, *keys):
+    for each in keys:
+        QTest.keyClick(canvas, each)
+
+
+def test_the_rest_is_proposed_reviewed_with_keys_and_put_into_the_layer(plugin, qgis_canvas):
+    plugin.dock.class_name.setEditText("roof")
+    layer = accept_roofs(plugin, 0, 5, 10)
+    review = search(plugin)
+    assert qgis_canvas.mapTool() is plugin.desk.tool
+    found = {number for number in range(16) for each in review.waiting if each.polygon.contains(middle(number))}
+    assert len(found) >= 11
+    assert not found & {0, 5, 10}
+    likeliest, count = review.waiting[0], len(review.waiting)
+    assert review.current is likeliest
+    assert layer.featureCount() == 3  # nothing is the layer's before it is accepted
+    key(qgis_canvas, Qt.Key.Key_Y)
+    assert layer.featureCount() == 4
+    newest = max(layer.getFeatures(), key=lambda feature: -feature.id())
+    assert newest["class"] == "roof"
+    assert (
+        newest.geometry().equals(likeliest.polygon)
+        or newest.geometry().intersection(likeliest.polygon).area() > 0.99 * likeliest.polygon.area()
+    )
+    rejected = review.current
+    key(qgis_canvas, Qt.Key.Key_N)
+    assert layer.featureCount() == 4
+    assert review.counts == (1, 1)
+    assert rejected.proposal.id not in {each.proposal.id for each in review.waiting}
+    key(qgis_canvas, Qt.Key.Key_Backspace, Qt.Key.Key_Backspace)
+    assert layer.featureCount() == 3
+    assert review.counts == (0, 0)
+    assert len(review.waiting) == count
+    key(qgis_canvas, Qt.Key.Key_Escape)
+    assert qgis_canvas.mapTool() is plugin.tool
+    assert review.waiting == []
+
+
+def test_an_accepted_proposal_is_reopened_as_any_other(plugin, qgis_canvas):
+    layer = accept_roofs(plugin, 0, 5)
+    review = search(plugin)
+    shape = review.current.polygon
+    key(qgis_canvas, Qt.Key.Key_Y, Qt.Key.Key_Escape)
+    place = shape.pointOnSurface().asPoint()
+    plugin.digitizer.reopen(place)
+    assert plugin.digitizer.polygon.equals(shape)
+    assert len(plugin.digitizer.draft.points) == 1
+    plugin.digitizer.clear()
+    assert layer.featureCount() == 3
+
+
+def test_one_that_is_nearly_right_is_corrected_and_the_review_goes_on(plugin, qgis_canvas):
+    layer = accept_roofs(plugin, 0, 5)
+    review = search(plugin)
+    taken = review.current
+    key(qgis_canvas, Qt.Key.Key_F)
+    assert qgis_canvas.mapTool() is plugin.tool
+    wait_until(lambda: plugin.digitizer.polygon is not None and plugin.digitizer.progress is None, 60)
+    assert plugin.digitizer.polygon.intersection(taken.polygon).area() > 0.8 * taken.polygon.area()
+    plugin.digitizer.accept()
+    assert layer.featureCount() == 3
+    assert qgis_canvas.mapTool() is plugin.desk.tool
+    assert taken.proposal.id not in {each.proposal.id for each in review.waiting}
+
+
+def test_list_and_slider_and_map_are_in_step(plugin, qgis_canvas):
+    layer = accept_roofs(plugin, 0, 5)
+    review, panel = search(plugin), plugin.desk.panel
+    assert panel.list.topLevelItemCount() == len(review.waiting)
+    last = panel.list.topLevelItem(panel.list.topLevelItemCount() - 1)
+    panel.list.setCurrentItem(last)
+    assert review.current is review.waiting[-1]
+    key(qgis_canvas, Qt.Key.Key_Down)
+    assert review.current is review.waiting[0]
+    other = review.waiting[2]
+    review.choose_at(other.polygon.pointOnSurface().asPoint())
+    assert review.current is other
+    between = (review.waiting[3].likeness + review.waiting[4].likeness) / 2
+    panel.least.setValue(round(100 * between))
+    shown = len(review.waiting)
+    assert 0 < shown < 8
+    panel.accept_all.click()
+    assert layer.featureCount() == 2 + shown
+    assert all(each.likeness < review.least for each in review._all.values()) or review.waiting
+
+
+def test_without_an_example_the_user_is_told_what_to_do(plugin, qgis_iface, project):
+    told = []
+    plugin.desk.message.connect(lambda text, level: told.append(text))
+    plugin.desk.begin()
+    assert told == [
+        "No example lies on the imagery. Accept one or more features there first, then search for others like them."
+    ]
+    plugin.dock.target.setLayer(polygon_layer(project, "Polygon((0 0, 1 0, 1 1, 0 0))"))
+    plugin.desk.begin()
+    assert len(told) == 2
+    assert not plugin.desk.review.is_searching
+
+
+def test_a_search_can_be_cancelled_and_ends_with_its_imagery(plugin, project, roofs):
+    accept_roofs(plugin, 0)
+    plugin.desk.begin()
+    assert plugin.desk.review.is_searching
+    plugin.desk.review.cancel()
+    assert not plugin.desk.review.is_searching
+    search(plugin)
+    assert plugin.desk.review.waiting
+    project.removeMapLayer(roofs.id())
+    assert plugin.desk.review.waiting == []
+    assert plugin.desk.review.imagery is None
+
+
+def test_what_was_rejected_is_a_counter_example_of_the_next_search(plugin, qgis_canvas):
+    accept_roofs(plugin, 0, 5)
+    review = search(plugin)
+    rejected = review.current.polygon
+    key(qgis_canvas, Qt.Key.Key_N)
+    review = search(plugin)
+    assert not any(each.polygon.intersection(rejected).area() > 0.5 * rejected.area() for each in review.waiting)
