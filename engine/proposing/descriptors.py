@@ -9,30 +9,38 @@ from ..tiles.memory_cache import EncodedTile
 
 
 class Describer:
-    """Describes objects of one tile. A model that shows nobody its features describes all alike."""
+    """Describes objects of one tile. A model that shows nobody its features describes all alike.
+
+    cells: (channels, rows, columns) features, None where there are none.
+    """
 
     def __init__(self, network: Model, encoded: EncodedTile) -> None:
-        self._cells = network.describe(encoded.embedding) if isinstance(network, Describing) else None
+        self.cells = network.describe(encoded.embedding) if isinstance(network, Describing) else None
 
     def of(self, mask: Mask) -> FloatArray:
         """(channels,) mean of the features in a (rows, columns) mask of the tile; zeros where it is empty."""
-        if self._cells is None:
+        if self.cells is None:
             return np.zeros(0, np.float32)
-        channels, rows, cols = self._cells.shape
-        shares = _shares(mask, rows, cols)
+        shares = shares_of(mask, self.cells)
         weight = float(shares.sum())
         if weight <= 0:
-            return np.zeros(channels, np.float32)
+            return np.zeros(len(self.cells), np.float32)
         top, bottom = _ends(shares.sum(axis=1) > 0)
         left, right = _ends(shares.sum(axis=0) > 0)
-        there = self._cells[:, top:bottom, left:right]
+        there = self.cells[:, top:bottom, left:right]
         mean: FloatArray = np.tensordot(there, shares[top:bottom, left:right], 2) / weight
         return mean
 
 
-def _shares(mask: Mask, rows: int, cols: int) -> FloatArray:
-    """(rows, columns) share of each cell that is inside; cells are square, and the last ones may reach beyond the mask."""
-    side = max(-(-mask.shape[0] // rows), -(-mask.shape[1] // cols))
+def cell_side(shape: tuple[int, int], cells: FloatArray) -> int:
+    """Pixels along a cell, of (channels, rows, columns) features of a tile of (rows, columns)."""
+    return int(max(-(-shape[0] // cells.shape[1]), -(-shape[1] // cells.shape[2])))
+
+
+def shares_of(mask: Mask, cells: FloatArray) -> FloatArray:
+    """(rows, columns) share of each cell that is inside a mask; the last ones may reach beyond it."""
+    _, rows, cols = cells.shape
+    side = cell_side(mask.shape, cells)
     padded = np.zeros((rows * side, cols * side), np.float32)
     padded[: mask.shape[0], : mask.shape[1]] = mask
     return np.asarray(padded.reshape(rows, side, cols, side).mean(axis=(1, 3)))

@@ -18,7 +18,8 @@ from ..segmenting.placement import NativePrompts
 from ..segmenting.query import Query
 from ..tiles.grid import PixelBox, Tile, TileGrid
 from ..tiles.memory_cache import EncodedTile
-from .descriptors import Describer
+from .descriptors import Describer, cell_side
+from .likely import Likely
 
 OBJECT_PX = 160
 """Longer side, in pixels of a level, at which objects are looked for: drawn well, and whole within a tile."""
@@ -48,6 +49,10 @@ class Sizes:
     def holds(self, area_px2: float) -> bool:
         """Whether an object of this area may be meant."""
         return self.areas_px2[0] <= area_px2 <= self.areas_px2[1]
+
+    def may_hold(self, mask_px2: float) -> bool:
+        """Whether an object may be meant whose mask, with what is not connected to the click, has this area."""
+        return self.areas_px2[0] / 2 <= mask_px2 <= self.areas_px2[1] * 2
 
     @staticmethod
     def about(side_px: float) -> Sizes:
@@ -84,11 +89,13 @@ class Found:
         return Prompts((self.place,))
 
 
-def proposals(query: Query, tile: Tile, sizes: Sizes, area: PixelBox | None = None) -> Iterator[Found]:
+def proposals(
+    query: Query, tile: Tile, sizes: Sizes, area: PixelBox | None = None, likely: Likely | None = None
+) -> Iterator[Found]:
     """Objects whose click lies in the tile's core, and in `area` (pixels of the tile's level) where one is given.
 
-    Those that the tile cuts off, or of another size, are left out. Raises `RasterError`s, `ModelFailed`, and what the query's
-    checkpoint does.
+    likely: where it is worth asking; None for everywhere. Those that the tile cuts off, or of another size, are left out.
+    Raises `RasterError`s, `ModelFailed`, and what the query's checkpoint does.
     """
     grid = query.scene.source.grid
     core = grid.core(tile) if area is None else grid.core(tile) & area
@@ -98,7 +105,10 @@ def proposals(query: Query, tile: Tile, sizes: Sizes, area: PixelBox | None = No
     query.clock.start("decode", 0.7)
     describer = Describer(query.network, encoded)
     covered = ~encoded.valid
-    for row, col in _places(core.within(grid.box(tile)), sizes.side_px / 2.0**tile.level / STEPS_A_SIDE):
+    places = _places(core.within(grid.box(tile)), sizes.side_px / 2.0**tile.level / STEPS_A_SIDE)
+    if likely is not None and describer.cells is not None:
+        places = _likely_ones(places, likely.above_least(describer.cells), cell_side(encoded.valid.shape, describer.cells))
+    for row, col in places:
         if not covered[row, col]:
             yield from _at(query, tile, encoded, (row, col), covered, describer, sizes)
 
@@ -111,6 +121,12 @@ def _places(within: tuple[slice, slice], step_px: float) -> list[tuple[int, int]
     )
     numbered = [(i % 2 + j % 2, i, j) for i in range(len(rows)) for j in range(len(cols))]
     return [(rows[i], cols[j]) for _, i, j in sorted(numbered)]
+
+
+def _likely_ones(places: list[tuple[int, int]], scores: FloatImage, side_px: int) -> list[tuple[int, int]]:
+    """Those with a score above 0 in their cell, the likeliest first."""
+    scored = [(float(scores[row // side_px, col // side_px]), (row, col)) for row, col in places]
+    return [place for score, place in sorted(scored, key=lambda each: -each[0]) if score > 0]
 
 
 def _at(
@@ -132,19 +148,19 @@ def _at(
     if not found.candidates:
         return
     [(x, y)] = source.to_map(native)
-    shown = [
-        (each, polygon)
+    place, pixel_px2 = Point(float(x), float(y)), float(np.prod(window.scale_xy))
+    offered = [
+        (each, each.logits > 0)
         for index, each in enumerate(found.candidates)
-        if (index == 0 or not asked.goes_on_beyond(found, each.logits))
-        and (polygon := polygon_of(each, found, source)) is not None
+        if index == 0 or not asked.goes_on_beyond(found, each.logits)
     ]
-    ranks = size_ranks([polygon.area for _, polygon in shown])
-    place = Point(float(x), float(y))
-    for number, (each, polygon) in enumerate(shown):
-        polygon_px = shapely.transform(polygon, source.to_pixel)
-        if asked.goes_on_beyond(found, each.logits) or not sizes.holds(polygon_px.area):
+    ranks = size_ranks([float(inside.sum()) for _, inside in offered])
+    for number, (each, inside) in enumerate(offered):
+        if asked.goes_on_beyond(found, each.logits) or not sizes.may_hold(float(inside.sum()) * pixel_px2):
+            continue  # before it is outlined, which takes long where it is large and torn
+        polygon = polygon_of(each, found, source)
+        if polygon is None or not sizes.holds((polygon_px := shapely.transform(polygon, source.to_pixel)).area):
             continue
-        inside = each.logits > 0
         if number == 0 and each.score >= COVERING_SCORE:
             covered |= inside
         choice = ranks[number] if number else None

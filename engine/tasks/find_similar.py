@@ -13,6 +13,7 @@ from ...contract.proposals import AnswersParams, Likeness, SimilarParams
 from ...contract.requests import Shape
 from ..encoding.clock import Checkpoint
 from ..outlines.contours import polygonal
+from ..proposing.likely import Likely
 from ..proposing.proposals import Found, Sizes, proposals, tiles_of
 from ..proposing.search import Search
 from ..rasters.source import RasterSource
@@ -44,11 +45,12 @@ def run(segmenter: Segmenter, params: SimilarParams, checkpoint: Checkpoint) -> 
     for known in (*examples, *others):  # what they look like is learnt from proposals, also where nothing is to be found
         for tile in source.grid.tiles_near(level, _around(known, level)):
             asked.setdefault(tile, _around(known, level))
+    likely = Likely.of(query, level, examples)
     found: list[Found] = []
     for number, (tile, part) in enumerate(asked.items()):
         share = number / len(asked)
         checkpoint("search", share)
-        found.extend(proposals(query, tile, sizes, part))
+        found.extend(proposals(query, tile, sizes, part, likely))
     search = _newest[segmenter] = Search.of(found, examples, others)
     for number, likeness in search.best(params.most):
         yield proposed(query, number, search.found[number], likeness, params.finish)
