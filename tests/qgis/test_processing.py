@@ -101,3 +101,30 @@ def test_every_algorithm_has_help_and_an_id_of_its_own(provider):
     for each in made:
         assert each.shortHelpString().endswith(".")
         assert each.displayName()
+
+
+def test_everything_of_a_size_in_an_extent(provider, imagery, project):
+    given = {"IMAGE": imagery, "SIZE": 240, "EXTENT": "500080,500420,4499600,4499840 [EPSG:32613]", "FINISH": 2}
+    found, outputs, feedback = run("segmenteverything", project, given)
+    field = QgsGeometry.fromRect(QgsRectangle(*FIELD))
+    polygons = [each for each in found.getFeatures() if each.geometry().intersection(field).area() > 0.9 * field.area()]
+    assert len(polygons) == 1, feedback.textLog()
+    assert polygons[0]["likeness"] >= 0.3
+    assert polygons[0]["area_m2"] == pytest.approx(field.area(), rel=0.1)
+    assert recipe_of(polygons[0], imagery.crs()).prompts.points
+    assert outputs["FOUND"] == found.featureCount()
+
+
+def test_similar_features_leave_out_the_examples(provider, imagery, project):
+    example = layer_of("Polygon", [QgsGeometry.fromRect(QgsRectangle(*FIELD))])
+    found, _, feedback = run("findsimilar", project, {"IMAGE": imagery, "EXAMPLES": example, "OTHERS": example})
+    assert found is not None, feedback.textLog()
+    field = QgsGeometry.fromRect(QgsRectangle(*FIELD))
+    assert not any(each.geometry().intersection(field).area() > 0.3 * field.area() for each in found.getFeatures())
+
+
+def test_without_an_example_on_the_imagery_it_says_so(provider, imagery, project):
+    example = layer_of("Polygon", [QgsGeometry.fromRect(QgsRectangle(0, 0, 1, 1))])
+    found, _, feedback = run("findsimilar", project, {"IMAGE": imagery, "EXAMPLES": example})
+    assert found is None
+    assert "No example lies on the imagery" in feedback.textLog()

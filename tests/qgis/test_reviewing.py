@@ -10,19 +10,19 @@ from qgis.PyQt.QtTest import QTest
 import rasterlasso
 from helpers import polygon_layer, wait_until
 
-ROOFS = [(60 + 150 * column, 50 + 130 * row) for row in range(4) for column in range(4)]
-"""Left and top pixel of each of sixteen equal roofs, 70 by 50 px of .5 m."""
+ROOFS = [(40 + 140 * column, 35 + 115 * row) for row in range(3) for column in range(3)]
+"""Left and top pixel of each of nine equal roofs, 70 by 50 px of .5 m."""
 
 
 @pytest.fixture
 def roofs(project, tmp_path):
-    """A village as no village is: sixteen roofs of one kind on noise."""
-    bands = 70 + np.random.default_rng(3).integers(0, 14, (3, 600, 660))
+    """A village as no village is: nine roofs of one kind on noise."""
+    bands = 70 + np.random.default_rng(3).integers(0, 14, (3, 350, 440))
     for left, top in ROOFS:
         bands[0, top : top + 50, left : left + 70] += 110
         bands[1:, top : top + 50, left : left + 70] += 40
     path = tmp_path / "roofs.tif"
-    dataset = gdal.GetDriverByName("GTiff").Create(str(path), 660, 600, 3, gdal.GDT_Byte)
+    dataset = gdal.GetDriverByName("GTiff").Create(str(path), 440, 350, 3, gdal.GDT_Byte)
     crs = osr.SpatialReference()
     crs.ImportFromEPSG(32613)
     dataset.SetProjection(crs.ExportToWkt())
@@ -77,30 +77,27 @@ def key(canvas, *keys):
 
 def test_the_rest_is_proposed_reviewed_with_keys_and_put_into_the_layer(plugin, qgis_canvas):
     plugin.dock.class_name.setEditText("roof")
-    layer = accept_roofs(plugin, 0, 5, 10)
+    layer = accept_roofs(plugin, 0, 5)
     review = search(plugin)
     assert qgis_canvas.mapTool() is plugin.desk.tool
-    found = {number for number in range(16) for each in review.waiting if each.polygon.contains(middle(number))}
-    assert len(found) >= 11
-    assert not found & {0, 5, 10}
+    found = {number for number in range(9) for each in review.waiting if each.polygon.contains(middle(number))}
+    assert len(found) >= 6
+    assert not found & {0, 5}
     likeliest, count = review.waiting[0], len(review.waiting)
     assert review.current is likeliest
-    assert layer.featureCount() == 3  # nothing is the layer's before it is accepted
+    assert layer.featureCount() == 2  # nothing is the layer's before it is accepted
     key(qgis_canvas, Qt.Key.Key_Y)
-    assert layer.featureCount() == 4
+    assert layer.featureCount() == 3
     newest = max(layer.getFeatures(), key=lambda feature: -feature.id())
     assert newest["class"] == "roof"
-    assert (
-        newest.geometry().equals(likeliest.polygon)
-        or newest.geometry().intersection(likeliest.polygon).area() > 0.99 * likeliest.polygon.area()
-    )
+    assert newest.geometry().intersection(likeliest.polygon).area() > 0.99 * likeliest.polygon.area()
     rejected = review.current
     key(qgis_canvas, Qt.Key.Key_N)
-    assert layer.featureCount() == 4
+    assert layer.featureCount() == 3
     assert review.counts == (1, 1)
     assert rejected.proposal.id not in {each.proposal.id for each in review.waiting}
     key(qgis_canvas, Qt.Key.Key_Backspace, Qt.Key.Key_Backspace)
-    assert layer.featureCount() == 3
+    assert layer.featureCount() == 2
     assert review.counts == (0, 0)
     assert len(review.waiting) == count
     key(qgis_canvas, Qt.Key.Key_Escape)
@@ -138,7 +135,8 @@ def test_one_that_is_nearly_right_is_corrected_and_the_review_goes_on(plugin, qg
 def test_list_and_slider_and_map_are_in_step(plugin, qgis_canvas):
     layer = accept_roofs(plugin, 0, 5)
     review, panel = search(plugin), plugin.desk.panel
-    assert panel.list.topLevelItemCount() == len(review.waiting)
+    count = len(review.waiting)
+    assert panel.list.topLevelItemCount() == count
     last = panel.list.topLevelItem(panel.list.topLevelItemCount() - 1)
     panel.list.setCurrentItem(last)
     assert review.current is review.waiting[-1]
@@ -147,13 +145,14 @@ def test_list_and_slider_and_map_are_in_step(plugin, qgis_canvas):
     other = review.waiting[2]
     review.choose_at(other.polygon.pointOnSurface().asPoint())
     assert review.current is other
-    between = (review.waiting[3].likeness + review.waiting[4].likeness) / 2
-    panel.least.setValue(round(100 * between))
+    panel.least.setValue(round(100 * review.waiting[3].likeness))
     shown = len(review.waiting)
-    assert 0 < shown < 8
+    assert 0 < shown < count
+    assert panel.list.topLevelItemCount() == shown
     panel.accept_all.click()
     assert layer.featureCount() == 2 + shown
-    assert all(each.likeness < review.least for each in review._all.values()) or review.waiting
+    panel.undo.click()
+    assert layer.featureCount() == 1 + shown
 
 
 def test_without_an_example_the_user_is_told_what_to_do(plugin, qgis_iface, project):
