@@ -76,6 +76,17 @@ def _sections() -> list[tuple[str, list[tuple[str, str]]]]:
             ],
         ),
         (
+            tr("Review of similar features"),
+            [
+                (tr("Y, Enter"), tr("Accept the proposal that is looked at")),
+                (tr("N, Delete"), tr("Reject it; the others are ranked anew")),
+                ("F", tr("Fix it: correct it as the feature under way")),
+                (tr("Arrows, click"), tr("Look at another one")),
+                (tr("Backspace, Ctrl+Z"), tr("Take the last answer back")),
+                (tr("Esc"), tr("End the review")),
+            ],
+        ),
+        (
             tr("Beyond one feature"),
             [
                 (tr("Alt+click"), tr("Reopen an accepted polygon to correct it")),

@@ -44,6 +44,7 @@ class ReviewPanel(QgsDockWidget):
         self.list.setHeaderLabels([tr("Likeness"), tr("Area")])
         self.least = QSlider(Qt.Orientation.Horizontal)
         self.least.setRange(0, PERCENT)
+        self.least.setValue(round(PERCENT * review.least))
         self.least.setToolTip(tr("Show only what is at least this likely"))
         self.least_text = QLabel()
         self.accept = _button(tr("Accept (Y)"), tr("Add this proposal to the target layer"))

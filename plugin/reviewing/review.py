@@ -31,6 +31,9 @@ SEARCH, ANSWERS = "similar", "answers"
 
 MOST_COUNTER_EXAMPLES = 50
 
+LEAST_LIKENESS = 0.2
+"""At first: below it hardly one is right."""
+
 
 @dataclass(frozen=True)
 class Proposed:
@@ -70,7 +73,7 @@ class Review(QObject):
         self.imagery: QgsRasterLayer | None = None
         """What is searched; None before the first search."""
 
-        self.least = 0.0
+        self.least = LEAST_LIKENESS
         """Likeness below which nothing is shown."""
 
         self.is_searching = False
@@ -300,8 +303,8 @@ class Review(QObject):
         self._end()
         self._look_at_best()
         self.changed.emit()
-        if self._all:
-            text = tr("{count} proposals, the likeliest first. Y accepts one, N rejects it.").format(count=len(self._all))
+        if self.waiting:
+            text = tr("{count} proposals, the likeliest first. Y accepts one, N rejects it.").format(count=len(self.waiting))
             self.message.emit(text, Qgis.MessageLevel.Success)
         else:
             text = tr("Nothing like it was found in view. Move the map, or accept another example.")

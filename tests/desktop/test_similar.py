@@ -27,7 +27,7 @@ def view_and_roofs():
     labels = geopandas.read_file(SCENE / "labels.gpkg")
     labels = labels[labels.inside_frac > 0.99]
     with rasterio.open(SCENE / "image.tif") as image:
-        side, (left, bottom, right, top) = VIEW_PX * image.res[0], image.bounds
+        side, (left, _, right, top) = VIEW_PX * image.res[0], image.bounds
     starts = [left + share * (right - left - side) for share in (0, 0.25, 0.5, 0.75, 1)]
     boxes = [shapely.box(x, top - side, x + side, top) for x in starts]
     view = max(boxes, key=lambda box: labels.geometry.within(box).sum())

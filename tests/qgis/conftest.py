@@ -6,7 +6,6 @@ import tempfile
 
 import numpy as np
 import pytest
-from lost_drawing import drawing_ends, pytest_sessionfinish, pytest_unconfigure
 from osgeo import gdal, osr
 from qgis.core import QgsCoordinateReferenceSystem, QgsProject, QgsRasterLayer, QgsRectangle
 from qgis.gui import QgsAdvancedDigitizingDockWidget
@@ -16,6 +15,7 @@ from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QApplication
 
 from helpers import CHECKPOINTS, SAMPLE, wait_until
+from lost_drawing import drawing_ends, pytest_sessionfinish, pytest_unconfigure
 from rasterlasso.plugin.canvas.map_tool import LassoTool
 from rasterlasso.plugin.canvas.preview import Preview
 from rasterlasso.plugin.digitizing.digitizer import Digitizer
