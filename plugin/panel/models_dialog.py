@@ -38,6 +38,7 @@ from ..translation import error_text, tr
 from .model_words import advice, best_for_text, quality_text, speed_text, state_text
 
 CHANNEL = "model"
+GET_COLUMN = 1
 
 
 class ModelsDialog(QDialog):
@@ -51,7 +52,7 @@ class ModelsDialog(QDialog):
         self._models: dict[str, ModelInfo] = {}
         self.table = QTreeWidget()
         self.table.setRootIsDecorated(False)
-        self.table.setHeaderLabels([tr("Model"), tr("State"), tr("Best for"), tr("Quality"), tr("Speed"), tr("Licence"), ""])
+        self.table.setHeaderLabels([tr("Model"), "", tr("State"), tr("Best for"), tr("Quality"), tr("Speed"), tr("Licence")])
         self.advice = QLabel()
         self.advice.setWordWrap(True)
         self._get_buttons: dict[str, QPushButton] = {}
@@ -114,15 +115,16 @@ class ModelsDialog(QDialog):
         self.table.clear()
         self._get_buttons.clear()
         for model in models:
-            words = [model.name, state_text(model), best_for_text(model), quality_text(model), speed_text(model), model.licence]
-            item = QTreeWidgetItem(words)
+            words = (state_text(model), best_for_text(model), quality_text(model), speed_text(model), model.licence)
+            item = QTreeWidgetItem([model.name, "", *words])
             self.table.addTopLevelItem(item)
             if model.state == "published":
                 self._get_buttons[model.name] = button = QPushButton(tr("Get"))
                 button.setToolTip(tr("Download {name}; it can be stopped and resumed").format(name=model.name))
                 button.clicked.connect(lambda checked=False, name=model.name: self._download(name))
-                self.table.setItemWidget(item, len(words), button)
+                self.table.setItemWidget(item, GET_COLUMN, button)
         self.table.header().resizeSections(QHeaderView.ResizeMode.ResizeToContents)
+        self.table.setColumnWidth(GET_COLUMN, QPushButton(tr("Get")).sizeHint().width())
         if name is not None:
             self.select(name)
         self._finish("")

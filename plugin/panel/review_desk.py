@@ -30,8 +30,8 @@ class ReviewDesk(QObject):
         self.preview = ProposalsPreview(iface.mapCanvas())
         self.tool = ReviewTool(iface.mapCanvas(), review, self.preview)
         self.panel = ReviewPanel(review, iface.mainWindow())
-        self.panel.hide()
         iface.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self.panel)
+        self.panel.hide()  # QGIS shows what is added
         self._bar = JobBar(iface.messageBar(), tr("Searching for similar features…"), review.cancel)
         review.message.connect(self.message)
         review.progressed.connect(self._bar.show)

@@ -188,3 +188,12 @@ def test_what_was_rejected_is_a_counter_example_of_the_next_search(plugin, qgis_
     key(qgis_canvas, Qt.Key.Key_N)
     review = search(plugin)
     assert not any(each.polygon.intersection(rejected).area() > 0.5 * rejected.area() for each in review.waiting)
+
+
+def test_the_panel_of_proposals_opens_with_the_first_search(plugin):
+    assert not plugin.desk.panel.isVisibleTo(plugin.desk.panel.parent())
+    accept_roofs(plugin, 0)
+    plugin.desk.begin()
+    assert plugin.desk.panel.isVisibleTo(plugin.desk.panel.parent())
+    plugin.desk.leave()
+    assert not plugin.desk.panel.isVisibleTo(plugin.desk.panel.parent())
