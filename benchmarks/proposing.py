@@ -28,9 +28,6 @@ LEAST_OBJECTS = 20
 EXAMPLES = 3
 ANSWERS = (0, 10, 30)
 HIT_IOU = 0.5
-CERTAIN = 0.5
-"""Likeness from which on what is left counts as found without an answer."""
-
 SEED = 5
 
 
@@ -38,17 +35,20 @@ def main() -> int:
     """Print two Markdown tables."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("scenes", type=Path)
+    parser.add_argument("--part", choices=("similar", "everything"), help="one of the tables only")
     arguments = parser.parse_args()
     scenes = [read_scene(path.parent) for path in sorted(arguments.scenes.glob("*/labels.gpkg"))]
     large = [(scene, kind) for scene in scenes if (kind := _commonest(scene)) is not None]
-    print("| scene | objects | found by 10 answers | by 30 | yes among 10 / 30 | recall / precision at .5 after 10 | search |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    for scene, kind in large:
-        print(_similar(scene, kind), flush=True)
-    print("\n| scene | objects | proposals | recall .5 / .75 | precision .5 | overlapping | seconds |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    for scene, kind in large:
-        print(_everything(scene, kind), flush=True)
+    if arguments.part != "everything":
+        print("| scene | objects | found by 10 answers | by 30 | yes among 10 / 30 | search |")
+        print("| --- | --- | --- | --- | --- | --- |")
+        for scene, kind in large:
+            print(_similar(scene, kind), flush=True)
+    if arguments.part != "similar":
+        print("\n| scene | objects | proposals | recall .5 / .75 | precision .5 | overlapping | seconds |")
+        print("| --- | --- | --- | --- | --- | --- | --- |")
+        for scene, kind in large:
+            print(_everything(scene, kind), flush=True)
     return 0
 
 
@@ -74,7 +74,7 @@ def _similar(scene: Scene, kind: str) -> str:
     ranked, found = [(each.id, each.likeness) for each in proposals], set(known)
     yes: list[int] = []
     no: list[int] = []
-    shares, certain = {0: len(found) / len(objects)}, (0.0, 0.0)
+    shares = {0: len(found) / len(objects)}
     for count in range(1, ANSWERS[-1] + 1):
         if ranked:
             number = ranked[0][0]
@@ -85,22 +85,9 @@ def _similar(scene: Scene, kind: str) -> str:
             ranked = [(each.id, each.likeness) for each in asked if isinstance(each, Likeness) and each.id in hits]
         shares[count] = len(found) / len(objects)
         if count == ANSWERS[1]:
-            certain = _certain(ranked, hits, found, len(objects))
             early = len(yes)
     segmenter.close()
-    return (
-        f"| {scene.name} | {len(objects)} | {shares[10]:.2f} | {shares[30]:.2f} | {early} / {len(yes)} | "
-        f"{certain[0]:.2f} / {certain[1]:.2f} | {seconds:.0f} s |"
-    )
-
-
-def _certain(
-    ranked: Sequence[tuple[int, float]], hits: dict[int, int | None], found: set[int], total: int
-) -> tuple[float, float]:
-    """Recall, with what was found before, and precision of the likely ones of what is left."""
-    sure = [hits[number] for number, likeness in ranked if likeness >= CERTAIN]
-    right = {hit for hit in sure if hit is not None} - found
-    return (len(found) + len(right)) / total, len(right) / max(len(sure), 1)
+    return f"| {scene.name} | {len(objects)} | {shares[10]:.2f} | {shares[30]:.2f} | {early} / {len(yes)} | {seconds:.0f} s |"
 
 
 def _everything(scene: Scene, kind: str) -> str:
