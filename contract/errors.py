@@ -280,7 +280,17 @@ class SizeUnknown(RasterLassoError):
     """A size in metres was given for a raster whose pixels have none."""
 
     template = QT_TRANSLATE_NOOP(
-        "RasterLasso", "{path} has no CRS, so the ground size of its pixels is not known. Give the size in pixels."
+        "RasterLasso",
+        "{path} has no CRS, so the ground size of its pixels is not known. Assign one to it, or give the size in pixels.",
+    )
+
+
+class AreaTooLarge(RasterLassoError):
+    """A search over more tiles than anybody waits for."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "The area is {count} tiles large, and {most} are the most. Give a smaller extent, or a larger size of features.",
     )
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Optional
 
@@ -33,7 +34,7 @@ class EverythingParams(Wire):
 
     def __post_init__(self) -> None:
         sides = [each for each in (self.side_m, self.side_px) if each is not None]
-        if len(sides) != 1 or sides[0] <= 0:
+        if len(sides) != 1 or not 0 < sides[0] < math.inf:
             raise ValueError("a side in metres or in pixels, above 0")
 
 

@@ -111,12 +111,20 @@ class Storing(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Cells:
+    """Features of a tile, cell by cell: (channels, rows, columns). side_px: of a cell, in pixels of the tile."""
+
+    features: FloatArray
+    side_px: int
+
+
 @runtime_checkable
 class Describing(Protocol):
     """A model that shows what it makes of a tile."""
 
-    def describe(self, embedding: Embedding) -> FloatArray:
-        """(channels, rows, columns) features in square cells that cover the tile, the last ones beyond it perhaps."""
+    def describe(self, embedding: Embedding) -> Cells:
+        """Square cells that cover the tile, the last ones beyond it perhaps."""
         ...
 
 

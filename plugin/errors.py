@@ -162,6 +162,23 @@ class SearchUnderWay(RasterLassoError):
     template = QT_TRANSLATE_NOOP("RasterLasso", "A search is under way. Wait until it is done, or cancel it.")
 
 
+class OtherImagery(RasterLassoError):
+    """Proposals of one layer are answered while another one is the imagery."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "These proposals were found on {imagery}. Choose it as the imagery again, or press Esc to end the review.",
+    )
+
+
+class ProposalSaved(RasterLassoError):
+    """An accepted proposal is to be taken back that is saved, or gone."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso", "That proposal is saved in {layer}, or was removed there already. Delete it with QGIS's own tools."
+    )
+
+
 class EngineMissing(RasterLassoError):
     """The engine has no Python environment."""
 

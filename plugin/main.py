@@ -116,6 +116,7 @@ class RasterLassoPlugin:
         self.engine.noticed.connect(self._show_error)
         for source in (self.jobs, self.features, self.desk):
             source.message.connect(self._show_message)
+        self.features.accepted.connect(self.digitizer.accepted)
         self.features.progressed.connect(self.job_bar.show)
         self.features.ended.connect(self.job_bar.close)
         self.journal.failed.connect(self._show_error)

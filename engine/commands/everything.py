@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 
 from ...contract.looks import PRESETS
 from ...contract.proposals import EverythingParams
@@ -37,6 +38,6 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _positive(text: str) -> float:
     found = float(text)
-    if not found > 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not above 0")
+    if not 0 < found < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size")
     return found

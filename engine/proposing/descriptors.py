@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...models.base import Describing, FloatArray, Mask, Model
+from ...models.base import Cells, Describing, FloatArray, Mask, Model
 from ..tiles.memory_cache import EncodedTile
 
 
 class Describer:
     """Describes objects of one tile. A model that shows nobody its features describes all alike.
 
-    cells: (channels, rows, columns) features, None where there are none.
+    cells: its features, None where there are none.
     """
 
     def __init__(self, network: Model, encoded: EncodedTile) -> None:
@@ -24,26 +24,20 @@ class Describer:
         shares = shares_of(mask, self.cells)
         weight = float(shares.sum())
         if weight <= 0:
-            return np.zeros(len(self.cells), np.float32)
+            return np.zeros(len(self.cells.features), np.float32)
         top, bottom = _ends(shares.sum(axis=1) > 0)
         left, right = _ends(shares.sum(axis=0) > 0)
-        there = self.cells[:, top:bottom, left:right]
+        there = self.cells.features[:, top:bottom, left:right]
         mean: FloatArray = np.tensordot(there, shares[top:bottom, left:right], 2) / weight
         return mean
 
 
-def cell_side(shape: tuple[int, int], cells: FloatArray) -> int:
-    """Pixels along a cell, of (channels, rows, columns) features of a tile of (rows, columns)."""
-    return int(max(-(-shape[0] // cells.shape[1]), -(-shape[1] // cells.shape[2])))
-
-
-def shares_of(mask: Mask, cells: FloatArray) -> FloatArray:
+def shares_of(mask: Mask, cells: Cells) -> FloatArray:
     """(rows, columns) share of each cell that is inside a mask; the last ones may reach beyond it."""
-    _, rows, cols = cells.shape
-    side = cell_side(mask.shape, cells)
-    padded = np.zeros((rows * side, cols * side), np.float32)
+    _, rows, cols = cells.features.shape
+    padded = np.zeros((rows * cells.side_px, cols * cells.side_px), np.float32)
     padded[: mask.shape[0], : mask.shape[1]] = mask
-    return np.asarray(padded.reshape(rows, side, cols, side).mean(axis=(1, 3)))
+    return np.asarray(padded.reshape(rows, cells.side_px, cols, cells.side_px).mean(axis=(1, 3)))
 
 
 def _ends(there: Mask) -> tuple[int, int]:

@@ -51,7 +51,7 @@ class Likely:
 
     @staticmethod
     def of(query: Query, level: int, examples_px: Sequence[Polygon | MultiPolygon]) -> Likely | None:
-        """From examples in native pixels; None where the model shows nobody its features."""
+        """From examples in native pixels; None where none is large enough, or the model shows nobody its features."""
         grid = query.scene.source.grid
         groups: tuple[list[FloatArray], list[FloatArray], list[FloatArray]] = ([], [], [])
         for example in examples_px:
@@ -64,11 +64,13 @@ class Likely:
             wide = example.buffer(RING_SHARE * example.area**0.5)
             masks = (_mask(each, grid.window(tile), encoded.valid.shape) for each in (example, wide))
             own, ring = (shares_of(mask, describer.cells) for mask in masks)
+            if not own.any():  # smaller than a pixel there: it tells nothing
+                continue
             is_inside = own >= min(INSIDE, 0.9 * own.max())
             kinds = (is_inside, (ring > OUTSIDE) & (own < OUTSIDE), ring < OUTSIDE)
             for group, there in zip(groups, kinds, strict=True):
-                group.append(describer.cells[:, there].T)
-        return Likely(*groups)
+                group.append(describer.cells.features[:, there].T)
+        return Likely(*groups) if groups[0] else None
 
     def above_least(self, cells: FloatArray) -> FloatImage:
         """(rows, columns) of (channels, rows, columns) features: above 0 where it is worth asking, the more the likelier."""

@@ -10,6 +10,7 @@ import numpy as np
 import shapely
 from shapely import MultiPolygon, Polygon
 
+from ...contract.errors import AreaTooLarge
 from ...contract.prompts import Point, Prompts
 from ...contract.recipe import size_ranks
 from ...models.base import FloatArray, FloatImage, Mask
@@ -18,7 +19,7 @@ from ..segmenting.placement import NativePrompts
 from ..segmenting.query import Query
 from ..tiles.grid import PixelBox, Tile, TileGrid
 from ..tiles.memory_cache import EncodedTile
-from .descriptors import Describer, cell_side
+from .descriptors import Describer
 from .likely import Likely
 
 OBJECT_PX = 160
@@ -26,6 +27,12 @@ OBJECT_PX = 160
 
 STEPS_A_SIDE = 2
 """Places that are tried along the longer side of an object."""
+
+MOST_TILES = 250_000
+"""Of one search: at three seconds a tile they take nine days."""
+
+LEAST_STEP_PX = 8.0
+"""Between two places, in pixels of the level: objects that are smaller at the finest level are not told apart."""
 
 COVERING_SCORE = 0.5
 """What an answer of the right size and of at least this score covers is tried no more."""
@@ -105,9 +112,10 @@ def proposals(
     query.clock.start("decode", 0.7)
     describer = Describer(query.network, encoded)
     covered = ~encoded.valid
-    places = _places(core.within(grid.box(tile)), sizes.side_px / 2.0**tile.level / STEPS_A_SIDE)
+    step_px = max(sizes.side_px / 2.0**tile.level / STEPS_A_SIDE, LEAST_STEP_PX)
+    places = _places(core.within(grid.box(tile)), step_px)
     if likely is not None and describer.cells is not None:
-        places = _likely_ones(places, likely.above_least(describer.cells), cell_side(encoded.valid.shape, describer.cells))
+        places = _likely_ones(places, likely.above_least(describer.cells.features), describer.cells.side_px)
     for row, col in places:
         if not covered[row, col]:
             yield from _at(query, tile, encoded, (row, col), covered, describer, sizes)
@@ -145,26 +153,24 @@ def _at(
     asked = replace(query, placed=NativePrompts(native, np.array([True]), None))
     query.clock.ask()
     found = asked.look(tile, encoded)
-    if not found.candidates:
-        return
     [(x, y)] = source.to_map(native)
+    if not found.candidates or asked.goes_on_beyond(found, found.candidates[0].logits):
+        return  # a click there looks at a coarser level
     place, pixel_px2 = Point(float(x), float(y)), float(np.prod(window.scale_xy))
-    offered = [
-        (each, each.logits > 0)
-        for index, each in enumerate(found.candidates)
-        if index == 0 or not asked.goes_on_beyond(found, each.logits)
-    ]
-    ranks = size_ranks([float(inside.sum()) for _, inside in offered])
-    for number, (each, inside) in enumerate(offered):
-        if asked.goes_on_beyond(found, each.logits) or not sizes.may_hold(float(inside.sum()) * pixel_px2):
-            continue  # before it is outlined, which takes long where it is large and torn
-        polygon = polygon_of(each, found, source)
-        if polygon is None or not sizes.holds((polygon_px := shapely.transform(polygon, source.to_pixel)).area):
+    offered = [each for each in found.candidates if not asked.goes_on_beyond(found, each.logits)]
+    fitting = [n for n, each in enumerate(offered) if sizes.may_hold(float((each.logits > 0).sum()) * pixel_px2)]
+    outlined = range(len(offered)) if any(fitting) else fitting  # what is large and torn takes long
+    shown = [(n, polygon) for n in outlined if (polygon := polygon_of(offered[n], found, source)) is not None]
+    ranks = size_ranks([polygon.area for _, polygon in shown])
+    for (number, polygon), rank in zip(shown, ranks, strict=True):
+        each, polygon_px = offered[number], shapely.transform(polygon, source.to_pixel)
+        if number not in fitting or not sizes.holds(polygon_px.area):
             continue
         if number == 0 and each.score >= COVERING_SCORE:
-            covered |= inside
-        choice = ranks[number] if number else None
-        yield Found(tile, place, choice, polygon, polygon_px, each.score, _stability(each.logits), describer.of(inside))
+            covered |= each.logits > 0
+        descriptor = describer.of(each.logits > 0)
+        choice = rank if number else None
+        yield Found(tile, place, choice, polygon, polygon_px, each.score, _stability(each.logits), descriptor)
 
 
 def _stability(logits: FloatImage) -> float:
@@ -173,6 +179,10 @@ def _stability(logits: FloatImage) -> float:
 
 
 def tiles_of(grid: TileGrid, sizes: Sizes, area: PixelBox | None = None) -> list[Tile]:
-    """The tiles whose cores hold an area (pixels of the level), or all of the raster, row by row."""
+    """The tiles whose cores hold an area (pixels of the level), or all of the raster, row by row; raises `AreaTooLarge`."""
     level = grid.clamp_level(sizes.level)
-    return grid.tiles_near(level, grid.frame(level) if area is None else area)
+    box = grid.frame(level) if area is None else area
+    rows, cols = (max(1, side // (grid.tile_px // 2)) for side in box.shape)
+    if rows * cols > MOST_TILES:
+        raise AreaTooLarge(count=rows * cols, most=MOST_TILES)
+    return grid.tiles_near(level, box)

@@ -73,10 +73,16 @@ class Search:
         no = (self.no | self.rejected) - self.accepted
         return self.ranking.likeness((self.yes | self.accepted) - no, no)
 
-    def best(self, most: int) -> list[tuple[int, float]]:
-        """(number, likeness) of what is left, the likeliest first, one for each object."""
-        likeness = self.likeness
+    def left(self) -> list[tuple[int, float]]:
+        """(number, likeness) of all that is neither known nor answered, the likeliest first."""
         answered = self.taken | self.accepted | self.rejected
-        left = [number for number in range(len(self.found)) if number not in answered]
-        kept = distinct([self.found[number] for number in left], likeness[left]) if left else []
-        return [(left[index], float(likeness[left[index]])) for index in kept[:most]]
+        likeness = self.likeness
+        numbers = [number for number in range(len(self.found)) if number not in answered]
+        return sorted(((number, float(likeness[number])) for number in numbers), key=lambda each: -each[1])
+
+    def best(self, most: int) -> list[tuple[int, float]]:
+        """The same, one for each object, and so many at most."""
+        left = self.left()
+        found = [self.found[number] for number, _ in left]
+        kept = distinct(found, np.array([likeness for _, likeness in left])) if left else []
+        return [left[index] for index in kept[:most]]

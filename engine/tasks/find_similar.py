@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import shapely
 from shapely import MultiPolygon, Polygon
 
@@ -41,41 +42,51 @@ def run(segmenter: Segmenter, params: SimilarParams, checkpoint: Checkpoint) -> 
     sizes = Sizes.like(examples)
     level = source.grid.clamp_level(sizes.level)
     area = None if params.area is None else pixel_box(source, params.area, level)
-    asked: dict[Tile, PixelBox | None] = dict.fromkeys(tiles_of(source.grid, sizes, area), area)
-    for known in (*examples, *others):  # what they look like is learnt from proposals, also where nothing is to be found
-        for tile in source.grid.tiles_near(level, _around(known, level)):
-            asked.setdefault(tile, _around(known, level))
+    asked: dict[Tile, list[PixelBox | None]] = {tile: [area] for tile in tiles_of(source.grid, sizes, area)}
+    if area is not None:  # what the known ones look like is learnt from proposals, also where nothing is to be found
+        for around in _parts((*examples, *others), level):
+            for tile in source.grid.tiles_near(level, around):
+                asked.setdefault(tile, []).append(around)
     likely = Likely.of(query, level, examples)
     found: list[Found] = []
-    for number, (tile, part) in enumerate(asked.items()):
+    for number, (tile, parts) in enumerate(asked.items()):
         share = number / len(asked)
         checkpoint("search", share)
-        found.extend(proposals(query, tile, sizes, part, likely))
+        for part in parts:
+            found.extend(proposals(query, tile, sizes, part, likely))
     search = _newest[segmenter] = Search.of(found, examples, others)
+    if area is not None:
+        search.taken |= {number for number, each in enumerate(found) if not _lies_in(each, source, area, level)}
     for number, likeness in search.best(params.most):
         yield proposed(query, number, search.found[number], likeness, params.finish)
 
 
 def answer(segmenter: Segmenter, params: AnswersParams, checkpoint: Checkpoint) -> Iterator[Likeness]:
-    """What is left of the newest search after the answers so far, the likeliest first; raises `SearchForgotten`."""
+    """All that is left of the newest search after the answers so far, the likeliest first; raises `SearchForgotten`."""
     search = _newest.get(segmenter)
     if search is None:
         raise SearchForgotten()
     search.answer(params.accepted, params.rejected)
-    for number, likeness in search.best(len(search.found)):
+    for number, likeness in search.left():
         yield Likeness(number, likeness)
 
 
 def _in_pixels(source: RasterSource, shapes: tuple[Shape, ...]) -> list[Polygon | MultiPolygon]:
     """Polygons in native pixels, without what lies off the raster; raises `PolygonUnusable`."""
     frame = shapely.box(0, 0, source.width_px, source.height_px)
-    placed = (
-        polygonal(shapely.transform(from_hex(each.wkb_hex), source.to_pixel).buffer(0).intersection(frame)) for each in shapes
-    )
-    return [each for each in placed if each is not None]
+    placed = (shapely.transform(from_hex(each.wkb_hex), source.to_pixel) for each in shapes)
+    finite = (each for each in placed if np.isfinite(shapely.get_coordinates(each)).all())
+    clipped = (polygonal(each.buffer(0).intersection(frame)) for each in finite)
+    return [each for each in clipped if each is not None]
 
 
-def _around(known_px: Polygon | MultiPolygon, level: int) -> PixelBox:
-    """The pixels of a level that a polygon touches."""
-    x0, y0, x1, y1 = (int(each / 2.0**level) for each in known_px.bounds)
-    return PixelBox(y0, x0, y1 + 1, x1 + 1)
+def _parts(known_px: Iterable[Polygon | MultiPolygon], level: int) -> list[PixelBox]:
+    """The pixels of a level that each part of some polygons touches."""
+    bounds = [[int(side / 2.0**level) for side in part.bounds] for each in known_px for part in shapely.get_parts(each)]
+    return [PixelBox(y0, x0, y1 + 1, x1 + 1) for x0, y0, x1, y1 in bounds]
+
+
+def _lies_in(found: Found, source: RasterSource, area: PixelBox, level: int) -> bool:
+    """Whether the click of a proposal lies in an area (pixels of a level)."""
+    x, y = source.to_pixel(np.array([(found.place.x, found.place.y)]))[0] / 2.0**level
+    return bool(area.left <= x < area.right and area.top <= y < area.bottom)

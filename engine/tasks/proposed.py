@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...contract.looks import Finish
 from ...contract.prompts import Prompts
@@ -10,6 +10,7 @@ from ...contract.proposals import Proposal
 from ..proposing.proposals import Found
 from ..rasters.ground import area_m2
 from ..segmenting.answer import PolygonCandidate, Segmentation, answer_of
+from ..segmenting.placement import place
 from ..segmenting.query import Query
 from .segment_objects import result_of
 
@@ -32,5 +33,6 @@ class Proposed:
 
 def proposed(query: Query, number: int, found: Found, likeness: float, finish: Finish) -> Proposed:
     """A proposal, its outline drawn as the finish says."""
-    drawn = answer_of(query, finish, [PolygonCandidate(found.polygon, found.score)], found.tile.level)
+    clicked = replace(query, placed=place(query.scene.source, found.prompts))
+    drawn = answer_of(clicked, finish, [PolygonCandidate(found.polygon, found.score)], found.tile.level)
     return Proposed(number, drawn, found.prompts, found.choice, likeness, area_m2(drawn.polygon, drawn.crs_wkt))

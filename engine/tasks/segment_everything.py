@@ -33,7 +33,7 @@ def run(segmenter: Segmenter, params: EverythingParams, checkpoint: Checkpoint) 
     """
     share = 0.0
     query = segmenter.query_about(params.image, params.model, params.stretch, lambda stage, fraction: checkpoint(stage, share))
-    side_px = params.side_px or (params.side_m or 0.0) / _pixel_m(query.scene.source)
+    side_px = params.side_px or (params.side_m or 0.0) / _pixel_m(query.scene.source, params.area)
     grid, sizes = query.scene.source.grid, Sizes.about(side_px)
     level = grid.clamp_level(sizes.level)
     area = None if params.area is None else pixel_box(query.scene.source, params.area, level)
@@ -79,9 +79,12 @@ class _Settling:
         return final
 
 
-def _pixel_m(source: RasterSource) -> float:
-    """Ground size of a pixel in the raster's middle; raises `SizeUnknown`."""
-    found = gsd_m(source, np.array((source.width_px, source.height_px)) / 2)
+def _pixel_m(source: RasterSource, area: tuple[float, float, float, float] | None) -> float:
+    """Ground size of a pixel in the middle of an area in the raster's CRS, or of the raster; raises `SizeUnknown`."""
+    middle = np.array((source.width_px, source.height_px)) / 2
+    if area is not None:
+        middle = source.to_pixel(np.array([((area[0] + area[2]) / 2, (area[1] + area[3]) / 2)]))[0]
+    found = gsd_m(source, middle)
     if found is None:
         raise SizeUnknown(path=source.path)
     return found

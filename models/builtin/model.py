@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ...contract.errors import first_line
-from ..base import MOST_CANDIDATES, Candidate, Embedding, FloatArray, FloatImage, Mask, PixelPrompts
+from ..base import MOST_CANDIDATES, Candidate, Cells, Embedding, FloatArray, FloatImage, Mask, PixelPrompts
 from ..devices import best_device
 from ..prompted import KEPT_ANSWERS, SATURATION, PromptKey, answer_before, answers, obedient, prompt_key
 from ..recently_used import RecentlyUsed
@@ -142,14 +142,14 @@ class BuiltinModel:
         return TileEmbedding(Features(**maps), valid)
 
     @torch.inference_mode()
-    def describe(self, embedding: Embedding) -> FloatArray:
-        """See `Describing`: all levels of the encoder, in cells of 16 pixels."""
+    def describe(self, embedding: Embedding) -> Cells:
+        """See `Describing`: all levels of the encoder."""
         assert isinstance(embedding, TileEmbedding)
         maps = embedding.maps
         shape = maps.s8.shape[-2:]
         coarser = (F.interpolate(each, shape, mode="bilinear") for each in (maps.s16, maps.s32))
-        cells: FloatArray = torch.cat((F.avg_pool2d(maps.s4, 2), maps.s8, *coarser), 1)[0].float().cpu().numpy()
-        return cells
+        cells = torch.cat((F.avg_pool2d(maps.s4, 2), maps.s8, *coarser), 1)[0].float().cpu().numpy()
+        return Cells(cells, 8 * REDUCTION)
 
     @torch.inference_mode()
     def decode(self, embedding: Embedding, prompts: PixelPrompts, most: int = MOST_CANDIDATES) -> tuple[Candidate, ...]:

@@ -71,7 +71,7 @@ class ReviewTool(QgsMapTool):
         review = self._review
         if event.matches(QKeySequence.StandardKey.Undo) or event.key() == Qt.Key.Key_Backspace:
             return review.undo
-        if event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
+        if event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier or event.isAutoRepeat():
             return None
         actions: dict[int, Callable[[], None]] = {
             Qt.Key.Key_Y: review.accept,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from qgis.core import QgsFeature, QgsGeometry, QgsPointXY, QgsRasterLayer, QgsVectorLayer
 
 from ...contract.client import Replies
 from ...contract.errors import RasterLassoError
+from ...contract.looks import PRESETS, Finish, Stretch
 from ...contract.prompts import Prompts
 from ...contract.recipe import Recipe
 from ...contract.requests import SegmentResult
@@ -33,6 +34,14 @@ SHARED_PX = 3.0
 
 CROSSING_PX = 6.0
 """An outline that follows the end of the data for no longer only meets it, in pixels of the level."""
+
+
+@dataclass(frozen=True)
+class Looks:
+    """How imagery was seen and the outline drawn. stretch: None for the engine's own."""
+
+    finish: Finish = PRESETS["raw"]
+    stretch: Stretch | None = None
 
 
 class Acceptance:
@@ -97,16 +106,17 @@ class Acceptance:
         return layer, features
 
     def accept_answer(
-        self, answer: SegmentResult, prompts: Prompts, choice: int | None = None
+        self, answer: SegmentResult, prompts: Prompts, choice: int | None = None, looks: Looks | None = None
     ) -> tuple[QgsVectorLayer, list[QgsFeature]]:
         """Make a feature of the engine's answer to prompts in the imagery's CRS; raises as `accept`, and `ProtocolError`.
 
-        choice: as `Recipe` has it.
+        choice: as `Recipe` has it. looks: that it was asked with, None for those of now.
         """
         imagery, crs = self._lens.imagery, self._lens.crs
         if imagery is None:
             raise NothingToAccept()
-        recipe = Recipe(prompts, crs_code(crs) or None, self._lens.finish, self._lens.stretch, choice, answer.view_level)
+        asked = looks or Looks(self._lens.finish, self._lens.stretch)
+        recipe = Recipe(prompts, crs_code(crs) or None, asked.finish, asked.stretch, choice, answer.view_level)
         known = attributes(answer, answer.score, recipe, source_of(imagery), self.class_name)
         shape = polygon_from_hex(answer.wkb_hex)
         return self._target.put((shape,), crs, known, self._placing(Draft(), answer, imagery))

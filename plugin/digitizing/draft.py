@@ -118,7 +118,7 @@ class Draft:
     @property
     def is_begun_anew(self) -> bool:
         """Whether there is one prompt only, of a new feature."""
-        return len(_said(self.steps)) == 1 and self.reopened is None
+        return len(_said(self.steps)) == 1 and self.reopened is None and self.as_reopened is None
 
     @property
     def edits(self) -> tuple[Edit, ...]:

@@ -34,12 +34,14 @@ RECTANGLE_SHARE = 0.999
 class FromFeatures(QObject):
     """One job at a time.
 
-    `progressed` (fraction of all) and `ended` tell how far it is; `message` (text, level) is for the user.
+    `progressed` (fraction of all) and `ended` tell how far it is; `message` (text, level) is for the user;
+    `accepted` is as the digitizer's.
     """
 
     progressed = pyqtSignal(float)
     ended = pyqtSignal()
     message = pyqtSignal(str, object)
+    accepted = pyqtSignal(object, list)
 
     def __init__(self, lens: Lens, acceptance: Acceptance, engine: EngineProcess, project: QgsProject) -> None:
         super().__init__()
@@ -107,12 +109,13 @@ class FromFeatures(QObject):
             self.cancel()
             return
         try:
-            self._acceptance.accept_answer(item.found, self._prompts[item.id])
+            layer, features = self._acceptance.accept_answer(item.found, self._prompts[item.id])
         except RasterLassoError as error:
             self.cancel()
             self.tell(error)
             return
         self._found += 1
+        self.accepted.emit(layer, [feature.id() for feature in features])
 
     def _on_end(self, value: Mapping[str, Any]) -> None:
         found, count = self._found, len(self._prompts)

@@ -208,10 +208,14 @@ class LassoDock(QgsDockWidget):
         _, classes = classes_of(layer) if layer is not None else ("", [])
         shown = self.class_name.currentText()
         if classes or self.class_name.count():
+            was_blocked = self.class_name.blockSignals(True)  # what is shown between is nobody's choice
             self.class_name.clear()
             for text, stored in classes:
                 self.class_name.addItem(text, stored)
             self.class_name.setEditText(shown if keep or not classes or self.class_name.findText(shown) >= 0 else classes[0][0])
+            self.class_name.blockSignals(was_blocked)
+            if not keep:
+                self._set_class(self.class_name.currentText())
 
     def _set_class(self, text: str) -> None:
         index = self.class_name.findText(text)

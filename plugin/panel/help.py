@@ -65,6 +65,12 @@ def _sections() -> list[tuple[str, list[tuple[str, str]]]]:
                 (tr("Hold H"), tr("Hide the preview to see the imagery")),
             ],
         ),
+        *_later_sections(),
+    ]
+
+
+def _later_sections() -> list[tuple[str, list[tuple[str, str]]]]:
+    return [
         (
             tr("By hand"),
             [

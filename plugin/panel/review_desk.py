@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qgis.core import Qgis, QgsGeometry
 from qgis.gui import QgisInterface, QgsMapTool
-from qgis.PyQt.QtCore import QObject, Qt, pyqtSignal
+from qgis.PyQt.QtCore import QObject, Qt, QTimer, pyqtSignal
 
 from ..canvas.proposals_preview import ProposalsPreview
 from ..canvas.review_tool import ReviewTool
@@ -25,7 +25,6 @@ class ReviewDesk(QObject):
         self._iface = iface
         self._digitizer = digitizer
         self._lasso = lasso
-        self._is_fixing = False
         self.review = review
         self.preview = ProposalsPreview(iface.mapCanvas())
         self.tool = ReviewTool(iface.mapCanvas(), review, self.preview)
@@ -43,6 +42,7 @@ class ReviewDesk(QObject):
         self.panel.search_requested.connect(self.begin)
         self.panel.answered.connect(self._take_map)
         digitizer.accepted.connect(self._on_accepted)
+        digitizer.draft_changed.connect(self._on_draft_changed)
 
     def begin(self) -> None:
         """Search the view, and show what is found as soon as it is."""
@@ -61,6 +61,7 @@ class ReviewDesk(QObject):
     def remove(self) -> None:
         """Take all away."""
         self._digitizer.accepted.disconnect(self._on_accepted)
+        self._digitizer.draft_changed.disconnect(self._on_draft_changed)
         self._iface.mapCanvas().unsetMapTool(self.tool)
         self.review.detach()
         self._iface.removeDockWidget(self.panel)
@@ -69,25 +70,31 @@ class ReviewDesk(QObject):
         self.preview.remove()
 
     def _take_map(self) -> None:
-        if not self._is_fixing:
+        if self.review.taken_up is None:
             self._iface.mapCanvas().setMapTool(self.tool)
             self._iface.mapCanvas().setFocus()
 
     def _fix(self) -> None:
-        if self.review.current is None:
-            return
-        self._is_fixing = True
         self.review.fix()
-        if self._digitizer.draft.is_empty:  # it could not be taken up, which was told
-            self._is_fixing = False
+        if self.review.taken_up is None:  # it could not be, which was told
             return
         self._iface.mapCanvas().setMapTool(self._lasso)
         text = tr("Correct it with clicks, then press Enter to accept it and go on with the review.")
         self.message.emit(text, Qgis.MessageLevel.Info)
 
     def _on_accepted(self, *_: object) -> None:
-        if self._is_fixing:
-            self._is_fixing = False
+        if self.review.taken_up is not None:
+            self.review.fixed()
+            self._take_map()
+
+    def _on_draft_changed(self) -> None:
+        """An object that is given up comes to nothing; of one that is accepted that is told next."""
+        if self.review.taken_up is not None and self._digitizer.draft.is_empty:
+            QTimer.singleShot(0, self._put_back)
+
+    def _put_back(self) -> None:
+        if self.review.taken_up is not None and self._digitizer.draft.is_empty:
+            self.review.put_back()
             self._take_map()
 
     def _refresh(self) -> None:

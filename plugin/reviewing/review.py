@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from qgis.core import Qgis, QgsFeature, QgsGeometry, QgsPointXY, QgsProject, QgsRasterLayer, QgsVectorLayer
+from qgis.core import Qgis, QgsGeometry, QgsPointXY, QgsProject, QgsRasterLayer, QgsVectorLayer
 from qgis.gui import QgsMapCanvas
 from qgis.PyQt.QtCore import QObject, pyqtSignal
 
@@ -15,11 +15,11 @@ from ...contract.errors import NoExamples, RasterLassoError
 from ...contract.prompts import Prompts
 from ...contract.proposals import AnswersParams, Likeness, Proposal, SimilarParams
 from ...contract.requests import Shape
-from ..digitizing.acceptance import Acceptance
+from ..digitizing.acceptance import Acceptance, Looks
 from ..digitizing.digitizer import Digitizer
 from ..digitizing.draft import AsReopened, Draft, steps_of
 from ..digitizing.telling import told
-from ..errors import DraftUnderWay, SearchUnderWay
+from ..errors import DraftUnderWay, OtherImagery, ProposalSaved, SearchUnderWay
 from ..geo.transforms import transform_between, transformed_box
 from ..geo.wkb import polygon_from_hex, to_hex
 from ..runtime.engine_process import EngineProcess
@@ -46,12 +46,16 @@ class Proposed:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the user said, for taking it back. features: what accepting it added to a layer."""
+    """What the user said, for taking it back. key: class and imagery. layer, feature_ids: what accepting it added, and
+    where; undo_index: of the layer's undo stack then.
+    """
 
     proposed: Proposed
     is_accepted: bool
+    key: tuple[Any, str]
     layer: QgsVectorLayer | None = None
     feature_ids: tuple[int, ...] = ()
+    undo_index: int = -1
 
 
 class Review(QObject):
@@ -77,6 +81,10 @@ class Review(QObject):
         """Likeness below which nothing is shown."""
 
         self.is_searching = False
+        self.taken_up: Proposed | None = None
+        """What is being corrected."""
+
+        self._looks = Looks()
         self._all: dict[int, Proposed] = {}
         self._current: int | None = None
         self._answers: list[Answer] = []
@@ -131,11 +139,12 @@ class Review(QObject):
         area = (view.xMinimum(), view.yMinimum(), view.xMaximum(), view.yMaximum())
         params = SimilarParams(usual.image, shapes, others, area, usual.model, usual.stretch, usual.finish)
         self._begin_anew(imagery)
+        self._looks = Looks(usual.finish, usual.stretch)
         self.is_searching = True
-        replies = Replies(self._on_end, self._on_failure, self._on_progress, self._end, item=self._on_proposal)
-        self._engine.request("find_similar", params.to_wire(), replies, SEARCH)
         self.progressed.emit(0.0)
         self.changed.emit()
+        replies = Replies(self._on_end, self._on_failure, self._on_progress, self._end, item=self._on_proposal)
+        self._engine.request("find_similar", params.to_wire(), replies, SEARCH)
 
     def cancel(self) -> None:
         """Search no further; what was proposed stays."""
@@ -164,6 +173,8 @@ class Review(QObject):
 
     def choose_at(self, place: QgsPointXY) -> None:
         """Look at the likeliest one at a place in map coordinates."""
+        if self._digitizer.imagery is not self.imagery:
+            return
         try:
             [there] = self._digitizer.lens.in_imagery([place])
         except RasterLassoError:
@@ -184,56 +195,67 @@ class Review(QObject):
     def accept(self) -> None:
         """Put the one that is looked at into the target layer."""
         if self.current is not None:
-            self._accept(self.current)
-            self._after_answer()
+            self._accept([self.current])
 
     @told
     def accept_all(self) -> None:
         """Put all that are shown into the target layer."""
-        for each in self.waiting:
-            self._accept(each)
-        self._after_answer()
+        self._accept(self.waiting)
 
+    @told
     def reject(self) -> None:
         """It is none of them; the next search knows it, too."""
+        self._check_imagery()
         rejected = self.current
         if rejected is None:
             return
         del self._all[rejected.proposal.id]
-        self._answers.append(Answer(rejected, False))
-        kept = self._counter_examples.setdefault(self._acceptance.preference_key, [])
+        key = self._acceptance.preference_key
+        self._answers.append(Answer(rejected, False, key))
+        kept = self._counter_examples.setdefault(key, [])
         kept.append(rejected.proposal.found.wkb_hex)
         del kept[:-MOST_COUNTER_EXAMPLES]
         self._after_answer()
 
     @told
     def fix(self) -> None:
-        """Take the one that is looked at up as the object under way, to correct and accept it."""
+        """Take the one that is looked at up as the object under way (`taken_up`), to correct and accept it."""
         taken, lens = self.current, self._digitizer.lens
         if taken is None:
             return
+        self._check_imagery()
         if not self._digitizer.draft.is_empty:
             raise DraftUnderWay()
         del self._all[taken.proposal.id]
+        self.taken_up = taken
         self._look_at_best()
         steps = steps_of(taken.proposal.prompts)
         was = AsReopened(steps, None, taken.proposal.choice, lens.finish, lens.finish)
         self._digitizer.resume(Draft(steps, None, was), taken.proposal.found.level - lens.size)
         self.changed.emit()
 
+    def fixed(self) -> None:
+        """What was taken up is accepted."""
+        self.taken_up = None
+
+    def put_back(self) -> None:
+        """What was taken up was given up: it waits again."""
+        taken, self.taken_up = self.taken_up, None
+        if taken is not None and self.imagery is not None:
+            self._all[taken.proposal.id] = taken
+            self.choose(taken.proposal.id)
+
+    @told
     def undo(self) -> None:
-        """Take the newest answer back, and the feature that it made."""
+        """Take the newest answer back, and the feature that it made, as long as that is not saved."""
         if not self._answers:
             return
-        answer = self._answers.pop()
+        answer, kept = self._answers[-1], self._counter_examples.get(self._answers[-1].key, [])
         if answer.layer is not None:
-            answer.layer.beginEditCommand(tr("Take back a proposal"))
-            answer.layer.deleteFeatures(list(answer.feature_ids))
-            answer.layer.endEditCommand()
-        elif answer.proposed.proposal.found.wkb_hex in (
-            kept := self._counter_examples.get(self._acceptance.preference_key, [])
-        ):
+            _take_away(answer)
+        elif answer.proposed.proposal.found.wkb_hex in kept:
             kept.remove(answer.proposed.proposal.found.wkb_hex)
+        self._answers.pop()
         self._all[answer.proposed.proposal.id] = answer.proposed
         self._current = answer.proposed.proposal.id
         self._tell_engine()
@@ -253,12 +275,24 @@ class Review(QObject):
         self.close()
         self._project.layersWillBeRemoved.disconnect(self._forget_layers)
 
-    def _accept(self, taken: Proposed) -> None:
-        """Raises as `Acceptance.accept_answer`: then it waits on."""
-        proposal = taken.proposal
-        layer, features = self._acceptance.accept_answer(proposal.found, proposal.prompts, proposal.choice)
-        del self._all[proposal.id]
-        self._answers.append(Answer(taken, True, layer, _ids(features)))
+    def _accept(self, taken: Sequence[Proposed]) -> None:
+        """Raises as `Acceptance.accept_answer`: then that one and those after it wait on."""
+        self._check_imagery()
+        try:
+            for each in taken:
+                proposal, key = each.proposal, self._acceptance.preference_key
+                layer, features = self._acceptance.accept_answer(proposal.found, proposal.prompts, proposal.choice, self._looks)
+                del self._all[proposal.id]
+                ids = [feature.id() for feature in features]
+                self._answers.append(Answer(each, True, key, layer, tuple(ids), layer.undoStack().index()))
+                self._digitizer.accepted.emit(layer, ids)
+        finally:
+            self._after_answer()
+
+    def _check_imagery(self) -> None:
+        """Where it was found is where it goes: raises `OtherImagery`."""
+        if self.imagery is not None and self._digitizer.imagery is not self.imagery:
+            raise OtherImagery(imagery=self.imagery.name())
 
     def _after_answer(self) -> None:
         self._look_at_best()
@@ -282,7 +316,8 @@ class Review(QObject):
             self._all[ranked.id] = replace(self._all[ranked.id], likeness=ranked.likeness)
 
     def _on_ranked(self, value: Mapping[str, Any]) -> None:
-        self._look_at_best()
+        if self.current is None:  # else Y would accept another one than is looked at
+            self._look_at_best()
         self.changed.emit()
 
     def _on_progress(self, progress: Any) -> None:
@@ -301,8 +336,6 @@ class Review(QObject):
 
     def _on_end(self, value: Mapping[str, Any]) -> None:
         self._end()
-        self._look_at_best()
-        self.changed.emit()
         if self.waiting:
             text = tr("{count} proposals, the likeliest first. Y accepts one, N rejects it.").format(count=len(self.waiting))
             self.message.emit(text, Qgis.MessageLevel.Success)
@@ -317,9 +350,12 @@ class Review(QObject):
     def _end(self) -> None:
         self.is_searching = False
         self.ended.emit()
+        if self.current is None:
+            self._look_at_best()
+        self.changed.emit()
 
     def _begin_anew(self, imagery: QgsRasterLayer | None) -> None:
-        self.imagery, self._current = imagery, None
+        self.imagery, self._current, self.taken_up = imagery, None, None
         self._all.clear()
         self._answers.clear()
 
@@ -329,5 +365,17 @@ class Review(QObject):
         self._answers = [each for each in self._answers if each.layer is None or each.layer.id() not in layer_ids]
 
 
-def _ids(features: list[QgsFeature]) -> tuple[int, ...]:
-    return tuple(feature.id() for feature in features)
+def _take_away(answer: Answer) -> None:
+    """What was accepted, in one undo command; raises `ProposalSaved` where it is not in the edit buffer any more."""
+    layer = answer.layer
+    if layer is None:
+        return
+    added = layer.editBuffer().addedFeatures() if layer.editBuffer() is not None else {}
+    if not set(answer.feature_ids) <= set(added):
+        raise ProposalSaved(layer=layer.name())
+    if layer.undoStack().index() == answer.undo_index:  # nothing was edited since: neighbours' borders come back, too
+        layer.undoStack().undo()
+        return
+    layer.beginEditCommand(tr("Take back a proposal"))
+    layer.deleteFeatures(list(answer.feature_ids))
+    layer.endEditCommand()
