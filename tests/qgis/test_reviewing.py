@@ -197,3 +197,52 @@ def test_the_panel_of_proposals_opens_with_the_first_search(plugin):
     assert plugin.desk.panel.isVisibleTo(plugin.desk.panel.parent())
     plugin.desk.leave()
     assert not plugin.desk.panel.isVisibleTo(plugin.desk.panel.parent())
+
+
+def test_what_was_taken_up_and_given_up_waits_again(plugin, qgis_canvas):
+    accept_roofs(plugin, 0, 5)
+    review = search(plugin)
+    taken = review.current
+    key(qgis_canvas, Qt.Key.Key_F)
+    wait_until(lambda: plugin.digitizer.progress is None, 60)
+    key(qgis_canvas, Qt.Key.Key_Escape)
+    wait_until(lambda: qgis_canvas.mapTool() is plugin.desk.tool)
+    assert review.current is taken
+
+
+def test_proposals_of_other_imagery_are_not_answered(plugin, qgis_canvas, project, sample):
+    layer = accept_roofs(plugin, 0, 5)
+    review, told = search(plugin), []
+    plugin.desk.message.connect(lambda text, level: told.append(text))
+    count = len(review.waiting)
+    plugin.digitizer.set_imagery(sample)
+    key(qgis_canvas, Qt.Key.Key_Y, Qt.Key.Key_N, Qt.Key.Key_F)
+    assert layer.featureCount() == 2
+    assert len(review.waiting) == count
+    assert len(told) == 3
+    assert "found on village" in told[0]
+
+
+def test_what_is_saved_is_not_taken_back_in_silence(plugin, qgis_canvas):
+    layer = accept_roofs(plugin, 0, 5)
+    review, told = search(plugin), []
+    plugin.desk.message.connect(lambda text, level: told.append(text))
+    key(qgis_canvas, Qt.Key.Key_Y)
+    assert layer.commitChanges(False)
+    review.undo()
+    assert layer.featureCount() == 3
+    assert review.counts == (1, 0)
+    assert "is saved in" in told[-1]
+
+
+def test_accepted_proposals_are_in_the_journal(plugin, qgis_canvas):
+    accept_roofs(plugin, 0, 5)
+    told = []
+    plugin.digitizer.accepted.connect(lambda layer, ids: told.append((layer, ids)))
+    review = search(plugin)
+    key(qgis_canvas, Qt.Key.Key_Y)
+    [(layer, [feature_id])] = told  # which is what the journal goes by
+    assert layer.getFeature(feature_id).isValid()
+    key(qgis_canvas, Qt.Key.Key_Y)
+    assert len(told) == 2
+    assert review.counts == (2, 0)
