@@ -71,7 +71,7 @@ class ReviewTool(QgsMapTool):
         review = self._review
         if event.matches(QKeySequence.StandardKey.Undo) or event.key() == Qt.Key.Key_Backspace:
             return review.undo
-        if event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier or event.isAutoRepeat():
+        if event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
             return None
         actions: dict[int, Callable[[], None]] = {
             Qt.Key.Key_Y: review.accept,
@@ -85,4 +85,9 @@ class ReviewTool(QgsMapTool):
             Qt.Key.Key_H: partial(self._preview.set_hidden, True),
             Qt.Key.Key_Escape: self.left.emit,
         }
-        return actions.get(event.key())
+        action = actions.get(event.key())
+        return _nothing if action is not None and event.isAutoRepeat() else action
+
+
+def _nothing() -> None:
+    """A key that is held answers once, and is not QGIS's meanwhile: Delete would delete the selected features."""

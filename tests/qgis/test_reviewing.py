@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from osgeo import gdal, osr
 from qgis.core import QgsPointXY, QgsRasterLayer, QgsSettings
-from qgis.PyQt.QtCore import Qt
+from qgis.PyQt.QtCore import QCoreApplication, QEvent, Qt
+from qgis.PyQt.QtGui import QKeyEvent
 from qgis.PyQt.QtTest import QTest
 
 import rasterlasso
@@ -246,3 +247,16 @@ def test_accepted_proposals_are_in_the_journal(plugin, qgis_canvas):
     key(qgis_canvas, Qt.Key.Key_Y)
     assert len(told) == 2
     assert review.counts == (2, 0)
+
+
+def test_a_key_that_is_held_answers_once_and_never_becomes_qgiss(plugin, qgis_canvas):
+    layer = accept_roofs(plugin, 0, 5)
+    review = search(plugin)
+    none = Qt.KeyboardModifier.NoModifier
+    for kind, pressed in ((QEvent.Type.KeyPress, Qt.Key.Key_Y), (QEvent.Type.ShortcutOverride, Qt.Key.Key_Delete)):
+        event = QKeyEvent(kind, pressed, none, "", True)
+        event.ignore()
+        QCoreApplication.sendEvent(qgis_canvas, event)
+    assert event.isAccepted()
+    assert review.counts == (0, 0)
+    assert layer.featureCount() == 2
