@@ -137,6 +137,7 @@ class RasterLassoPlugin:
         self.dock.target_row.export_requested.connect(self.jobs.export)
         self.dock.target_row.selected_requested.connect(self._segment_selected)
         self.dock.target_row.similar_requested.connect(self.desk.begin)
+        self.dock.target_row.forgetting_requested.connect(self.desk.review.forget_counter_examples)
         self.dock.target_row.geopackage_requested.connect(self._new_geopackage)
         self.dock.install_requested.connect(self._install_engine)
         self.dock.install_cancelled.connect(self._cancel_installation)

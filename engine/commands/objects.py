@@ -24,18 +24,17 @@ from .terminal import EXIT_FAILED, EXIT_INTERRUPTED, Progress
 
 
 def add_common(command: argparse.ArgumentParser) -> None:
-    """Options of model, level, outline and output."""
+    """Options of model, outline and output."""
     command.add_argument("--model", default=registry.DEFAULT_MODEL, help="see `rasterlasso models` (default: %(default)s)")
     command.add_argument("--finish", choices=list(PRESETS), default="raw", help="outline style (default: %(default)s)")
-    command.add_argument("--level", type=int, help="0 is native resolution, each next one half of it; negative ones oversample")
-    add_output(command)
-
-
-def add_output(command: argparse.ArgumentParser) -> None:
-    """Option of the file that is written."""
     command.add_argument(
         "-o", "--output", metavar="OUT", type=Path, required=True, help=".gpkg, .shp, .geojson, .fgb or .parquet"
     )
+
+
+def add_level(command: argparse.ArgumentParser) -> None:
+    """Option of the level."""
+    command.add_argument("--level", type=int, help="0 is native resolution, each next one half of it; negative ones oversample")
 
 
 def segment_and_write(
@@ -110,6 +109,7 @@ def add_of_layer(command: argparse.ArgumentParser, task: str, what: str) -> None
     command.add_argument("layer", metavar="LAYER", type=Path, help=what)
     command.add_argument("--layer-name", metavar="NAME", help="the layer within the file (default: the only one)")
     add_common(command)
+    add_level(command)
     command.set_defaults(run=lambda arguments: _run_of_layer(task, arguments))
 
 

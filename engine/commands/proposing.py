@@ -7,32 +7,28 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from ...contract.looks import PRESETS
 from ...contract.proposals import EverythingParams, SimilarParams
 from ...contract.recipe import Recipe
-from ...models import registry
 from .. import api
 from ..files.export import Record, check_output, write
 from ..segmenting.session import Segmenter
 from ..tasks.proposed import Proposed
 from ..tasks.table import TASKS
-from .objects import add_output
+from .objects import add_common
 from .terminal import EXIT_FAILED, EXIT_INTERRUPTED, Progress, numbers
 
 ToParams = Callable[[Segmenter], EverythingParams | SimilarParams]
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
-    """Options of model, outline, area and output."""
+    """The image, and options of model, outline, output and area."""
     command.add_argument("image", metavar="IMAGE", help="a raster that GDAL opens")
-    command.add_argument("--model", default=registry.DEFAULT_MODEL, help="see `rasterlasso models` (default: %(default)s)")
-    command.add_argument("--finish", choices=list(PRESETS), default="raw", help="outline style (default: %(default)s)")
+    add_common(command)
     command.add_argument("--area", metavar="X0,Y0,X1,Y1", type=numbers(4), help="in the raster's CRS (default: all)")
-    add_output(command)
 
 
 def propose_and_write(task: str, arguments: argparse.Namespace, to_params: ToParams, least_likeness: float) -> int:
-    """Run a task and write what it proposes with at least some likeness, as `score`; the exit code.
+    """Run a task and write what it proposes with at least some likeness; the exit code.
 
     Interrupted, it writes what was found until then.
     """

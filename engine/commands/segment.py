@@ -10,7 +10,7 @@ from ...contract.looks import PRESETS
 from ...contract.prompts import Box, Point, Prompts
 from ...contract.requests import ObjectPrompts, SegmentObjectsParams
 from ..files.prompts_file import PromptedObject, read_prompts_file
-from .objects import add_common, segment_and_write
+from .objects import add_common, add_level, segment_and_write
 from .terminal import numbers
 
 HELP = "clicks or boxes on a raster to polygons in a file"
@@ -35,6 +35,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("--prompts", metavar="FILE", type=Path, help="prompts of many objects, see below")
     command.add_argument("--crs", metavar="EPSG:n", help="CRS of the coordinates (default: the raster's)")
     add_common(command)
+    add_level(command)
     command.set_defaults(run=_segment)
 
 

@@ -25,13 +25,13 @@ KNOWN_SHARE = 0.3
 
 
 def examples_of(
-    layer: QgsVectorLayer | None, class_name: Any, view: QgsRectangle, to_imagery: QgsCoordinateTransform
+    layer: QgsVectorLayer, class_name: Any, view: QgsRectangle, to_imagery: QgsCoordinateTransform
 ) -> list[QgsGeometry]:
     """Polygons in the imagery's CRS: what is selected in the layer, else features of the class in view (in the imagery's CRS).
 
     to_imagery: from the layer's CRS. Raises `CoordinatesUntransformable`.
     """
-    if layer is None or layer.geometryType() != QgsWkbTypes.GeometryType.PolygonGeometry:
+    if layer.geometryType() != QgsWkbTypes.GeometryType.PolygonGeometry:
         return []
     request = QgsFeatureRequest()
     if layer.selectedFeatureCount():
@@ -46,9 +46,9 @@ def examples_of(
     return [transformed_shape(shape, to_imagery) for shape in shapes if not shape.isEmpty()]
 
 
-def is_known(polygon: QgsGeometry, layer: QgsVectorLayer | None, to_layer: QgsCoordinateTransform) -> bool:
+def is_known(polygon: QgsGeometry, layer: QgsVectorLayer, to_layer: QgsCoordinateTransform) -> bool:
     """Whether a proposal (in the imagery's CRS) lies on a feature of the layer; raises `CoordinatesUntransformable`."""
-    if layer is None or layer.geometryType() != QgsWkbTypes.GeometryType.PolygonGeometry:
+    if layer.geometryType() != QgsWkbTypes.GeometryType.PolygonGeometry:
         return False
     there = transformed_shape(polygon, to_layer)
     request = QgsFeatureRequest().setFilterRect(there.boundingBox()).setNoAttributes()

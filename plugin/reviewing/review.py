@@ -128,8 +128,10 @@ class Review(QObject):
         lens, layer = self._digitizer.lens, self._digitizer.target.layer
         imagery = lens.checked()
         view = transformed_box(self._canvas.extent(), lens.to_imagery()).intersect(imagery.extent())
-        to_imagery = transform_between(layer.crs() if layer else lens.crs, lens.crs, self._project.transformContext())
-        examples = [] if view.isEmpty() else examples_of(layer, self._acceptance.class_name, view, to_imagery)
+        if view.isEmpty() or layer is None:
+            raise NoExamples()
+        to_imagery = transform_between(layer.crs(), imagery.crs(), self._project.transformContext())
+        examples = examples_of(layer, self._acceptance.class_name, view, to_imagery)
         if not examples:
             raise NoExamples()
         usual = lens.segment(Prompts(), lens.level_at(lens.middle()))
@@ -307,7 +309,7 @@ class Review(QObject):
         """All that was answered so far; a newer request takes the place of one that waits."""
         accepted = tuple(each.proposed.proposal.id for each in self._answers if each.is_accepted)
         rejected = tuple(each.proposed.proposal.id for each in self._answers if not each.is_accepted)
-        replies = Replies(self._on_ranked, lambda error: None, item=self._on_likeness)  # without an answer the order stays
+        replies = Replies(self._on_ranked, self.tell, item=self._on_likeness)
         self._engine.request("answer_similar", AnswersParams(accepted, rejected).to_wire(), replies, ANSWERS)
 
     def _on_likeness(self, value: Mapping[str, Any]) -> None:
@@ -324,11 +326,12 @@ class Review(QObject):
         self.progressed.emit(progress.fraction)
 
     def _on_proposal(self, value: Mapping[str, Any]) -> None:
-        proposal, lens, layer = Proposal.from_wire(value), self._digitizer.lens, self._digitizer.target.layer
-        polygon = polygon_from_hex(proposal.found.wkb_hex)
-        to_layer = transform_between(lens.crs, layer.crs() if layer else lens.crs, self._project.transformContext())
+        proposal, layer = Proposal.from_wire(value), self._digitizer.target.layer
+        if self.imagery is None:
+            return
+        polygon, context = polygon_from_hex(proposal.found.wkb_hex), self._project.transformContext()
         try:
-            if is_known(polygon, layer, to_layer):
+            if layer is not None and is_known(polygon, layer, transform_between(self.imagery.crs(), layer.crs(), context)):
                 return
         except RasterLassoError:  # where it can't be placed nobody could accept it
             return

@@ -189,6 +189,9 @@ def test_what_was_rejected_is_a_counter_example_of_the_next_search(plugin, qgis_
     key(qgis_canvas, Qt.Key.Key_N)
     review = search(plugin)
     assert not any(each.polygon.intersection(rejected).area() > 0.5 * rejected.area() for each in review.waiting)
+    plugin.dock.target_row.forgetting_requested.emit()
+    review = search(plugin)
+    assert any(each.polygon.intersection(rejected).area() > 0.5 * rejected.area() for each in review.waiting)
 
 
 def test_the_panel_of_proposals_opens_with_the_first_search(plugin):
