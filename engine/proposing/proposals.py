@@ -48,10 +48,9 @@ class Sizes:
     side_px: float
     areas_px2: tuple[float, float]
 
-    @property
-    def level(self) -> int:
-        """At which they are looked for."""
-        return round(math.log2(self.side_px / OBJECT_PX))
+    def level(self, grid: TileGrid) -> int:
+        """Of a grid, at which they are looked for."""
+        return grid.clamp_level(round(math.log2(self.side_px / OBJECT_PX)))
 
     def holds(self, area_px2: float) -> bool:
         """Whether an object of this area may be meant."""
@@ -180,7 +179,7 @@ def _stability(logits: FloatImage) -> float:
 
 def tiles_of(grid: TileGrid, sizes: Sizes, area: PixelBox | None = None) -> list[Tile]:
     """The tiles whose cores hold an area (pixels of the level), or all of the raster, row by row; raises `AreaTooLarge`."""
-    level = grid.clamp_level(sizes.level)
+    level = sizes.level(grid)
     box = grid.frame(level) if area is None else area
     rows, cols = (max(1, side // (grid.tile_px // 2)) for side in box.shape)
     if rows * cols > MOST_TILES:

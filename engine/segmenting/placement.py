@@ -73,7 +73,7 @@ def place(source: RasterSource, prompts: Prompts) -> NativePrompts:
     box = None
     if prompts.box is not None:
         box = _place_box(source, (prompts.box.x0, prompts.box.y0, prompts.box.x1, prompts.box.y1))
-    polygon = None if prompts.polygon is None else _place_polygon(source, prompts.polygon)
+    polygon = None if prompts.polygon is None else place_polygon(source, prompts.polygon)
     return NativePrompts(np.array(points, np.float64).reshape(-1, 2), np.array(foreground, np.bool_), box, polygon)
 
 
@@ -97,7 +97,8 @@ def from_hex(wkb_hex: str) -> shapely.Geometry:
         raise PolygonUnusable(reason=str(error)) from error
 
 
-def _place_polygon(source: RasterSource, wkb_hex: str) -> Polygon | MultiPolygon:
+def place_polygon(source: RasterSource, wkb_hex: str) -> Polygon | MultiPolygon:
+    """A polygon in native pixels, without what lies off the raster; raises `PolygonUnusable`, `PromptOutsideRaster`."""
     drawn = from_hex(wkb_hex)
     coordinates = shapely.get_coordinates(drawn)
     if not np.isfinite(coordinates).all():

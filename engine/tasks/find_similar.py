@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import shapely
 from shapely import MultiPolygon, Polygon
 
-from ...contract.errors import NoExamples, SearchForgotten
+from ...contract.errors import NoExamples, PromptOutsideRaster, SearchForgotten
 from ...contract.proposals import AnswersParams, Likeness, SimilarParams
 from ...contract.requests import Shape
 from ..encoding.clock import Checkpoint
-from ..outlines.contours import polygonal
 from ..proposing.likely import Likely
 from ..proposing.proposals import Found, Sizes, proposals, tiles_of
 from ..proposing.search import Search
 from ..rasters.source import RasterSource
-from ..segmenting.placement import from_hex
+from ..segmenting.placement import place_polygon
 from ..segmenting.session import Segmenter, pixel_box
 from ..tiles.grid import PixelBox, Tile
 from .proposed import Proposed, proposed
@@ -40,7 +40,7 @@ def run(segmenter: Segmenter, params: SimilarParams, checkpoint: Checkpoint) -> 
     if not examples:
         raise NoExamples()
     sizes = Sizes.like(examples)
-    level = source.grid.clamp_level(sizes.level)
+    level = sizes.level(source.grid)
     area = None if params.area is None else pixel_box(source, params.area, level)
     asked: dict[Tile, list[PixelBox | None]] = {tile: [area] for tile in tiles_of(source.grid, sizes, area)}
     if area is not None:  # what the known ones look like is learnt from proposals, also where nothing is to be found
@@ -73,11 +73,11 @@ def answer(segmenter: Segmenter, params: AnswersParams, checkpoint: Checkpoint) 
 
 def _in_pixels(source: RasterSource, shapes: tuple[Shape, ...]) -> list[Polygon | MultiPolygon]:
     """Polygons in native pixels, without what lies off the raster; raises `PolygonUnusable`."""
-    frame = shapely.box(0, 0, source.width_px, source.height_px)
-    placed = (shapely.transform(from_hex(each.wkb_hex), source.to_pixel) for each in shapes)
-    finite = (each for each in placed if np.isfinite(shapely.get_coordinates(each)).all())
-    clipped = (polygonal(each.buffer(0).intersection(frame)) for each in finite)
-    return [each for each in clipped if each is not None]
+    placed = []
+    for each in shapes:
+        with suppress(PromptOutsideRaster):
+            placed.append(place_polygon(source, each.wkb_hex))
+    return placed
 
 
 def _parts(known_px: Iterable[Polygon | MultiPolygon], level: int) -> list[PixelBox]:

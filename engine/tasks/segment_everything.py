@@ -35,8 +35,7 @@ def run(segmenter: Segmenter, params: EverythingParams, checkpoint: Checkpoint) 
     query = segmenter.query_about(params.image, params.model, params.stretch, lambda stage, fraction: checkpoint(stage, share))
     side_px = params.side_px or (params.side_m or 0.0) / _pixel_m(query.scene.source, params.area)
     grid, sizes = query.scene.source.grid, Sizes.about(side_px)
-    level = grid.clamp_level(sizes.level)
-    area = None if params.area is None else pixel_box(query.scene.source, params.area, level)
+    area = None if params.area is None else pixel_box(query.scene.source, params.area, sizes.level(grid))
     tiles = tiles_of(grid, sizes, area)
     settling, number, done = _Settling(side_px), 0, 0
     for row, of_row in groupby(tiles, lambda tile: tile.row):

@@ -7,17 +7,17 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rasterlasso.contract.errors import NoExamples, SearchForgotten, SizeUnknown
+from rasterlasso.contract.errors import AreaTooLarge, NoExamples, PolygonUnusable, SearchForgotten, SizeUnknown
 from rasterlasso.contract.prompts import Point
 from rasterlasso.contract.proposals import AnswersParams, EverythingParams, Proposal, SimilarParams
 from rasterlasso.contract.requests import Shape
 from rasterlasso.engine import cli
 from rasterlasso.engine.proposing.distinct import OVERLAP, distinct
-from rasterlasso.engine.proposing.proposals import Found, Sizes
+from rasterlasso.engine.proposing.proposals import Found, Sizes, tiles_of
 from rasterlasso.engine.proposing.ranking import Ranking
 from rasterlasso.engine.segmenting.session import Segmenter
 from rasterlasso.engine.tasks.table import TASKS
-from rasterlasso.engine.tiles.grid import Tile
+from rasterlasso.engine.tiles.grid import Tile, TileGrid
 
 SIDE = 64
 CORNERS = [(30 + 120 * column, 25 + 115 * row) for row in range(2) for column in range(3)]
@@ -197,7 +197,28 @@ def test_one_answer_of_each_kind_moves_what_looks_alike():
     assert likeness[2::2].min() > likeness[3::2].max()
 
 
-@given(st.floats(1, 1e5))
+@given(st.floats(10, 1e5))
 def test_objects_are_looked_for_where_they_fill_a_part_of_a_tile(side_px):
-    side_there = side_px / 2.0 ** Sizes.about(side_px).level
+    grid = TileGrid(10**6, 10**6)
+    side_there = side_px / 2.0 ** Sizes.about(side_px).level(grid)
     assert 100 < side_there < 240
+
+
+def test_examples_of_no_shape_are_refused_by_name(engine, image):
+    with pytest.raises(PolygonUnusable):
+        run(engine, "find_similar", SimilarParams(image, (Shape(0, "00"),)))
+    endless = shapely.Polygon([(500_000, 4_500_000), (float("inf"), 4_500_000), (500_000, 4_499_000)])
+    with pytest.raises(PolygonUnusable):
+        run(engine, "find_similar", SimilarParams(image, shapes(endless)))
+
+
+@pytest.mark.parametrize("size", ["inf", "nan", "0", "-3"])
+def test_what_is_no_size_is_refused_by_the_command_line(image, tmp_path, size):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["everything", image, f"--size-px={size}", "-o", str(tmp_path / "out.gpkg")])
+    assert ended.value.code == 2
+
+
+def test_an_area_of_too_many_tiles_is_refused_before_it_is_searched():
+    with pytest.raises(AreaTooLarge):
+        tiles_of(TileGrid(10**8, 10**8), Sizes.about(20.0))
