@@ -24,6 +24,7 @@ from ..digitizing.by_hand import Change, edge_moved, reshaped, vertex_deleted, v
 from ..digitizing.digitizer import Digitizer
 from ..geo.transforms import transformed_shape
 from .preview import Preview
+from .tool_keys import ToolKeys, ends_hiding
 
 GRIP_PX = 9
 """A vertex, or the middle of an edge, is gripped from this near; an edge from half of it."""
@@ -48,7 +49,7 @@ class Grip:
     edge_from: Optional[int] = None
 
 
-class HandTool(QgsMapToolAdvancedDigitizing):
+class HandTool(ToolKeys, QgsMapToolAdvancedDigitizing):
     """Drag a vertex, or the middle of an edge for a new one, or an edge; or draw a line across the outline that reshapes it.
 
     A click grips as well, and the next one lets go, so that QGIS's advanced digitizing panel can say where. QGIS's snapping
@@ -147,21 +148,9 @@ class HandTool(QgsMapToolAdvancedDigitizing):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Claim the keys before QGIS's own shortcuts see them."""
-        if event.type() == QEvent.Type.KeyRelease and event.key() == Qt.Key.Key_H and not event.isAutoRepeat():
+        if ends_hiding(event):
             self._preview.set_hidden(False)
-        if event.type() == QEvent.Type.ShortcutOverride and self._action(event) is not None:
-            event.accept()
-            return True
-        return False
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Ignored here means done, by QGIS's convention for map tools."""
-        action = self._action(event)
-        if action is None:
-            super().keyPressEvent(event)
-            return
-        event.ignore()
-        action()
+        return self.claims(event)
 
     def _action(self, event: QKeyEvent) -> Callable[[], None] | None:
         if event.matches(QKeySequence.StandardKey.Redo):

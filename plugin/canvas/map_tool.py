@@ -17,6 +17,7 @@ from ..digitizing.hover import Hover
 from ..digitizing.prefetch import Prefetch
 from ..digitizing.state import DraftState
 from .preview import Preview
+from .tool_keys import ToolKeys, ends_hiding
 
 ASLANT_DEG = 1.0
 """A map turned by more than that has boxes that are none in its coordinates."""
@@ -27,7 +28,7 @@ UNDO_KEYS = (Qt.Key.Key_Backspace, Qt.Key.Key_Delete)
 COMMAND_MODIFIERS = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.MetaModifier
 
 
-class LassoTool(QgsMapTool):
+class LassoTool(ToolKeys, QgsMapTool):
     """Left click foreground, right or Shift + click background, drag a box, Alt + click reopens an accepted polygon.
 
     Ctrl + drag draws: around the object, across it, or with Shift across what does not belong to it.
@@ -129,15 +130,6 @@ class LassoTool(QgsMapTool):
         else:
             self.elsewhere.emit(other, place)
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Keys of the draft; ignored here means done, by QGIS's convention for map tools."""
-        action = self._action(event)
-        if action is None:
-            super().keyPressEvent(event)
-            return
-        event.ignore()
-        action()
-
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Claim the keys of the draft before QGIS's own shortcuts (such as Ctrl+Z) see them; note that the mouse leaves."""
         if event.type() == QEvent.Type.Leave:
@@ -145,18 +137,14 @@ class LassoTool(QgsMapTool):
         if event.type() == QEvent.Type.KeyPress and event.key() == Qt.Key.Key_Tab and not self._digitizer.draft.is_empty:
             self._digitizer.next_candidate()  # before Qt moves the focus
             return True
-        is_released = event.type() == QEvent.Type.KeyRelease and event.key() == Qt.Key.Key_H and not event.isAutoRepeat()
-        if is_released or event.type() == QEvent.Type.FocusOut:  # what is released elsewhere is not told here
+        if ends_hiding(event):
             self._preview.set_hidden(False)
         is_escape = event.type() == QEvent.Type.KeyPress and event.key() == Qt.Key.Key_Escape
         if is_escape and self._pressed_at is not None:  # the canvas keeps keys from its tools while a button is down
             self._pressed_at = self._stroke = None
             self._digitizer.draft_changed.emit()  # draws what is left
             return True
-        if event.type() == QEvent.Type.ShortcutOverride and self._action(event) is not None:
-            event.accept()
-            return True
-        return False
+        return self.claims(event)
 
     def _action(self, event: QKeyEvent) -> Callable[[], None] | None:
         """What a key does; None for keys that are QGIS's."""

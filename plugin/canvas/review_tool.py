@@ -11,9 +11,10 @@ from qgis.PyQt.QtGui import QKeyEvent, QKeySequence
 
 from ..reviewing.review import Review
 from .proposals_preview import ProposalsPreview
+from .tool_keys import ToolKeys, ends_hiding
 
 
-class ReviewTool(QgsMapTool):
+class ReviewTool(ToolKeys, QgsMapTool):
     """Y or Enter accepts the proposal that is looked at, N or Delete rejects it, F takes it up to correct it (`fix_wanted`).
 
     The arrows down and up look at the next and the one before, a click at the one under it. Ctrl+Z or Backspace takes the last
@@ -47,24 +48,11 @@ class ReviewTool(QgsMapTool):
         if event.button() == Qt.MouseButton.LeftButton:
             self._review.choose_at(self.toMapCoordinates(event.pos()))
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Ignored here means done, by QGIS's convention for map tools."""
-        action = self._action(event)
-        if action is None:
-            super().keyPressEvent(event)
-            return
-        event.ignore()
-        action()
-
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Claim the keys before QGIS's own shortcuts see them."""
-        is_released = event.type() == QEvent.Type.KeyRelease and event.key() == Qt.Key.Key_H and not event.isAutoRepeat()
-        if is_released or event.type() == QEvent.Type.FocusOut:
+        if ends_hiding(event):
             self._preview.set_hidden(False)
-        if event.type() == QEvent.Type.ShortcutOverride and self._action(event) is not None:
-            event.accept()
-            return True
-        return False
+        return self.claims(event)
 
     def _action(self, event: QKeyEvent) -> Callable[[], None] | None:
         """What a key does; None for keys that are QGIS's."""

@@ -4,33 +4,23 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from qgis.core import (
-    QgsFeature,
     QgsFeatureSink,
     QgsField,
     QgsFields,
     QgsGeometry,
-    QgsProcessing,
-    QgsProcessingAlgorithm,
     QgsProcessingContext,
     QgsProcessingException,
     QgsProcessingFeatureSource,
     QgsProcessingFeedback,
     QgsProcessingOutputNumber,
-    QgsProcessingParameterEnum,
-    QgsProcessingParameterFeatureSink,
     QgsProcessingParameterFeatureSource,
     QgsProcessingParameterNumber,
-    QgsProcessingParameterRasterLayer,
-    QgsProcessingParameterString,
     QgsRasterLayer,
-    QgsWkbTypes,
 )
 from qgis.PyQt.QtCore import QVariant
-from qgis.PyQt.QtGui import QIcon
 
 from ...contract.errors import RasterLassoError
 from ...contract.failures import error_from_wire
@@ -39,36 +29,25 @@ from ...contract.prompts import Prompts
 from ...contract.recipe import Recipe
 from ...contract.requests import SegmentedObject
 from ...contract.wire import Wire
-from ..errors import EngineMissing
 from ..geo.crs import crs_code
 from ..geo.transforms import transform_between, transformed_shape
-from ..geo.wkb import from_hex, to_hex
 from ..imagery.source import raster_path
-from ..runtime.engine_run import RunCancelled, run_request
-from ..runtime.environment import engine_python
-from ..settings import Settings
+from ..runtime.engine_run import RunCancelled
 from ..target.provenance import attributes, provenance_fields, source_of
 from ..translation import error_text, tr
-
-ICON = Path(__file__).resolve().parents[2] / "resources" / "icons" / "rasterlasso.svg"
-
-FINISHES = list(PRESETS)
+from .lasso_algorithm import LassoAlgorithm, feature_of
 
 
-class EngineAlgorithm(QgsProcessingAlgorithm):
+class EngineAlgorithm(LassoAlgorithm):
     """One polygon for each feature of an input. A subclass says what its features mean, and which task takes them."""
 
-    IMAGE, MODEL, LEVEL, FINISH, OUTPUT = "IMAGE", "MODEL", "LEVEL", "FINISH", "OUTPUT"
-    FOUND, SKIPPED = "FOUND", "SKIPPED"
+    LEVEL, SKIPPED = "LEVEL", "SKIPPED"
 
     INPUT = "INPUT"
     """Name of the input."""
 
     ID_FIELD = "source_id"
     """Field of the output that holds the id of the input's feature."""
-
-    TASK = ""
-    """Name in the engine's table of tasks."""
 
     @abstractmethod
     def input_type(self) -> Any:
@@ -93,22 +72,15 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
         """What gives an object again, for the field `prompts`."""
         return None
 
-    def icon(self) -> QIcon:
-        """Shown in the toolbox."""
-        return QIcon(str(ICON))
-
     def initAlgorithm(self, configuration: dict[str, Any] | None = None) -> None:
         """Declare the parameters."""
-        self.addParameter(QgsProcessingParameterRasterLayer(self.IMAGE, tr("Imagery")))
+        self.add_imagery()
         self.addParameter(QgsProcessingParameterFeatureSource(self.INPUT, self.input_title(), [self.input_type()]))
-        self.addParameter(QgsProcessingParameterString(self.MODEL, tr("Model"), "builtin"))
+        self.add_model()
         level = tr("Level (0 is native resolution, each next one half of it)")
         self.addParameter(QgsProcessingParameterNumber(self.LEVEL, level, defaultValue=0, minValue=-4))
-        styles = [tr("As traced"), tr("Field"), tr("Building"), tr("Water"), tr("Tree")]
-        self.addParameter(QgsProcessingParameterEnum(self.FINISH, tr("Outline style"), styles, defaultValue=0))
-        polygons = QgsProcessing.SourceType.TypeVectorPolygon
-        self.addParameter(QgsProcessingParameterFeatureSink(self.OUTPUT, tr("Polygons"), polygons))
-        self.addOutput(QgsProcessingOutputNumber(self.FOUND, tr("Polygons found")))
+        self.add_finish()
+        self.add_polygons(tr("Polygons"))
         self.addOutput(QgsProcessingOutputNumber(self.SKIPPED, tr("Features left out")))
 
     def processAlgorithm(
@@ -120,11 +92,8 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
         if source is None:
             raise QgsProcessingException(self.invalidSourceError(parameters, self.INPUT))
         fields = _fields(self.ID_FIELD)
-        polygons = QgsWkbTypes.Type.MultiPolygon
-        sink, sink_id = self.parameterAsSink(parameters, self.OUTPUT, context, fields, polygons, layer.crs())
-        if sink is None:
-            raise QgsProcessingException(self.invalidSinkError(parameters, self.OUTPUT))
-        finish = PRESETS[FINISHES[self.parameterAsEnum(parameters, self.FINISH, context)]]
+        sink, sink_id = self.polygon_sink(parameters, context, fields, layer)
+        finish = self.finish(parameters, context)
         model, level = (
             self.parameterAsString(parameters, self.MODEL, context),
             self.parameterAsInt(parameters, self.LEVEL, context),
@@ -166,17 +135,13 @@ class _Run:
 
     def carry_out(self, model: str, level: int, finish: Finish) -> None:
         """Raises `RasterLassoError`s, `RunCancelled`, and `QgsProcessingException` where there is nothing to do."""
-        python = engine_python(Settings.load())
-        if python is None or not python.exists():
-            raise EngineMissing()
         image, self._finish = raster_path(self._layer), finish
         self._objects = self._placed()
         if not self._objects:
             raise QgsProcessingException(tr("The input has no feature that can be used; the messages above say why."))
         common = {"image": image, "model": model, "level": level, "finish": finish}
         params = self._algorithm.task_params([(number, shape) for number, (_, shape) in enumerate(self._objects)], common)
-        progress, cancelled = (lambda fraction: self._feedback.setProgress(100 * fraction)), self._feedback.isCanceled
-        run_request(python, self._algorithm.TASK, params, self._take, progress, cancelled)
+        self._algorithm.ask(params, self._take, self._feedback)
 
     def _placed(self) -> list[tuple[int, QgsGeometry]]:
         """Objects in the imagery's CRS; what can't be placed there is told and left out."""
@@ -201,11 +166,7 @@ class _Run:
         recipe = None if prompts is None else Recipe(prompts, crs_code(self._layer.crs()) or None, self._finish)
         known = attributes(item.found, item.found.score, recipe, source_of(self._layer), None)
         known |= {"area_m2": item.area_m2, self._algorithm.ID_FIELD: feature_id}
-        feature = QgsFeature(self._fields)
-        polygon = from_hex(item.found.wkb_hex)
-        polygon.convertToMultiType()
-        feature.setGeometry(polygon)
-        feature.setAttributes([known.get(field.name()) for field in self._fields])
+        feature = feature_of(self._fields, item.found.wkb_hex, known)
         self._sink.addFeature(feature, QgsFeatureSink.Flag.FastInsert)
         self.found += 1
         self._feedback.pushInfo(tr("feature {id}: score {score:.2f}").format(id=feature_id, score=item.found.score))
@@ -221,8 +182,3 @@ def _fields(id_field: str) -> QgsFields:
     for field in provenance_fields():
         fields.append(field)
     return fields
-
-
-def wkb_of(geometry: QgsGeometry) -> str:
-    """As it crosses the pipe."""
-    return to_hex(geometry)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from qgis.core import QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
-from .engine_algorithm import ICON
 from .find_similar import FindSimilar
+from .lasso_algorithm import ICON
 from .refine_polygons import RefinePolygons
 from .segment_at_points import SegmentAtPoints
 from .segment_everything import SegmentEverything

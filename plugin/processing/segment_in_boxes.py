@@ -9,8 +9,9 @@ from qgis.core import QgsGeometry, QgsProcessing
 from ...contract.prompts import Box, Prompts
 from ...contract.requests import Shape, ShapesParams
 from ...contract.wire import Wire
+from ..geo.wkb import to_hex
 from ..translation import tr
-from .engine_algorithm import EngineAlgorithm, wkb_of
+from .engine_algorithm import EngineAlgorithm
 
 
 class SegmentInBoxes(EngineAlgorithm):
@@ -51,7 +52,7 @@ class SegmentInBoxes(EngineAlgorithm):
 
     def task_params(self, shapes: list[tuple[int, QgsGeometry]], common: dict[str, Any]) -> Wire:
         """The box around each."""
-        return ShapesParams(shapes=tuple(Shape(number, wkb_of(shape)) for number, shape in shapes), **common)
+        return ShapesParams(shapes=tuple(Shape(number, to_hex(shape)) for number, shape in shapes), **common)
 
     def prompts_of(self, shape: QgsGeometry) -> Prompts:
         """The box, as the engine takes it."""

@@ -36,7 +36,7 @@ LEAST_LIKENESS = 0.2
 
 
 @dataclass(frozen=True)
-class Proposed:
+class WaitingProposal:
     """What waits for the user's answer. polygon: in the imagery's CRS."""
 
     proposal: Proposal
@@ -50,7 +50,7 @@ class Answer:
     where; undo_index: of the layer's undo stack then.
     """
 
-    proposed: Proposed
+    proposed: WaitingProposal
     is_accepted: bool
     key: tuple[Any, str]
     layer: QgsVectorLayer | None = None
@@ -81,11 +81,11 @@ class Review(QObject):
         """Likeness below which nothing is shown."""
 
         self.is_searching = False
-        self.taken_up: Proposed | None = None
+        self.taken_up: WaitingProposal | None = None
         """What is being corrected."""
 
         self._looks = Looks()
-        self._all: dict[int, Proposed] = {}
+        self._all: dict[int, WaitingProposal] = {}
         self._current: int | None = None
         self._answers: list[Answer] = []
         self._counter_examples: dict[tuple[Any, str], list[str]] = {}
@@ -94,12 +94,12 @@ class Review(QObject):
         project.layersWillBeRemoved.connect(self._forget_layers)
 
     @property
-    def waiting(self) -> list[Proposed]:
+    def waiting(self) -> list[WaitingProposal]:
         """The likeliest first."""
         return sorted((each for each in self._all.values() if each.likeness >= self.least), key=lambda each: -each.likeness)
 
     @property
-    def current(self) -> Proposed | None:
+    def current(self) -> WaitingProposal | None:
         """The one that is looked at."""
         return None if self._current is None else self._all.get(self._current)
 
@@ -277,7 +277,7 @@ class Review(QObject):
         self.close()
         self._project.layersWillBeRemoved.disconnect(self._forget_layers)
 
-    def _accept(self, taken: Sequence[Proposed]) -> None:
+    def _accept(self, taken: Sequence[WaitingProposal]) -> None:
         """Raises as `Acceptance.accept_answer`: then that one and those after it wait on."""
         self._check_imagery()
         try:
@@ -335,7 +335,7 @@ class Review(QObject):
                 return
         except RasterLassoError:  # where it can't be placed nobody could accept it
             return
-        self._all[proposal.id] = Proposed(proposal, polygon, proposal.likeness)
+        self._all[proposal.id] = WaitingProposal(proposal, polygon, proposal.likeness)
 
     def _on_end(self, value: Mapping[str, Any]) -> None:
         self._end()
