@@ -19,8 +19,8 @@ from ..tiles.grid import Window
 from .descriptors import Describer, shares_of
 
 KEPT_SHARE = 0.4
-"""Of the cells of the examples' tiles: so many of the likeliest are asked about. On scenes with at least twenty roofs or ponds
-that is where nineteen in twenty of them are; of fields, which differ more among each other, six to eight in ten.
+"""Of the cells of the examples' tiles: so many of the likeliest are asked about. Fields, which differ more among each other
+than roofs and ponds do, are left out by it more often.
 """
 
 RIDGE = 3.0

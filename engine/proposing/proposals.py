@@ -29,7 +29,7 @@ STEPS_A_SIDE = 2
 """Places that are tried along the longer side of an object."""
 
 MOST_TILES = 250_000
-"""Of one search: at three seconds a tile they take nine days."""
+"""Of one search: more take weeks, and their list alone takes memory."""
 
 LEAST_STEP_PX = 8.0
 """Between two places, in pixels of the level: objects that are smaller at the finest level are not told apart."""

@@ -32,7 +32,7 @@ from ..geo.wkb import from_hex
 from ..runtime.engine_run import run_request
 from ..runtime.environment import engine_python
 from ..settings import Settings
-from ..translation import tr
+from ..translation import error_text, tr
 
 ICON = Path(__file__).resolve().parents[2] / "resources" / "icons" / "rasterlasso.svg"
 
@@ -44,6 +44,16 @@ class LassoAlgorithm(QgsProcessingAlgorithm):
 
     TASK = ""
     """Name in the engine's table of tasks."""
+
+    def prepareAlgorithm(
+        self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> bool:
+        """Find the engine's Python, before anything is read; raises `QgsProcessingException` where there is none."""
+        python = engine_python(Settings.load())
+        if python is None or not python.exists():
+            raise QgsProcessingException(error_text(EngineMissing()))
+        self._python = python
+        return True
 
     def icon(self) -> QIcon:
         """Shown in the toolbox."""
@@ -84,10 +94,7 @@ class LassoAlgorithm(QgsProcessingAlgorithm):
 
     def ask(self, params: Wire, take: Callable[[Mapping[str, Any]], None], feedback: QgsProcessingFeedback) -> None:
         """Run the task in an engine of its own, with progress and Cancel; raises `RasterLassoError`s and `RunCancelled`."""
-        python = engine_python(Settings.load())
-        if python is None or not python.exists():
-            raise EngineMissing()
-        run_request(python, self.TASK, params, take, lambda part: feedback.setProgress(100 * part), feedback.isCanceled)
+        run_request(self._python, self.TASK, params, take, lambda part: feedback.setProgress(100 * part), feedback.isCanceled)
 
 
 def feature_of(fields: QgsFields, wkb_hex: str, known: Mapping[str, Any]) -> QgsFeature:

@@ -179,7 +179,7 @@ class Review(QObject):
             return
         try:
             [there] = self._digitizer.lens.in_imagery([place])
-        except RasterLassoError:
+        except RasterLassoError:  # off the imagery there is nothing to look at
             return
         for each in self.waiting:
             if each.polygon.contains(there):
