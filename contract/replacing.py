@@ -102,8 +102,21 @@ def writable_geopackage(path: Path, wait_s: float = LOCK_S) -> Iterator[sqlite3.
         raise OutputUnwritable(path=str(path), reason=_reason(error)) from error
 
 
+def is_being_written(path: Path, wait_s: float = LOCK_S) -> bool:
+    """Whether another program is writing to a GeoPackage; where that can't be told it is not."""
+    try:
+        with writable_geopackage(path, wait_s):
+            return False
+    except OutputUnwritable as error:
+        return _is_lock(error.__cause__)
+
+
+def _is_lock(error: BaseException | None) -> bool:
+    return "locked" in str(error) or "busy" in str(error)
+
+
 def _reason(error: sqlite3.Error) -> str:
-    if "locked" in str(error) or "busy" in str(error):
+    if _is_lock(error):
         return "another program is writing to it; try again when it has finished"
     if "readonly" in str(error):
         return "it is write-protected; allow writing, or choose another file"

@@ -18,6 +18,7 @@ from ..translation import tr
 from .classes import classes_of
 from .new_layers import new_geopackage_layer, new_scratch_layer
 from .placing import Placing, check_target, feature_at, put_polygons, takes_lines
+from .saving import SaveGuard
 from .styling import credit, show_class, style
 
 
@@ -43,6 +44,7 @@ class Target(QObject):
         super().__init__()
         self._canvas = canvas
         self._project = project
+        self._saving = SaveGuard()
         self._watched: set[str] = set()
         self._reopened: _Reopened | None = None
         self.layer: QgsVectorLayer | None = None
@@ -107,6 +109,7 @@ class Target(QObject):
         """
         layer = self.layer or self.new_scratch(crs, placing.new_layer)
         check_target(layer)
+        self._saving.watch(layer)
         if placing.replaces is not None:
             placing = replace(placing, replaces=self._still_there(layer, placing.replaces))
         if placing.replaces is not None and placing.is_unchanged:
@@ -144,6 +147,7 @@ class Target(QObject):
     def forget(self, layer_ids: list[str]) -> None:
         """Let go of layers that leave the project."""
         self._watched -= set(layer_ids)
+        self._saving.forget(layer_ids)
         if self.layer is not None and self.layer.id() in layer_ids:
             self.layer = None
             self.replaced.emit()

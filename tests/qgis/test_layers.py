@@ -1,7 +1,9 @@
 import sqlite3
+from contextlib import closing
 
 import pytest
 from qgis.core import (
+    QgsApplication,
     QgsCoordinateReferenceSystem,
     QgsDefaultValue,
     QgsFeature,
@@ -12,12 +14,14 @@ from qgis.core import (
     QgsVectorLayer,
     QgsWkbTypes,
 )
-from qgis.PyQt.QtCore import QVariant
+from qgis.PyQt.QtCore import QTimer, QVariant
+from qgis.PyQt.QtWidgets import QProgressDialog, QPushButton
 
 from rasterlasso.plugin.errors import LayerNotCreated, TargetRefused
 from rasterlasso.plugin.geo.transforms import transform_between
 from rasterlasso.plugin.target.new_layers import new_geopackage_layer, new_scratch_layer
-from rasterlasso.plugin.target.placing import put_polygons
+from rasterlasso.plugin.target.placing import Placing, put_polygons
+from rasterlasso.plugin.target.target import Target
 
 UTM = QgsCoordinateReferenceSystem("EPSG:32613")
 SQUARE = QgsGeometry.fromWkt("Polygon ((500000 4500000, 501000 4500000, 501000 4501000, 500000 4501000, 500000 4500000))")
@@ -156,6 +160,64 @@ def test_tables_are_not_overwritten_whatever_their_case(project, tmp_path):
     assert ours.isValid()
     assert QgsVectorLayer(f"{path}|layername=FEATURES", "theirs", "ogr").featureCount() == 1
     assert QgsVectorLayer(f"{path}|layername=FEATURES", "theirs", "ogr").fields().lookupField("name") >= 0
+
+
+@pytest.fixture
+def edited(project, tmp_path, qgis_canvas):
+    path = tmp_path / "theirs.gpkg"
+    target = Target(qgis_canvas, project)
+    target.new_geopackage(path, UTM)
+    target.put([SQUARE], UTM, ATTRIBUTES, Placing())
+    return target, path
+
+
+def waiting_box():
+    return next((box for box in QgsApplication.topLevelWidgets() if isinstance(box, QProgressDialog) and box.isVisible()), None)
+
+
+def test_a_save_waits_for_a_locked_file_while_qgis_lives_on(edited):
+    target, path = edited
+    other = sqlite3.connect(path)
+    other.execute("BEGIN IMMEDIATE")
+    texts = []
+
+    def release():
+        texts.append(waiting_box().labelText())
+        other.close()
+
+    QTimer.singleShot(600, release)
+    assert target.layer.commitChanges()
+    assert "another program is writing to it" in texts[0]
+    assert target.layer.name() in texts[0]
+    assert QgsVectorLayer(target.layer.source(), "again", "ogr").featureCount() == 1
+    assert waiting_box() is None
+
+
+def test_who_does_not_want_to_wait_keeps_all_edits(edited):
+    target, path = edited
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        QTimer.singleShot(300, lambda: waiting_box().findChild(QPushButton).click())
+        assert not target.layer.commitChanges()
+    assert target.layer.isEditable()
+    assert target.layer.featureCount() == 1
+    assert target.layer.commitChanges()
+
+
+def test_layers_that_share_a_transaction_are_saved_with_its_own_lock(edited, project):
+    target, path = edited
+    assert target.layer.commitChanges()
+    project.setAutoTransaction(True)
+    try:
+        second = new_geopackage_layer(path, UTM, project)
+        project.addMapLayer(second)
+        assert target.layer.startEditing()
+        target.put([SQUARE], UTM, ATTRIBUTES, Placing())
+        assert target.layer.dataProvider().transaction() is not None
+        assert target.layer.commitChanges()
+    finally:
+        project.setAutoTransaction(False)
+    assert QgsVectorLayer(target.layer.source(), "again", "ogr").featureCount() == 2
 
 
 def test_a_file_whose_tables_can_not_be_told_is_left_alone(project, tmp_path, monkeypatch):
