@@ -10,8 +10,9 @@ import os
 import shutil
 import sqlite3
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -32,6 +33,12 @@ BEGINNINGS = {
 }
 """First bytes of each format; GeoJSON's are told apart by its brace."""
 
+WORKPLACE = ".rasterlasso-"
+"""How the names of folders begin in which files are made."""
+
+ABANDONED_S = 24 * 3600.0
+"""Who makes a file writes to it more often."""
+
 Write = Callable[[Path], None]
 """Writes a new file, or a layer into a copy of the former one, at the path it is given; checks what it wrote."""
 
@@ -40,7 +47,7 @@ def put_file(path: Path, write: Write) -> None:
     """Write a file of one part and put it in its place; raises `OutputUnwritable`, and what `write` does."""
     path = path.resolve()
     _check_former(path)
-    with _workplace(path) as folder:
+    with workplace(path) as folder:
         made = folder / f"made{path.suffix.lower()}"
         write(made)
         _put(made, path)
@@ -50,7 +57,7 @@ def put_shapefile(path: Path, write: Write) -> None:
     """As `put_file`, of all files of a shapefile; the former ones come back where that fails."""
     path = path.resolve()
     _check_former(path)
-    with _workplace(path) as folder:
+    with workplace(path) as folder:
         write(folder / "made.shp")
         former = {part: path.with_suffix(part) for part in SHAPEFILE_PARTS if path.with_suffix(part).exists()}
         kept = {part: folder / f"former{part}" for part in former}
@@ -77,7 +84,7 @@ def put_layer(path: Path, write: Write) -> None:
         put_file(path, write)
         return
     _check_former(path)
-    with _workplace(path) as folder:
+    with workplace(path) as folder:
         copy = folder / "made.gpkg"
         with writable_geopackage(path) as database, closing(sqlite3.connect(copy)) as other:
             database.backup(other)
@@ -147,18 +154,28 @@ def _is_of(suffix: str, head: bytes) -> bool:
 
 
 @contextmanager
-def _workplace(path: Path) -> Iterator[Path]:
+def workplace(path: Path) -> Iterator[Path]:
     """An empty folder with a plain name: GDAL reads some characters of a path in its own way."""
     folder = path.absolute().parent
     is_plain = not set("!;?{}*") & set(str(folder))
     try:
-        made = Path(tempfile.mkdtemp(prefix=".rasterlasso-", dir=folder if is_plain else None))
+        _clear_abandoned(folder)
+        made = Path(tempfile.mkdtemp(prefix=WORKPLACE, dir=folder if is_plain else None))
         try:
             yield made
         finally:
             shutil.rmtree(made, ignore_errors=True)
     except OSError as error:
         raise OutputUnwritable(path=str(path), reason=error.strerror or str(error)) from error
+
+
+def _clear_abandoned(folder: Path) -> None:
+    """Delete what a program that was killed left behind."""
+    for left in folder.glob(f"{WORKPLACE}*"):
+        with suppress(OSError):  # another program deletes it, or it is another user's
+            newest = max(each.stat().st_mtime for each in (left, *left.iterdir()))
+            if time.time() - newest > ABANDONED_S:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _put(made: Path, path: Path) -> None:

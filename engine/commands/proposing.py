@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from ...contract.errors import RasterLassoError
 from ...contract.proposals import EverythingParams, SimilarParams
 from ...contract.recipe import Recipe
 from .. import api
-from ..files.export import Record, check_output, write
+from ..files.export import Record, check_output
+from ..files.streaming import write_as_they_come
 from ..segmenting.session import Segmenter
 from ..tasks.proposed import Proposed
-from ..tasks.table import TASKS
+from ..tasks.table import TASKS, Item
 from .objects import add_common
 from .terminal import EXIT_FAILED, EXIT_INTERRUPTED, Progress, numbers
 
@@ -30,30 +32,51 @@ def add_options(command: argparse.ArgumentParser) -> None:
 def propose_and_write(task: str, arguments: argparse.Namespace, to_params: ToParams, least_likeness: float) -> int:
     """Run a task and write what it proposes with at least some likeness; the exit code.
 
-    Interrupted, it writes what was found until then.
+    Stopped by Ctrl+C or an error, it writes what was found until then.
     """
     check_output(arguments.output)
-    records, shown, is_interrupted = [], Progress(sys.stderr), False
+    shown = Progress(sys.stderr)
     with api.segmenter() as segmenter:
         params = to_params(segmenter)
         crs_wkt = segmenter.scene(params.image, params.stretch).source.crs_wkt
-        try:
-            for item in TASKS[task].run(segmenter, params, shown):
-                if isinstance(item, Proposed) and item.likeness >= least_likeness:
-                    records.append(_record(item, params))
-        except KeyboardInterrupt:
-            if not records:
-                raise
-            is_interrupted = True
+        can_go_on = segmenter.runs_folder is not None
+        items = _UntilStopped(TASKS[task].run(segmenter, params, shown))
+        likely = (item for item in items if isinstance(item, Proposed) and item.likeness >= least_likeness)
+        count = write_as_they_come((_record(item, params) for item in likely), crs_wkt, arguments.output)
     shown.clear()
-    if is_interrupted:
-        print("rasterlasso: interrupted; what was found until then is written", file=sys.stderr)
-    if not records:
+    if count:
+        print(f"{arguments.output}: {count} polygon{'s' if count > 1 else ''}")
+    if items.reason is not None:
+        return _say_stopped(items.reason, count, can_go_on)
+    if not count:
         print("rasterlasso: nothing was found. Try another size, or a lower threshold.", file=sys.stderr)
         return EXIT_FAILED
-    write(records, crs_wkt, arguments.output)
-    print(f"{arguments.output}: {len(records)} polygon{'s' if len(records) > 1 else ''}")
-    return EXIT_INTERRUPTED if is_interrupted else 0
+    return 0
+
+
+class _UntilStopped:
+    """Items up to where Ctrl+C or an error stops them. reason: what did, None where nothing has."""
+
+    def __init__(self, items: Iterator[Item]) -> None:
+        self._items = items
+        self.reason: KeyboardInterrupt | RasterLassoError | None = None
+
+    def __iter__(self) -> Iterator[Item]:
+        try:
+            yield from self._items
+        except (KeyboardInterrupt, RasterLassoError) as reason:
+            self.reason = reason
+
+
+def _say_stopped(reason: KeyboardInterrupt | RasterLassoError, count: int, can_go_on: bool) -> int:
+    """Tell why a run ended early, what is there of it and how it goes on; the exit code."""
+    if not count:
+        raise reason
+    told = "interrupted" if isinstance(reason, KeyboardInterrupt) else str(reason)
+    print(f"rasterlasso: {told}", file=sys.stderr)
+    goes_on = "; the same command goes on from there" if can_go_on else ""
+    print(f"rasterlasso: what was found until then is written{goes_on}", file=sys.stderr)
+    return EXIT_INTERRUPTED if isinstance(reason, KeyboardInterrupt) else EXIT_FAILED
 
 
 def _record(item: Proposed, params: EverythingParams | SimilarParams) -> Record:

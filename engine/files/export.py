@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -91,7 +92,7 @@ def write(records: Sequence[Record], crs_wkt: str | None, path: Path) -> None:
     GeoJSON becomes WGS 84 (RFC 7946). Field names of a shapefile are cut to 10 characters, with one `UserWarning`. Raises
     `OutputUnsupported` and `OutputUnwritable`.
     """
-    write_frame(_frame(records, crs_wkt), path)
+    write_frame(frame_of(records, crs_wkt), path)
 
 
 def write_frame(frame: geopandas.GeoDataFrame, path: Path) -> None:
@@ -99,12 +100,19 @@ def write_frame(frame: geopandas.GeoDataFrame, path: Path) -> None:
     check_output(path)
     suffix = path.suffix.lower()
     put = {".gpkg": put_layer, ".shp": put_shapefile}.get(suffix, put_file)
-    try:
+    with refusals_told(path):
         if suffix == ".shp":
             frame = _shorten_fields(_without_long_texts(frame))
         elif suffix == ".geojson":
             frame = _in_wgs84(frame, path)
         put(path, lambda made: _write_new(frame, made, path.stem))
+
+
+@contextmanager
+def refusals_told(path: Path) -> Iterator[None]:
+    """Raise `OutputUnwritable` for what libraries raise where they can't write a file."""
+    try:
+        yield
     except (*REFUSALS, OSError, ValueError, OverflowError) as error:  # Arrow's are plain ValueErrors
         raise OutputUnwritable(path=str(path), reason=str(error).strip().rstrip(".")) from error
 
@@ -146,7 +154,8 @@ def _write_new(frame: geopandas.GeoDataFrame, path: Path, name: str) -> None:
         raise OSError(f"{written} of {len(frame)} features were written; the disk may be full")
 
 
-def _frame(records: Sequence[Record], crs_wkt: str | None) -> geopandas.GeoDataFrame:
+def frame_of(records: Sequence[Record], crs_wkt: str | None) -> geopandas.GeoDataFrame:
+    """A row for each record."""
     columns: dict[str, Any] = {
         "score": [record.score for record in records],
         "model": [record.model for record in records],

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import shapely
@@ -99,6 +100,11 @@ class Segmenter:
         """Let all files go."""
         self._scenes.close()
         self._store.close()
+
+    @property
+    def runs_folder(self) -> Path | None:
+        """Where long runs keep what they have done; None where nothing is kept on disk."""
+        return self._store.folder and self._store.folder / "runs"
 
     def model(self, name: str) -> Model:
         """A loaded model; raises `ModelUnknown`."""

@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import groupby
+from dataclasses import replace
+from itertools import count, groupby
 
 import numpy as np
 
 from ...contract.errors import SizeUnknown
+from ...contract.looks import PRESETS
 from ...contract.proposals import EverythingParams
 from ..encoding.clock import Checkpoint
-from ..proposing.distinct import distinct
 from ..proposing.proposals import Found, Sizes, proposals, tiles_of
-from ..proposing.ranking import Ranking
+from ..proposing.run_log import RunLog
+from ..proposing.settling import Settling
+from ..proposing.tile_finds import TileFinds
 from ..rasters.ground import gsd_m
 from ..rasters.source import RasterSource
+from ..segmenting.query import Query
 from ..segmenting.session import Segmenter, pixel_box
+from ..tiles.grid import PixelBox, Tile
 from .proposed import Proposed, proposed
-
-ROWS_THAT_OVERLAP = 2
-"""Tiles of this many rows further down share no pixel."""
-
-BOX_SHARE = 0.5
-"""Of the square over its longer side an object fills about so much."""
 
 
 def run(segmenter: Segmenter, params: EverythingParams, checkpoint: Checkpoint) -> Iterator[Proposed]:
     """Proposals as soon as no tile that is still to come can find better ones in their place.
 
+    A run that was stopped, asked again with the same parameters, goes on from the tiles that were done (`proposing.run_log`).
     Raises `SizeUnknown`, `RasterError`s, `ModelUnknown`, `ModelFailed`, `PromptOutsideRaster` for an area off the raster, and
     what `checkpoint` does.
     """
@@ -37,45 +37,31 @@ def run(segmenter: Segmenter, params: EverythingParams, checkpoint: Checkpoint) 
     grid, sizes = query.scene.source.grid, Sizes.about(side_px)
     area = None if params.area is None else pixel_box(query.scene.source, params.area, sizes.level(grid))
     tiles = tiles_of(grid, sizes, area)
-    settling, number, done = _Settling(side_px), 0, 0
+    run_log = RunLog.of(segmenter.runs_folder, query, replace(params, finish=PRESETS["raw"], least_score=0.0))
+    settling, numbered, done = Settling(side_px), count(), 0
     for row, of_row in groupby(tiles, lambda tile: tile.row):
         for tile in of_row:
             checkpoint("search", share)
-            settling.add(each for each in proposals(query, tile, sizes, area) if each.score >= params.least_score)
+            settling.add(each for each in _searched(query, tile, sizes, area, run_log) if each.score >= params.least_score)
             done += 1
             share = done / len(tiles)
-        for found, likeness in settling.settled(row - ROWS_THAT_OVERLAP):
-            yield proposed(query, number, found, likeness, params.finish)
-            number += 1
-    for found, likeness in settling.settled(tiles[-1].row):
-        yield proposed(query, number, found, likeness, params.finish)
-        number += 1
+        for found, likeness in settling.settled(row):
+            yield proposed(query, next(numbered), found, likeness, params.finish)
+    for found, likeness in settling.rest():
+        yield proposed(query, next(numbered), found, likeness, params.finish)
+    if run_log is not None:
+        run_log.finish()
 
 
-class _Settling:
-    """Proposals of the last few rows of tiles, all that is held in memory."""
-
-    def __init__(self, side_px: float) -> None:
-        self._typical_px2 = np.array([BOX_SHARE * side_px**2])
-        self._waiting: list[Found] = []
-        self._told: list[Found] = []
-
-    def add(self, found: Iterator[Found]) -> None:
-        """More of the newest row."""
-        self._waiting.extend(found)
-
-    def settled(self, row: int) -> list[tuple[Found, float]]:
-        """What is final up to a row of tiles, best first. What was told before stays: it goes before all that overlaps it."""
-        both = [*self._told, *self._waiting]
-        if not both:
-            return []
-        prior = Ranking(both, self._typical_px2).likeness((), ())
-        first = np.where(np.arange(len(both)) < len(self._told), 2.0, prior)
-        kept = [index for index in distinct(both, first) if index >= len(self._told)]
-        final = [(both[index], float(prior[index])) for index in kept if both[index].tile.row <= row]
-        self._waiting = [each for each in self._waiting if each.tile.row > row]
-        self._told = [each for each in (*self._told, *(found for found, _ in final)) if each.tile.row > row - ROWS_THAT_OVERLAP]
-        return final
+def _searched(query: Query, tile: Tile, sizes: Sizes, area: PixelBox | None, run_log: RunLog | None) -> tuple[Found, ...]:
+    """What a tile holds, from the log where it was searched before."""
+    known = None if run_log is None else run_log.get(tile, query.scene.source)
+    if known is not None:
+        return known.found
+    finds = TileFinds(tile, tuple(proposals(query, tile, sizes, area)))
+    if run_log is not None:
+        run_log.put(finds)
+    return finds.found
 
 
 def _pixel_m(source: RasterSource, area: tuple[float, float, float, float] | None) -> float:

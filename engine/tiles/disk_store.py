@@ -67,6 +67,11 @@ class TileStore:
         self._room = Semaphore(MOST_WAITING)
 
     @property
+    def folder(self) -> Path | None:
+        """Where tiles are kept; None where they are not."""
+        return self._folder
+
+    @property
     def keeps(self) -> bool:
         """Whether tiles can be kept."""
         return self._folder is not None
