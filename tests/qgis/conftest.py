@@ -5,6 +5,7 @@ import subprocess
 import tempfile
 
 import numpy as np
+import own_profile  # before QGIS reads any settings
 import pytest
 from osgeo import gdal, osr
 from qgis.core import QgsCoordinateReferenceSystem, QgsProject, QgsRasterLayer, QgsRectangle
@@ -24,7 +25,7 @@ from rasterlasso.plugin.digitizing.prefetch import Prefetch
 from rasterlasso.plugin.runtime.engine_process import EngineProcess
 from rasterlasso.plugin.target.layer_jobs import LayerJobs
 
-__all__ = ["drawing_ends", "pytest_sessionfinish", "pytest_unconfigure"]
+__all__ = ["drawing_ends", "own_profile", "pytest_sessionfinish", "pytest_unconfigure"]
 
 gdal.UseExceptions()
 os.environ["RASTERLASSO_MODELS"] = tempfile.mkdtemp()  # the user's own models are no part of the tests
