@@ -162,6 +162,16 @@ class SearchUnderWay(RasterLassoError):
     template = QT_TRANSLATE_NOOP("RasterLasso", "A search is under way. Wait until it is done, or cancel it.")
 
 
+class NothingToReview(RasterLassoError):
+    """The layer has no polygon in view that is not in the target yet."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "There is nothing to look through. In the layers panel choose a layer of polygons that is not the target, and move the "
+        "map to features of it that the target does not have yet.",
+    )
+
+
 class OtherImagery(RasterLassoError):
     """Proposals of one layer are answered while another one is the imagery."""
 

@@ -60,6 +60,13 @@ class RasterLassoPlugin:
         self._installer: EngineInstaller | None = None
         self._models_dialog: ModelsDialog | None = None
 
+    @property
+    def _gui(self) -> QgisInterface:
+        """QGIS's windows; raises `RuntimeError` under qgis_process, which has none."""
+        if self._iface is None:
+            raise RuntimeError("QGIS runs without its windows")
+        return self._iface
+
     def initProcessing(self) -> None:
         """The algorithms; all there is under qgis_process."""
         self._provider = LassoProvider()
@@ -67,11 +74,10 @@ class RasterLassoPlugin:
 
     def initGui(self) -> None:
         """Everything else."""
-        assert self._iface is not None
         self.initProcessing()
-        self._make_parts(self._iface, QgsProject.instance())
-        self._add_action(self._iface)
-        self._connect_parts(self._iface)
+        self._make_parts(self._gui, QgsProject.instance())
+        self._add_action(self._gui)
+        self._connect_parts(self._gui)
         self.journal.begin(journal_folder())
 
     def _make_parts(self, iface: QgisInterface, project: QgsProject) -> None:
@@ -137,6 +143,7 @@ class RasterLassoPlugin:
         self.dock.target_row.export_requested.connect(self.jobs.export)
         self.dock.target_row.selected_requested.connect(self._segment_selected)
         self.dock.target_row.similar_requested.connect(self.desk.begin)
+        self.dock.target_row.review_requested.connect(self._review_active)
         self.dock.target_row.forgetting_requested.connect(self.desk.review.forget_counter_examples)
         self.dock.target_row.geopackage_requested.connect(self._new_geopackage)
         self.dock.install_requested.connect(self._install_engine)
@@ -208,6 +215,7 @@ class RasterLassoPlugin:
             ("ByHand", tr("Raster Lasso: change the outline by hand"), self._toggle_hand),
             ("Selected", tr("Raster Lasso: segment the selected features"), self._segment_selected),
             ("Similar", tr("Raster Lasso: find similar features in view"), self.desk.begin),
+            ("Review", tr("Raster Lasso: review the active layer's features"), self._review_active),
             ("Next", tr("Raster Lasso: next candidate"), digitizer.next_candidate),
             ("Larger", tr("Raster Lasso: look for larger objects"), lambda: digitizer.lens.set_size(digitizer.lens.size + 1)),
             ("Smaller", tr("Raster Lasso: look for smaller objects"), lambda: digitizer.lens.set_size(digitizer.lens.size - 1)),
@@ -225,13 +233,12 @@ class RasterLassoPlugin:
         return found
 
     def _toggle_tool(self, is_on: bool) -> None:
-        assert self._iface is not None
-        canvas = self._iface.mapCanvas()
+        canvas = self._gui.mapCanvas()
         if not is_on:
             for tool in (self.hand, self.tool):
                 canvas.unsetMapTool(tool)
             return
-        active = self._iface.activeLayer()
+        active = self._gui.activeLayer()
         if isinstance(active, QgsRasterLayer) and self.digitizer.draft.is_empty:
             self.dock.imagery.setLayer(active)
         self.dock.setUserVisible(True)
@@ -240,15 +247,13 @@ class RasterLassoPlugin:
         self._ask_for_models()
 
     def _take_in_hand(self) -> None:
-        assert self._iface is not None
         if self.digitizer.polygon is None or self.digitizer.progress is not None:
             self._show_error(NothingToChange())
         else:
-            self._iface.mapCanvas().setMapTool(self.hand)
+            self._gui.mapCanvas().setMapTool(self.hand)
 
     def _toggle_hand(self) -> None:
-        assert self._iface is not None
-        canvas = self._iface.mapCanvas()
+        canvas = self._gui.mapCanvas()
         if canvas.mapTool() is self.hand:
             canvas.setMapTool(self.tool)
         else:
@@ -259,20 +264,20 @@ class RasterLassoPlugin:
         self.dock.buttons.by_hand.setChecked(tool is self.hand)
 
     def _segment_selected(self) -> None:
-        assert self._iface is not None
-        self.features.begin(self._iface.activeLayer())
+        self.features.begin(self._gui.activeLayer())
+
+    def _review_active(self) -> None:
+        self.desk.begin_with(self._gui.activeLayer())
 
     def _follow_active_layer(self, layer: QgsMapLayer | None) -> None:
         """Without an object under way the raster layer that the user turns to is the imagery."""
-        assert self._iface is not None
         is_other = isinstance(layer, QgsRasterLayer) and layer is not self.digitizer.imagery
-        if is_other and self._iface.mapCanvas().mapTool() is self.tool and self.digitizer.draft.is_empty:
+        if is_other and self._gui.mapCanvas().mapTool() is self.tool and self.digitizer.draft.is_empty:
             self.dock.imagery.setLayer(layer)
 
     def _offer_other_imagery(self, layer: QgsRasterLayer, place: QgsPointXY) -> None:
         """A click off the imagery is not lost: one more press takes it on the layer that is there."""
-        assert self._iface is not None
-        bar, imagery = self._iface.messageBar(), self.digitizer.imagery
+        bar, imagery = self._gui.messageBar(), self.digitizer.imagery
         text = tr("The imagery is {imagery}, which does not reach here.").format(imagery=imagery.name() if imagery else "")
         item = bar.createMessage(tr("Raster Lasso"), text)
         button = QPushButton(tr("Use {layer}").format(layer=layer.name()))
@@ -297,9 +302,8 @@ class RasterLassoPlugin:
         self.dock.models.set_models([model for model in models if model.state != "published"])
 
     def _manage_models(self) -> None:
-        assert self._iface is not None
         if self._models_dialog is None:
-            self._models_dialog = ModelsDialog(engine_python(self._settings), self._iface.mainWindow())
+            self._models_dialog = ModelsDialog(engine_python(self._settings), self._gui.mainWindow())
             self._models_dialog.finished.connect(self._on_models_managed)
         self._models_dialog.show()
         self._models_dialog.raise_()
@@ -348,10 +352,9 @@ class RasterLassoPlugin:
         self.jobs.new_geopackage(self.digitizer.target, path, self.digitizer.crs)
 
     def _open_form(self, layer: QgsVectorLayer, feature_ids: list[int]) -> None:
-        assert self._iface is not None
         if opens_form(layer):
             for feature_id in feature_ids:
-                self._iface.openFeatureForm(layer, layer.getFeature(feature_id), False, False)
+                self._gui.openFeatureForm(layer, layer.getFeature(feature_id), False, False)
 
     def _refresh_preview(self) -> None:
         digitizer = self.digitizer
@@ -362,8 +365,7 @@ class RasterLassoPlugin:
         self.preview.show_hint(self.hover.polygon, self.digitizer.crs)
 
     def _show_help(self) -> None:
-        assert self._iface is not None
-        window = self._iface.mainWindow()
+        window = self._gui.mainWindow()
         shown = window.findChild(HelpDialog) or HelpDialog(window)
         shown.show()
         shown.raise_()
@@ -372,5 +374,4 @@ class RasterLassoPlugin:
         self._show_message(error_text(error), Qgis.MessageLevel.Warning)
 
     def _show_message(self, text: str, level: Qgis.MessageLevel) -> None:
-        assert self._iface is not None
-        self._iface.messageBar().pushMessage(tr("Raster Lasso"), text, level)
+        self._gui.messageBar().pushMessage(tr("Raster Lasso"), text, level)

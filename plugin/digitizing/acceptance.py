@@ -90,8 +90,9 @@ class Acceptance:
             raise NothingToAccept()
         is_one = draft.kept is None
         is_unchanged = draft.unchanged is not None
-        gives_it_again = is_one and (candidates.is_whole or (draft.says_as_reopened and draft.is_of_recipe))
-        recipe = self._recipe(draft, candidates) if gives_it_again else None
+        is_answer = candidates.is_whole and not is_unchanged
+        gives_it_again = is_answer or (draft.says_as_reopened and draft.is_of_recipe)
+        recipe = self._recipe(draft, candidates) if is_one and gives_it_again else None
         known = attributes(kept.answer, kept.score, recipe, source_of(imagery), self.class_name)
         placing = self._placing(draft, kept.answer, imagery)
         layer, features = self._target.put(kept.pieces, self._lens.crs, known, placing)
@@ -106,17 +107,19 @@ class Acceptance:
         return layer, features
 
     def accept_answer(
-        self, answer: SegmentResult, prompts: Prompts, choice: int | None = None, looks: Looks | None = None
+        self, answer: SegmentResult, prompts: Prompts | None, choice: int | None = None, looks: Looks | None = None
     ) -> tuple[QgsVectorLayer, list[QgsFeature]]:
         """Make a feature of the engine's answer to prompts in the imagery's CRS; raises as `accept`, and `ProtocolError`.
 
-        choice: as `Recipe` has it. looks: that it was asked with, None for those of now.
+        prompts: None where none give it again. choice: as `Recipe` has it. looks: that it was asked with, None for now's.
         """
         imagery, crs = self._lens.imagery, self._lens.crs
         if imagery is None:
             raise NothingToAccept()
         asked = looks or Looks(self._lens.finish, self._lens.stretch)
-        recipe = Recipe(prompts, crs_code(crs) or None, asked.finish, asked.stretch, choice, answer.view_level)
+        recipe = None
+        if prompts is not None:
+            recipe = Recipe(prompts, crs_code(crs) or None, asked.finish, asked.stretch, choice, answer.view_level)
         known = attributes(answer, answer.score, recipe, source_of(imagery), self.class_name)
         shape = polygon_from_hex(answer.wkb_hex)
         return self._target.put((shape,), crs, known, self._placing(Draft(), answer, imagery))

@@ -203,9 +203,9 @@ class Digitizer(QObject):
         self._replace_draft(draft, draft.unchanged)
 
     def resume(self, draft: Draft, view_level: int) -> None:
-        """Go on with a draft in the imagery's CRS that another QGIS began."""
+        """Go on with a draft in the imagery's CRS that was begun elsewhere."""
         self.view_level = view_level
-        self._replace_draft(draft)
+        self._replace_draft(draft, draft.unchanged)
 
     @told
     def combine_next(self, combining: Combining) -> None:

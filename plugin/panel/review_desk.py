@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qgis.core import Qgis, QgsGeometry
+from qgis.core import Qgis, QgsGeometry, QgsMapLayer
 from qgis.gui import QgisInterface, QgsMapTool
 from qgis.PyQt.QtCore import QObject, Qt, QTimer, pyqtSignal
 
@@ -48,6 +48,13 @@ class ReviewDesk(QObject):
         """Search the view, and show what is found as soon as it is."""
         self.review.begin()
         if self.review.is_searching:
+            self.panel.setUserVisible(True)
+            self._take_map()
+
+    def begin_with(self, layer: QgsMapLayer | None) -> None:
+        """Look through the polygons of a layer."""
+        self.review.begin_with(layer)
+        if self.review.waiting:
             self.panel.setUserVisible(True)
             self._take_map()
 

@@ -62,6 +62,7 @@ class ReviewPanel(QgsDockWidget):
         review, project = self._review, QgsProject.instance()
         waiting, current = review.waiting, review.current
         self._is_filling = True
+        self.least.setValue(round(PERCENT * review.least))
         self.list.clear()
         for each in waiting:
             crs = review.imagery.crs() if review.imagery is not None else None
@@ -105,7 +106,7 @@ class ReviewPanel(QgsDockWidget):
     def _connect(self) -> None:
         review = self._review
         review.changed.connect(self.refresh)
-        self.least.valueChanged.connect(lambda percent: review.show_from(percent / PERCENT))
+        self.least.valueChanged.connect(self._on_least)
         self.list.currentItemChanged.connect(self._on_chosen)
         for button, do in (
             (self.accept, review.accept),
@@ -116,6 +117,10 @@ class ReviewPanel(QgsDockWidget):
             (self.again, self.search_requested.emit),
         ):
             button.clicked.connect(lambda checked=False, do=do: self._press(do))
+
+    def _on_least(self, percent: int) -> None:
+        if not self._is_filling:
+            self._review.show_from(percent / PERCENT)
 
     def _press(self, do: object) -> None:
         if callable(do):

@@ -26,7 +26,8 @@ class TargetRow(QWidget):
     """Signals say what is wished: of a new layer's path, of a layer and its file, of a layer and a tolerance in m.
 
     `selected_requested`: that what is selected in the active layer be segmented; `similar_requested`: that features like those
-    of the target be found; `forgetting_requested`: that what was rejected of these is no counter-example any more.
+    of the target be found; `review_requested`: that those of the active layer be looked through;
+    `forgetting_requested`: that what was rejected of these is no counter-example any more.
     """
 
     geopackage_requested = pyqtSignal(object)
@@ -34,6 +35,7 @@ class TargetRow(QWidget):
     simplify_requested = pyqtSignal(object, float)
     selected_requested = pyqtSignal()
     similar_requested = pyqtSignal()
+    review_requested = pyqtSignal()
     forgetting_requested = pyqtSignal()
 
     def __init__(self, digitizer: Digitizer) -> None:
@@ -62,6 +64,7 @@ class TargetRow(QWidget):
         menu.addSeparator()
         menu.addAction(tr("Segment the selected features"), self.selected_requested.emit)
         menu.addAction(tr("Find similar features in view"), self.similar_requested.emit)
+        menu.addAction(tr("Review the active layer's features"), self.review_requested.emit)
         menu.addAction(tr("Forget what was rejected"), self.forgetting_requested.emit)
         menu.addAction(tr("Export the target…"), self._choose_export)
         menu.addAction(tr("Simplify the target, borders shared…"), self._choose_simplification)

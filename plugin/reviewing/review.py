@@ -1,12 +1,12 @@
-"""Features like the accepted ones, proposed by the engine: looked through one by one, each answer at once a lesson."""
+"""What is proposed, looked through one by one: features like the accepted ones, each answer at once a lesson, or a layer's."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from qgis.core import Qgis, QgsGeometry, QgsPointXY, QgsProject, QgsRasterLayer, QgsVectorLayer
+from qgis.core import Qgis, QgsMapLayer, QgsPointXY, QgsProject, QgsRasterLayer, QgsRectangle
 from qgis.gui import QgsMapCanvas
 from qgis.PyQt.QtCore import QObject, pyqtSignal
 
@@ -16,15 +16,19 @@ from ...contract.prompts import Prompts
 from ...contract.proposals import AnswersParams, Likeness, Proposal, SimilarParams
 from ...contract.requests import Shape
 from ..digitizing.acceptance import Acceptance, Looks
+from ..digitizing.candidates import Candidates
 from ..digitizing.digitizer import Digitizer
 from ..digitizing.draft import AsReopened, Draft, steps_of
 from ..digitizing.telling import told
-from ..errors import DraftUnderWay, OtherImagery, ProposalSaved, SearchUnderWay
+from ..errors import DraftUnderWay, NothingToReview, OtherImagery, SearchUnderWay
 from ..geo.transforms import transform_between, transformed_box
 from ..geo.wkb import polygon_from_hex, to_hex
 from ..runtime.engine_process import EngineProcess
+from ..target.provenance import source_of
 from ..translation import error_text, tr
+from .answers import Answer, WaitingProposal
 from .examples import examples_of, is_known
+from .from_layer import MOST, checked, proposals_of
 
 SEARCH, ANSWERS = "similar", "answers"
 """Channels."""
@@ -33,29 +37,6 @@ MOST_COUNTER_EXAMPLES = 50
 
 LEAST_LIKENESS = 0.2
 """At first: below it hardly one is right."""
-
-
-@dataclass(frozen=True)
-class WaitingProposal:
-    """What waits for the user's answer. polygon: in the imagery's CRS."""
-
-    proposal: Proposal
-    polygon: QgsGeometry
-    likeness: float
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the user said, for taking it back. key: class and imagery. layer, feature_ids: what accepting it added, and
-    where; undo_index: of the layer's undo stack then.
-    """
-
-    proposed: WaitingProposal
-    is_accepted: bool
-    key: tuple[Any, str]
-    layer: QgsVectorLayer | None = None
-    feature_ids: tuple[int, ...] = ()
-    undo_index: int = -1
 
 
 class Review(QObject):
@@ -81,6 +62,9 @@ class Review(QObject):
         """Likeness below which nothing is shown."""
 
         self.is_searching = False
+        self.learns = False
+        """Whether answers rank the rest anew; what is another layer's keeps its order."""
+
         self.taken_up: WaitingProposal | None = None
         """What is being corrected."""
 
@@ -121,13 +105,8 @@ class Review(QObject):
     @told
     def begin(self) -> None:
         """Search the view for features like those of the class."""
-        if self.is_searching:
-            raise SearchUnderWay()
-        if not self._digitizer.draft.is_empty:
-            raise DraftUnderWay()
+        imagery, view = self._checked_view()
         lens, layer = self._digitizer.lens, self._digitizer.target.layer
-        imagery = lens.checked()
-        view = transformed_box(self._canvas.extent(), lens.to_imagery()).intersect(imagery.extent())
         if view.isEmpty() or layer is None:
             raise NoExamples()
         to_imagery = transform_between(layer.crs(), imagery.crs(), self._project.transformContext())
@@ -142,11 +121,43 @@ class Review(QObject):
         params = SimilarParams(usual.image, shapes, others, area, usual.model, usual.stretch, usual.finish)
         self._begin_anew(imagery)
         self._looks = Looks(usual.finish, usual.stretch)
-        self.is_searching = True
+        self.least = self.least if self.learns else LEAST_LIKENESS
+        self.is_searching = self.learns = True
         self.progressed.emit(0.0)
         self.changed.emit()
         replies = Replies(self._on_end, self._on_failure, self._on_progress, self._end, item=self._on_proposal)
         self._engine.request("find_similar", params.to_wire(), replies, SEARCH)
+
+    @told
+    def begin_with(self, layer: QgsMapLayer | None) -> None:
+        """Look through what is selected in a polygon layer, or else in view: nothing of it is changed."""
+        imagery, view = self._checked_view()
+        source = checked(layer, self._digitizer.target.layer)
+        to_imagery = transform_between(source.crs(), imagery.crs(), self._project.transformContext())
+        proposed = list(proposals_of(source, view, to_imagery, source_of(imagery)))
+        new = [each for each in proposed if not self._is_known(each, imagery)]
+        if not new:
+            raise NothingToReview()
+        self._begin_anew(imagery)
+        self._looks = Looks(self._digitizer.lens.finish, self._digitizer.lens.stretch)
+        self.learns, self.least = False, 0.0
+        self._all = {each.proposal.id: each for each in new}
+        self._look_at_best()
+        self.changed.emit()
+        text = tr("{count} features, the surest first. Y accepts one, N rejects it.").format(count=len(new))
+        if len(proposed) == MOST:
+            text = tr("The surest {count} features. Y accepts one, N rejects it.").format(count=len(new))
+        self.message.emit(text, Qgis.MessageLevel.Success)
+
+    def _checked_view(self) -> tuple[QgsRasterLayer, QgsRectangle]:
+        """The imagery, and the view in its CRS; raises what says that nothing new can be looked through now."""
+        if self.is_searching:
+            raise SearchUnderWay()
+        if not self._digitizer.draft.is_empty:
+            raise DraftUnderWay()
+        imagery = self._digitizer.lens.checked()
+        view = transformed_box(self._canvas.extent(), self._digitizer.lens.to_imagery())
+        return imagery, view.intersect(imagery.extent())
 
     def cancel(self) -> None:
         """Search no further; what was proposed stays."""
@@ -214,9 +225,10 @@ class Review(QObject):
         del self._all[rejected.proposal.id]
         key = self._acceptance.preference_key
         self._answers.append(Answer(rejected, False, key))
-        kept = self._counter_examples.setdefault(key, [])
-        kept.append(rejected.proposal.found.wkb_hex)
-        del kept[:-MOST_COUNTER_EXAMPLES]
+        if self.learns:
+            kept = self._counter_examples.setdefault(key, [])
+            kept.append(rejected.proposal.found.wkb_hex)
+            del kept[:-MOST_COUNTER_EXAMPLES]
         self._after_answer()
 
     @told
@@ -231,9 +243,11 @@ class Review(QObject):
         del self._all[taken.proposal.id]
         self.taken_up = taken
         self._look_at_best()
-        steps = steps_of(taken.proposal.prompts)
-        was = AsReopened(steps, None, taken.proposal.choice, lens.finish, lens.finish)
-        self._digitizer.resume(Draft(steps, None, was), taken.proposal.found.level - lens.size)
+        steps, looks = steps_of(taken.proposal.prompts), taken.looks or self._looks
+        finish = looks.finish if taken.is_of_prompts else None
+        was = AsReopened(steps, _shown(taken), taken.proposal.choice, finish, lens.finish)
+        level = taken.proposal.found.level - lens.size if taken.is_of_prompts else lens.level_at(lens.middle())
+        self._digitizer.resume(Draft(steps, None, was), level)
         self.changed.emit()
 
     def fixed(self) -> None:
@@ -254,7 +268,7 @@ class Review(QObject):
             return
         answer, kept = self._answers[-1], self._counter_examples.get(self._answers[-1].key, [])
         if answer.layer is not None:
-            _take_away(answer)
+            answer.take_away()
         elif answer.proposed.proposal.found.wkb_hex in kept:
             kept.remove(answer.proposed.proposal.found.wkb_hex)
         self._answers.pop()
@@ -283,7 +297,8 @@ class Review(QObject):
         try:
             for each in taken:
                 proposal, key = each.proposal, self._acceptance.preference_key
-                layer, features = self._acceptance.accept_answer(proposal.found, proposal.prompts, proposal.choice, self._looks)
+                prompts, looks = proposal.prompts if each.is_of_prompts else None, each.looks or self._looks
+                layer, features = self._acceptance.accept_answer(proposal.found, prompts, proposal.choice, looks)
                 del self._all[proposal.id]
                 ids = [feature.id() for feature in features]
                 self._answers.append(Answer(each, True, key, layer, tuple(ids), layer.undoStack().index()))
@@ -307,6 +322,8 @@ class Review(QObject):
 
     def _tell_engine(self) -> None:
         """All that was answered so far; a newer request takes the place of one that waits."""
+        if not self.learns:
+            return
         accepted = tuple(each.proposed.proposal.id for each in self._answers if each.is_accepted)
         rejected = tuple(each.proposed.proposal.id for each in self._answers if not each.is_accepted)
         replies = Replies(self._on_ranked, self.tell, item=self._on_likeness)
@@ -326,16 +343,21 @@ class Review(QObject):
         self.progressed.emit(progress.fraction)
 
     def _on_proposal(self, value: Mapping[str, Any]) -> None:
-        proposal, layer = Proposal.from_wire(value), self._digitizer.target.layer
-        if self.imagery is None:
-            return
-        polygon, context = polygon_from_hex(proposal.found.wkb_hex), self._project.transformContext()
+        proposal = Proposal.from_wire(value)
+        found = WaitingProposal(proposal, polygon_from_hex(proposal.found.wkb_hex), proposal.likeness)
+        if self.imagery is not None and not self._is_known(found, self.imagery):
+            self._all[proposal.id] = found
+
+    def _is_known(self, proposed: WaitingProposal, imagery: QgsRasterLayer) -> bool:
+        """Whether it lies on a feature of the target, or where it can't be placed and so nobody could accept it."""
+        target = self._digitizer.target.layer
+        if target is None:
+            return False
         try:
-            if layer is not None and is_known(polygon, layer, transform_between(self.imagery.crs(), layer.crs(), context)):
-                return
-        except RasterLassoError:  # where it can't be placed nobody could accept it
-            return
-        self._all[proposal.id] = WaitingProposal(proposal, polygon, proposal.likeness)
+            to_target = transform_between(imagery.crs(), target.crs(), self._project.transformContext())
+            return is_known(proposed.polygon, target, to_target)
+        except RasterLassoError:
+            return True
 
     def _on_end(self, value: Mapping[str, Any]) -> None:
         self._end()
@@ -368,17 +390,10 @@ class Review(QObject):
         self._answers = [each for each in self._answers if each.layer is None or each.layer.id() not in layer_ids]
 
 
-def _take_away(answer: Answer) -> None:
-    """What was accepted, in one undo command; raises `ProposalSaved` where it is not in the edit buffer any more."""
-    layer = answer.layer
-    if layer is None:
-        return
-    added = layer.editBuffer().addedFeatures() if layer.editBuffer() is not None else {}
-    if not set(answer.feature_ids) <= set(added):
-        raise ProposalSaved(layer=layer.name())
-    if layer.undoStack().index() == answer.undo_index:  # nothing was edited since: neighbours' borders come back, too
-        layer.undoStack().undo()
-        return
-    layer.beginEditCommand(tr("Take back a proposal"))
-    layer.deleteFeatures(list(answer.feature_ids))
-    layer.endEditCommand()
+def _shown(taken: WaitingProposal) -> Candidates | None:
+    """The very shape, until something is said of it; None where its prompts give it."""
+    if taken.is_of_prompts:
+        return None
+    shown = Candidates()
+    shown.take(taken.proposal.found)
+    return shown

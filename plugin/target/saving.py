@@ -49,7 +49,7 @@ class SaveGuard:
 
 
 def _geopackage(layer: QgsVectorLayer) -> Path | None:
-    """The file that a save writes to; None where it is of another kind, or where QGIS itself has the lock (in transaction groups)."""
+    """The file a save writes to; None where it is of another kind, or where QGIS itself has the lock (transaction groups)."""
     provider = layer.dataProvider()
     if provider.name() != "ogr" or provider.transaction() is not None:
         return None

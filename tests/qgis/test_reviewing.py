@@ -5,7 +5,17 @@ import shutil
 import numpy as np
 import pytest
 from osgeo import gdal, osr
-from qgis.core import QgsPointXY, QgsRasterLayer, QgsSettings
+from qgis.core import (
+    NULL,
+    QgsCoordinateReferenceSystem,
+    QgsCoordinateTransform,
+    QgsFeature,
+    QgsGeometry,
+    QgsPointXY,
+    QgsRasterLayer,
+    QgsSettings,
+    QgsVectorLayer,
+)
 from qgis.PyQt.QtCore import QCoreApplication, QEvent, Qt
 from qgis.PyQt.QtGui import QKeyEvent
 from qgis.PyQt.QtTest import QTest
@@ -17,6 +27,8 @@ from rasterlasso.plugin.journal.journal import journal_folder
 
 ROOFS = [(40 + 140 * column, 35 + 115 * row) for row in range(3) for column in range(3)]
 """Left and top pixel of each of nine equal roofs, 70 by 50 px of .5 m."""
+
+SQUARE = "Polygon ((500010 4499990, 500020 4499990, 500020 4499980, 500010 4499990))"
 
 
 @pytest.fixture
@@ -268,3 +280,91 @@ def test_a_key_that_is_held_answers_once_and_never_becomes_qgiss(plugin, qgis_ca
     assert event.isAccepted()
     assert review.counts == (0, 0)
     assert layer.featureCount() == 2
+
+
+def drawn(project, crs="EPSG:32613", field="confidence:double"):
+    """A layer of another program's: six of the roofs, drawn a little too large, the surest last."""
+    layer = polygon_layer(project, crs=crs, fields=f"&field=name:string&field={field}")
+    to_layer = QgsCoordinateTransform(QgsCoordinateReferenceSystem("EPSG:32613"), layer.crs(), project)
+    features = []
+    for number in range(6):
+        shape = QgsGeometry.fromPointXY(middle(number)).buffer(20, 3)
+        shape.transform(to_layer)
+        feature = QgsFeature(layer.fields())
+        feature.setGeometry(shape)
+        feature.setAttributes([f"roof {number}", None if number == 0 else 0.1 + 0.15 * number])
+        features.append(feature)
+    layer.dataProvider().addFeatures(features)
+    return layer
+
+
+def review_layer(plugin, qgis_iface, layer):
+    qgis_iface.setActiveLayer(layer)
+    plugin.dock.target_row.review_requested.emit()
+    return plugin.desk.review
+
+
+@pytest.mark.parametrize("crs", ["EPSG:32613", "EPSG:4326"])
+def test_features_of_any_layer_are_looked_through_and_copied_where_accepted(plugin, qgis_iface, qgis_canvas, project, crs):
+    layer = drawn(project, crs)
+    review = review_layer(plugin, qgis_iface, layer)
+    assert qgis_canvas.mapTool() is plugin.desk.tool
+    assert [round(each.likeness, 2) for each in review.waiting] == [0.85, 0.7, 0.55, 0.4, 0.25, 0.0]
+    assert review.current.polygon.contains(middle(5))
+    plugin.desk.panel.least.setValue(30)
+    assert len(review.waiting) == 4
+    key(qgis_canvas, Qt.Key.Key_Y, Qt.Key.Key_N)
+    assert review.counts == (1, 1)
+    target = plugin.digitizer.target.layer
+    [copied] = target.getFeatures()
+    assert copied.geometry().contains(QgsGeometry.fromPointXY(middle(5)))
+    assert copied["prompts"] in (None, NULL, "")  # no prompts gave this shape
+    assert layer.featureCount() == 6  # nothing of it is changed
+    assert not layer.isEditable()
+    key(qgis_canvas, Qt.Key.Key_Backspace, Qt.Key.Key_Backspace)
+    assert target.featureCount() == 0
+
+
+def test_only_what_is_selected_is_looked_through_and_what_the_target_has_is_left_out(plugin, qgis_iface, qgis_canvas, project):
+    layer = drawn(project, field="area:double")
+    review = review_layer(plugin, qgis_iface, layer)
+    assert {each.likeness for each in review.waiting} == {1.0}  # nothing says how sure it is
+    review.choose(review.waiting[2].proposal.id)
+    key(qgis_canvas, Qt.Key.Key_Y, Qt.Key.Key_Escape)
+    again = review_layer(plugin, qgis_iface, layer)
+    assert len(again.waiting) == 5
+    key(qgis_canvas, Qt.Key.Key_Escape)
+    layer.selectByExpression("name in ('roof 4', 'roof 5')")
+    assert len(review_layer(plugin, qgis_iface, layer).waiting) == 2
+
+
+def test_a_feature_of_a_layer_is_corrected_with_clicks(plugin, qgis_iface, qgis_canvas, project):
+    review = review_layer(plugin, qgis_iface, drawn(project))
+    shape = review.current.polygon
+    key(qgis_canvas, Qt.Key.Key_F)
+    assert qgis_canvas.mapTool() is plugin.tool
+    assert plugin.digitizer.polygon.equals(shape)  # as it was drawn, until something is said of it
+    plugin.digitizer.click(middle(5), True)
+    wait_until(lambda: plugin.digitizer.progress is None, 60)
+    corrected = plugin.digitizer.polygon
+    assert not corrected.equals(shape)
+    plugin.digitizer.accept()
+    [feature] = plugin.digitizer.target.layer.getFeatures()
+    assert feature.geometry().area() == pytest.approx(corrected.area(), rel=1e-3)
+    assert qgis_canvas.mapTool() is plugin.desk.tool
+    assert len(review.waiting) == 5
+
+
+def test_what_can_not_be_looked_through_is_said(plugin, qgis_iface, project, roofs):
+    told = []
+    plugin.desk.message.connect(lambda text, level: told.append(text))
+    points = QgsVectorLayer("Point?crs=EPSG:32613", "points", "memory")
+    project.addMapLayer(points)
+    target = polygon_layer(project, SQUARE)
+    plugin.digitizer.target.choose(target)
+    far = polygon_layer(project, "Polygon ((0 0, 1 0, 1 1, 0 0))")
+    for layer in (points, target, far, roofs):
+        review_layer(plugin, qgis_iface, layer)
+    assert len(told) == 4
+    assert all("nothing to look through" in text for text in told)
+    assert not plugin.desk.review.waiting
