@@ -13,6 +13,8 @@ ENGINE := build/venv-engine/bin
 AT ?=
 DATA ?= ../shared/data/train ../shared/data/train_wide
 SCENES ?= ../shared/data/scenes
+# Each process of the tests keeps to a core.
+PARALLEL := -n auto --maxprocesses 4
 TRAINING := $(ENGINE)/python -m rasterlasso.models.builtin.training
 
 .PHONY: demo test test-engine test-extras test-qgis test-desktop check package clean
@@ -26,7 +28,7 @@ test: test-engine test-extras test-qgis test-desktop
 
 test-engine:
 	@tools/setup.sh tests sample
-	$(ENGINE)/python -m pytest tests/engine tests/faults
+	OMP_NUM_THREADS=1 $(ENGINE)/python -m pytest $(PARALLEL) tests/engine tests/faults
 
 test-extras:
 	@tools/setup.sh tests extras
@@ -34,7 +36,7 @@ test-extras:
 
 test-qgis:
 	@tools/setup.sh tests sample
-	@tools/qgis-pytest.sh tests/qgis
+	@OMP_NUM_THREADS=1 tools/qgis-pytest.sh $(PARALLEL) tests/qgis
 
 test-desktop: package
 	@tools/setup.sh tests sample

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from .looks import Finish, Stretch
+from .requests import Shape
 from .wire import Wire
 
 
@@ -48,6 +49,20 @@ class SimplifyParams(Wire):
     wkb_hex: tuple[str, ...]
     tolerance: float
     is_whole: bool = True
+
+
+@dataclass(frozen=True)
+class RedrawParams(Wire):
+    """Polygons to be drawn in another style. Answered with `Shape`s in the raster's CRS.
+
+    crs: of the shapes, None for the raster's. level: of the raster whose pixels say how finely they were drawn.
+    """
+
+    image: str
+    shapes: tuple[Shape, ...]
+    finish: Finish
+    crs: Optional[str] = None
+    level: int = 0
 
 
 @dataclass(frozen=True)

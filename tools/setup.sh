@@ -71,7 +71,7 @@ tests() {
   if ! is_done build/venv-qgis/.done resources/engine-constraints.txt; then
     say "Making the environment for the tests inside QGIS's Python"
     /usr/bin/python3 -m venv --system-site-packages build/venv-qgis
-    build/venv-qgis/bin/pip install --disable-pip-version-check -q -c resources/engine-constraints.txt pytest pytest-qgis
+    build/venv-qgis/bin/pip install --disable-pip-version-check -q -c resources/engine-constraints.txt pytest pytest-qgis pytest-xdist
     touch build/venv-qgis/.done
   fi
 }

@@ -16,6 +16,7 @@ from ...contract.chores import (
     EncodeParams,
     ModelParams,
     NoParams,
+    RedrawParams,
     ReplayParams,
     SimplifyParams,
 )
@@ -75,6 +76,7 @@ TASKS = {
     "segment_everything": Task(EverythingParams, "segment_everything"),
     "find_similar": Task(SimilarParams, "find_similar"),
     "answer_similar": Task(AnswersParams, "find_similar", "answer"),
+    "redraw_outlines": Task(RedrawParams, "redraw_outlines"),
     "encode": Task(EncodeParams, "encode"),
     "replay": Task(ReplayParams, "replay"),
 }

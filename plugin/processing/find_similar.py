@@ -27,6 +27,7 @@ class FindSimilar(ProposingAlgorithm):
     """Proposals like the features of a layer."""
 
     TASK = "find_similar"
+    GROUP = "rasters"
     EXAMPLES, OTHERS = "EXAMPLES", "OTHERS"
 
     def createInstance(self) -> FindSimilar:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from configparser import ConfigParser
 from pathlib import Path
 from typing import Any, Callable
 
@@ -17,6 +18,7 @@ from qgis.core import (
     QgsProcessingFeedback,
     QgsProcessingOutputNumber,
     QgsProcessingParameterEnum,
+    QgsProcessingParameterExtent,
     QgsProcessingParameterFeatureSink,
     QgsProcessingParameterRasterLayer,
     QgsProcessingParameterString,
@@ -36,14 +38,29 @@ from ..translation import error_text, tr
 
 ICON = Path(__file__).resolve().parents[2] / "resources" / "icons" / "rasterlasso.svg"
 
+METADATA = ICON.parents[2] / "metadata.txt"
+
+
+def _homepage() -> str:
+    """Where the help is: what the plugin's metadata say."""
+    metadata = ConfigParser(interpolation=None)
+    metadata.read(METADATA, encoding="utf-8")
+    return metadata["general"].get("homepage", "")
+
+
+HELP_URL = _homepage()
+
 
 class LassoAlgorithm(QgsProcessingAlgorithm):
     """A subclass says what it takes beside the imagery, and what it makes of the task's items."""
 
-    IMAGE, MODEL, FINISH, OUTPUT, FOUND = "IMAGE", "MODEL", "FINISH", "OUTPUT", "FOUND"
+    IMAGE, EXTENT, MODEL, FINISH, OUTPUT, FOUND = "IMAGE", "EXTENT", "MODEL", "FINISH", "OUTPUT", "FOUND"
 
     TASK = ""
     """Name in the engine's table of tasks."""
+
+    GROUP = "segment"
+    """Of `_groups`."""
 
     def prepareAlgorithm(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
@@ -54,6 +71,23 @@ class LassoAlgorithm(QgsProcessingAlgorithm):
             raise QgsProcessingException(error_text(EngineMissing()))
         self._python = python
         return True
+
+    def group(self) -> str:
+        """Shown in the toolbox."""
+        return _groups()[self.GROUP]
+
+    def groupId(self) -> str:
+        """The same in every language."""
+        return self.GROUP
+
+    def tags(self) -> list[str]:
+        """What one may search for, beside the name."""
+        words = tr("segmentation,digitize,vectorize,polygon,raster,imagery,satellite,aerial,AI,machine learning,SAM")
+        return [word.strip() for word in words.split(",")]
+
+    def helpUrl(self) -> str:
+        """Behind the button *Help*."""
+        return HELP_URL
 
     def icon(self) -> QIcon:
         """Shown in the toolbox."""
@@ -67,16 +101,32 @@ class LassoAlgorithm(QgsProcessingAlgorithm):
         """Declare the model that is asked."""
         self.addParameter(QgsProcessingParameterString(self.MODEL, tr("Model"), "builtin"))
 
-    def add_finish(self) -> None:
-        """Declare how outlines are drawn: `PRESETS` in their order."""
+    def add_extent(self) -> None:
+        """Declare the part of the imagery that is looked at."""
+        title = tr("Extent (all of the imagery if empty)")
+        self.addParameter(QgsProcessingParameterExtent(self.EXTENT, title, optional=True))
+
+    def area(
+        self, parameters: dict[str, Any], layer: QgsRasterLayer, context: QgsProcessingContext
+    ) -> tuple[float, float, float, float] | None:
+        """The extent in the imagery's CRS, as x0, y0, x1, y1; None for all of it."""
+        extent = self.parameterAsExtent(parameters, self.EXTENT, context, layer.crs())
+        return None if extent.isNull() else (extent.xMinimum(), extent.yMinimum(), extent.xMaximum(), extent.yMaximum())
+
+    def add_finish(self, preset: int = 0) -> None:
+        """Declare how outlines are drawn: `PRESETS` in their order, one of them by default."""
         styles = [tr("As traced"), tr("Field"), tr("Building"), tr("Water"), tr("Tree")]
-        self.addParameter(QgsProcessingParameterEnum(self.FINISH, tr("Outline style"), styles, defaultValue=0))
+        self.addParameter(QgsProcessingParameterEnum(self.FINISH, tr("Outline style"), styles, defaultValue=preset))
 
     def add_polygons(self, title: str) -> None:
         """Declare what comes out, and how many."""
+        self.add_sink(title)
+        self.addOutput(QgsProcessingOutputNumber(self.FOUND, tr("Polygons found")))
+
+    def add_sink(self, title: str) -> None:
+        """Declare what comes out."""
         polygons = QgsProcessing.SourceType.TypeVectorPolygon
         self.addParameter(QgsProcessingParameterFeatureSink(self.OUTPUT, title, polygons))
-        self.addOutput(QgsProcessingOutputNumber(self.FOUND, tr("Polygons found")))
 
     def finish(self, parameters: dict[str, Any], context: QgsProcessingContext) -> Finish:
         """What was chosen."""
@@ -92,9 +142,22 @@ class LassoAlgorithm(QgsProcessingAlgorithm):
             raise QgsProcessingException(self.invalidSinkError(parameters, self.OUTPUT))
         return sink, sink_id
 
-    def ask(self, params: Wire, take: Callable[[Mapping[str, Any]], None], feedback: QgsProcessingFeedback) -> None:
+    def ask(
+        self, params: Wire, take: Callable[[Mapping[str, Any]], None], feedback: QgsProcessingFeedback
+    ) -> Mapping[str, Any]:
         """Run the task in an engine of its own, with progress and Cancel; raises `RasterLassoError`s and `RunCancelled`."""
-        run_request(self._python, self.TASK, params, take, lambda part: feedback.setProgress(100 * part), feedback.isCanceled)
+        return run_request(
+            self._python, self.TASK, params, take, lambda part: feedback.setProgress(100 * part), feedback.isCanceled
+        )
+
+
+def _groups() -> dict[str, str]:
+    """Names by ids."""
+    return {
+        "segment": tr("One feature each"),
+        "rasters": tr("Whole rasters"),
+        "layers": tr("Layers"),
+    }
 
 
 def feature_of(fields: QgsFields, wkb_hex: str, known: Mapping[str, Any]) -> QgsFeature:

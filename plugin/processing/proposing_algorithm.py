@@ -14,7 +14,6 @@ from qgis.core import (
     QgsProcessingContext,
     QgsProcessingException,
     QgsProcessingFeedback,
-    QgsProcessingParameterExtent,
     QgsProcessingParameterNumber,
     QgsRasterLayer,
 )
@@ -37,7 +36,7 @@ LIKENESS = "likeness"
 class ProposingAlgorithm(LassoAlgorithm):
     """A subclass adds what it looks for, and says which task finds it."""
 
-    EXTENT, LEAST = "EXTENT", "LEAST"
+    LEAST = "LEAST"
 
     DEFAULT_LEAST = 0.4
     """Likeness from which on a proposal is written."""
@@ -56,7 +55,7 @@ class ProposingAlgorithm(LassoAlgorithm):
         """Declare the parameters."""
         self.add_imagery()
         self.add_own_parameters()
-        self.addParameter(QgsProcessingParameterExtent(self.EXTENT, tr("Extent (all of the imagery if empty)"), optional=True))
+        self.add_extent()
         self.add_model()
         self.add_finish()
         kind, least = QgsProcessingParameterNumber.Type.Double, tr("Least likeness (0 to 1)")
@@ -90,11 +89,9 @@ class ProposingAlgorithm(LassoAlgorithm):
         return {self.OUTPUT: sink_id, self.FOUND: found}
 
     def _common(self, parameters: dict[str, Any], layer: QgsRasterLayer, context: QgsProcessingContext) -> dict[str, Any]:
-        extent = self.parameterAsExtent(parameters, self.EXTENT, context, layer.crs())
-        area = (extent.xMinimum(), extent.yMinimum(), extent.xMaximum(), extent.yMaximum())
         return {
             "image": raster_path(layer),
-            "area": None if extent.isNull() else area,
+            "area": self.area(parameters, layer, context),
             "model": self.parameterAsString(parameters, self.MODEL, context),
             "finish": self.finish(parameters, context),
         }

@@ -5,14 +5,28 @@ from __future__ import annotations
 from qgis.core import QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
+from .encode_raster import EncodeRaster
 from .find_similar import FindSimilar
 from .lasso_algorithm import ICON
 from .refine_polygons import RefinePolygons
+from .regularize import Regularize
+from .replay_layer import ReplayLayer
 from .segment_at_points import SegmentAtPoints
 from .segment_everything import SegmentEverything
 from .segment_in_boxes import SegmentInBoxes
+from .simplify_coverage import SimplifyCoverage
 
-ALGORITHMS = (SegmentAtPoints, SegmentInBoxes, RefinePolygons, SegmentEverything, FindSimilar)
+ALGORITHMS = (
+    SegmentAtPoints,
+    SegmentInBoxes,
+    RefinePolygons,
+    SegmentEverything,
+    FindSimilar,
+    EncodeRaster,
+    ReplayLayer,
+    Regularize,
+    SimplifyCoverage,
+)
 
 
 class LassoProvider(QgsProcessingProvider):

@@ -16,6 +16,7 @@ class SegmentEverything(ProposingAlgorithm):
     """Proposals for all of an area."""
 
     TASK = "segment_everything"
+    GROUP = "rasters"
     SIZE = "SIZE"
     DEFAULT_LEAST = 0.3
 

@@ -5,6 +5,7 @@ from qgis.core import (
     QgsApplication,
     QgsCoordinateReferenceSystem,
     QgsFeature,
+    QgsField,
     QgsGeometry,
     QgsPointXY,
     QgsProcessingContext,
@@ -13,6 +14,7 @@ from qgis.core import (
     QgsSettings,
     QgsVectorLayer,
 )
+from qgis.PyQt.QtCore import QVariant
 
 import rasterlasso
 from helpers import FIELD, MIDDLE
@@ -46,7 +48,7 @@ def run(name, project, parameters, feedback=None):
     context.setProject(project)
     algorithm = QgsApplication.processingRegistry().algorithmById(f"rasterlasso:{name}").create()
     outputs, ok = algorithm.run({**parameters, "OUTPUT": "memory:"}, context, feedback)
-    return context.takeResultLayer(outputs["OUTPUT"]) if ok else None, outputs, feedback
+    return context.takeResultLayer(outputs["OUTPUT"]) if ok and "OUTPUT" in outputs else None, outputs, feedback
 
 
 @pytest.mark.parametrize("name", ["segmentinboxes", "refinepolygons"])
@@ -101,6 +103,9 @@ def test_every_algorithm_has_help_and_an_id_of_its_own(provider):
     for each in made:
         assert each.shortHelpString().endswith(".")
         assert each.displayName()
+        assert each.group()
+        assert each.helpUrl()
+        assert each.tags()
 
 
 def test_everything_of_a_size_in_an_extent(provider, imagery, project):
@@ -128,3 +133,87 @@ def test_without_an_example_on_the_imagery_it_says_so(provider, imagery, project
     found, _, feedback = run("findsimilar", project, {"IMAGE": imagery, "EXAMPLES": example})
     assert found is None
     assert "No example lies on the imagery" in feedback.textLog()
+
+
+def test_a_roof_gets_right_angles_and_what_lies_elsewhere_stays(provider, imagery, project):
+    field = QgsGeometry.fromRect(QgsRectangle(*FIELD))
+    rough = QgsGeometry(field.densifyByCount(9))
+    for index in range(1, rough.constGet().nCoordinates() - 1, 2):  # as a traced outline is
+        vertex = rough.vertexAt(index)
+        rough.moveVertex(vertex.x() + (index % 3 - 1) * 1.5, vertex.y() + (index % 5 - 2) * 1.5, index)
+    elsewhere = QgsGeometry.fromRect(QgsRectangle(0, 0, 9, 9))
+    given = layer_of("Polygon", [rough, elsewhere])
+    given.dataProvider().addAttributes([QgsField("name", QVariant.String)])
+    given.updateFields()
+    given.dataProvider().changeAttributeValues({1: {0: "barn"}, 2: {0: "far"}})
+    found, outputs, feedback = run("regularize", project, {"IMAGE": imagery, "INPUT": given})
+    assert found is not None, feedback.textLog()
+    by_name = {each["name"]: each.geometry() for each in found.getFeatures()}
+    assert by_name["barn"].constGet().nCoordinates() == 5
+    both = by_name["barn"].intersection(field).area() / by_name["barn"].combine(field).area()
+    assert both > 0.95
+    assert by_name["far"].isGeosEqual(elsewhere)
+    assert (outputs["CHANGED"], outputs["UNCHANGED"]) == (1, 1)
+
+
+def test_neighbours_are_simplified_and_keep_their_border(provider, project):
+    border = [(10 + (y % 2) * 0.3, y) for y in range(11)]
+    ring = ", ".join(f"{x} {y}" for x, y in border)
+    left = QgsGeometry.fromWkt(f"Polygon ((0 0, {ring}, 0 10, 0 0))")
+    right = QgsGeometry.fromWkt(f"Polygon ((20 0, {ring}, 20 10, 20 0))")
+    found, outputs, feedback = run("simplifycoverage", project, {"INPUT": layer_of("Polygon", [left, right]), "TOLERANCE": 1.0})
+    assert found is not None, feedback.textLog()
+    a, b = (each.geometry() for each in found.getFeatures())
+    assert a.intersection(b).area() == pytest.approx(0, abs=1e-9)
+    assert a.combine(b).area() == pytest.approx(200, rel=1e-6)
+    assert a.constGet().nCoordinates() < left.constGet().nCoordinates()
+    assert outputs["CHANGED"] == 2
+
+
+def test_polygons_without_shared_borders_are_refused_in_words(provider, project):
+    shapes = [QgsGeometry.fromRect(QgsRectangle(x, 0, x + 10, 10)) for x in (0, 5)]
+    found, _, feedback = run("simplifycoverage", project, {"INPUT": layer_of("Polygon", shapes), "TOLERANCE": 1.0})
+    assert found is None
+    assert "overlap" in feedback.textLog()
+
+
+def test_a_raster_is_encoded_ahead(provider, imagery, tmp_path, monkeypatch, project):
+    monkeypatch.setenv("RASTERLASSO_CACHE", str(tmp_path / "cache"))
+    _, outputs, feedback = run("encoderaster", project, {"IMAGE": imagery})
+    assert outputs["TILES"] > 0, feedback.textLog()
+    assert list((tmp_path / "cache").iterdir())
+
+
+def test_nothing_is_encoded_where_nothing_is_kept(provider, imagery, project):
+    _, outputs, feedback = run("encoderaster", project, {"IMAGE": imagery})
+    assert "TILES" not in outputs
+    assert imagery.source() in feedback.textLog()
+
+
+@pytest.mark.parametrize("output", ["replayed.gpkg", "replayed.fgb"])
+def test_features_are_replayed_on_other_imagery(provider, imagery, project, tmp_path, output):
+    points = layer_of("Point", [QgsGeometry.fromPointXY(QgsPointXY(*MIDDLE))])
+    made, _, _ = run("segmentatpoints", project, {"IMAGE": imagery, "POINTS": points})
+    project.addMapLayer(made)
+    path = str(tmp_path / output)
+    algorithm = QgsApplication.processingRegistry().algorithmById("rasterlasso:replay").create()
+    context, feedback = QgsProcessingContext(), QgsProcessingFeedback()
+    context.setProject(project)
+    outputs, ok = algorithm.run({"INPUT": made.id(), "IMAGE": imagery, "OUTPUT": path}, context, feedback)
+    assert ok, feedback.textLog()
+    assert outputs["FOUND"] == 1
+    assert outputs["MEAN_IOU"] == pytest.approx(1.0)
+    [again] = QgsVectorLayer(path, "again", "ogr").getFeatures()
+    assert again["status"] == "found"
+
+
+def test_a_layer_without_prompts_can_not_be_replayed_which_is_said(provider, imagery, project, tmp_path):
+    plain = layer_of("Polygon", [QgsGeometry.fromRect(QgsRectangle(*FIELD))])
+    project.addMapLayer(plain)
+    algorithm = QgsApplication.processingRegistry().algorithmById("rasterlasso:replay").create()
+    context, feedback = QgsProcessingContext(), QgsProcessingFeedback()
+    context.setProject(project)
+    given = {"INPUT": plain.id(), "IMAGE": imagery, "OUTPUT": str(tmp_path / "out.gpkg")}
+    _, ok = algorithm.run(given, context, feedback)
+    assert not ok
+    assert "prompts" in feedback.textLog()
