@@ -210,6 +210,24 @@ class SettingUnusable(RasterLassoError):
     template = QT_TRANSLATE_NOOP("RasterLasso", "{name} is {value!r}, and {expected} belongs there. Correct it, or remove it.")
 
 
+class DatasetTooSmall(RasterLassoError):
+    """Too few chips have objects to train on some and validate on others."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "Only {count} chips have objects, too few to train on some and to validate on others. "
+        "Choose smaller chips, digitize more, or set the share for validation to 0.",
+    )
+
+
+class DatasetUnreadable(RasterLassoError):
+    """A folder is no data set that was exported here."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso", "{path}: this is no data set of Raster Lasso's ({reason}). Name the folder that was exported."
+    )
+
+
 class CacheUnwritable(RasterLassoError):
     """Encoded tiles can't be kept on disk."""
 

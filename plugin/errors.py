@@ -172,6 +172,14 @@ class NothingToReview(RasterLassoError):
     )
 
 
+class PredictionsMissing(RasterLassoError):
+    """Neither form of predictions was named."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso", "Name what was predicted: a folder of YOLO's text files, or a file of COCO's results."
+    )
+
+
 class OtherImagery(RasterLassoError):
     """Proposals of one layer are answered while another one is the imagery."""
 

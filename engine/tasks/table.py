@@ -20,6 +20,7 @@ from ...contract.chores import (
     ReplayParams,
     SimplifyParams,
 )
+from ...contract.datasets import ExportDatasetParams, ImportPredictionsParams
 from ...contract.proposals import AnswersParams, EverythingParams, SimilarParams
 from ...contract.requests import SegmentObjectsParams, ShapesParams
 from ...contract.wire import Wire
@@ -77,6 +78,8 @@ TASKS = {
     "find_similar": Task(SimilarParams, "find_similar"),
     "answer_similar": Task(AnswersParams, "find_similar", "answer"),
     "redraw_outlines": Task(RedrawParams, "redraw_outlines"),
+    "export_dataset": Task(ExportDatasetParams, "export_dataset"),
+    "import_predictions": Task(ImportPredictionsParams, "import_predictions"),
     "encode": Task(EncodeParams, "encode"),
     "replay": Task(ReplayParams, "replay"),
 }

@@ -38,6 +38,9 @@ from ..translation import error_text, tr
 
 ICON = Path(__file__).resolve().parents[2] / "resources" / "icons" / "rasterlasso.svg"
 
+READABLE = ["gpkg", "shp", "geojson", "fgb", "parquet"]
+"""Suffixes of files that the engine reads; of others a copy is made."""
+
 METADATA = ICON.parents[2] / "metadata.txt"
 
 
@@ -54,7 +57,8 @@ HELP_URL = _homepage()
 class LassoAlgorithm(QgsProcessingAlgorithm):
     """A subclass says what it takes beside the imagery, and what it makes of the task's items."""
 
-    IMAGE, EXTENT, MODEL, FINISH, OUTPUT, FOUND = "IMAGE", "EXTENT", "MODEL", "FINISH", "OUTPUT", "FOUND"
+    INPUT, IMAGE, EXTENT, MODEL, FINISH = "INPUT", "IMAGE", "EXTENT", "MODEL", "FINISH"
+    OUTPUT, FOUND = "OUTPUT", "FOUND"
 
     TASK = ""
     """Name in the engine's table of tasks."""
@@ -101,10 +105,19 @@ class LassoAlgorithm(QgsProcessingAlgorithm):
         """Declare the model that is asked."""
         self.addParameter(QgsProcessingParameterString(self.MODEL, tr("Model"), "builtin"))
 
-    def add_extent(self) -> None:
+    def add_extent(self, title: str = "") -> None:
         """Declare the part of the imagery that is looked at."""
-        title = tr("Extent (all of the imagery if empty)")
+        title = title or tr("Extent (all of the imagery if empty)")
         self.addParameter(QgsProcessingParameterExtent(self.EXTENT, title, optional=True))
+
+    def layer_file(
+        self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> tuple[str, str | None]:
+        """A file that the engine reads with the features of `INPUT`, and the layer's name within it, None for the only one."""
+        path, name = self.parameterAsCompatibleSourceLayerPathAndLayerName(
+            parameters, self.INPUT, context, READABLE, READABLE[0], feedback
+        )
+        return path, name if name and Path(path).suffix.lower() == ".gpkg" else None
 
     def area(
         self, parameters: dict[str, Any], layer: QgsRasterLayer, context: QgsProcessingContext
@@ -157,6 +170,7 @@ def _groups() -> dict[str, str]:
         "segment": tr("One feature each"),
         "rasters": tr("Whole rasters"),
         "layers": tr("Layers"),
+        "datasets": tr("Training data"),
     }
 
 

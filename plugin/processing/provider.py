@@ -6,7 +6,9 @@ from qgis.core import QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
 from .encode_raster import EncodeRaster
+from .export_training_data import ExportTrainingData
 from .find_similar import FindSimilar
+from .import_predictions import ImportPredictions
 from .lasso_algorithm import ICON
 from .refine_polygons import RefinePolygons
 from .regularize import Regularize
@@ -26,6 +28,8 @@ ALGORITHMS = (
     ReplayLayer,
     Regularize,
     SimplifyCoverage,
+    ExportTrainingData,
+    ImportPredictions,
 )
 
 

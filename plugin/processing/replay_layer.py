@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from qgis.core import (
@@ -25,14 +24,12 @@ from ..runtime.engine_run import RunCancelled
 from ..translation import error_text, tr
 from .lasso_algorithm import LassoAlgorithm
 
-READABLE = ["gpkg", "shp", "geojson", "fgb", "parquet"]
-
 
 class ReplayLayer(LassoAlgorithm):
     """What has changed since."""
 
     TASK, GROUP = "replay", "layers"
-    INPUT, MEAN_IOU = "INPUT", "MEAN_IOU"
+    MEAN_IOU = "MEAN_IOU"
 
     def createInstance(self) -> ReplayLayer:
         """A fresh one for each run."""
@@ -70,9 +67,7 @@ class ReplayLayer(LassoAlgorithm):
     ) -> dict[str, Any]:
         """The engine writes the file; cancelled, nothing is written."""
         layer = self.parameterAsRasterLayer(parameters, self.IMAGE, context)
-        path, name = self.parameterAsCompatibleSourceLayerPathAndLayerName(
-            parameters, self.INPUT, context, READABLE, READABLE[0], feedback
-        )
+        path, name = self.layer_file(parameters, context, feedback)
         output, ious = self.parameterAsOutputLayer(parameters, self.OUTPUT, context), []
 
         def take(value: Mapping[str, Any]) -> None:
@@ -82,9 +77,8 @@ class ReplayLayer(LassoAlgorithm):
                 ious.append(each.iou)
 
         model = self.parameterAsString(parameters, self.MODEL, context) or None
-        is_named = Path(path).suffix.lower() == ".gpkg"
         try:
-            params = ReplayParams(path, raster_path(layer), output, name if is_named and name else None, model)
+            params = ReplayParams(path, raster_path(layer), output, name, model)
             self.ask(params, take, feedback)
         except RunCancelled:
             return {self.FOUND: 0, self.MEAN_IOU: 0.0}

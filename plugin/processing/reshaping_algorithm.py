@@ -29,7 +29,7 @@ from .lasso_algorithm import LassoAlgorithm
 class ReshapingAlgorithm(LassoAlgorithm):
     """A subclass says what becomes of the shapes."""
 
-    INPUT, CHANGED, UNCHANGED = "INPUT", "CHANGED", "UNCHANGED"
+    CHANGED, UNCHANGED = "CHANGED", "UNCHANGED"
     GROUP = "layers"
 
     @abstractmethod

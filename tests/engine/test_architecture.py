@@ -9,7 +9,19 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-ENGINE_LIBRARIES = {"numpy", "zarr", "rasterio", "affine", "shapely", "geopandas", "pandas", "pyogrio", "pyproj", "contourpy"}
+ENGINE_LIBRARIES = {
+    "numpy",
+    "zarr",
+    "rasterio",
+    "affine",
+    "shapely",
+    "geopandas",
+    "pandas",
+    "pyogrio",
+    "pyarrow",
+    "pyproj",
+    "contourpy",
+}
 MODEL_LIBRARIES = {"numpy", "torch", "safetensors", "transformers", "timm", "huggingface_hub"}
 TRAINING_LIBRARIES = MODEL_LIBRARIES | {"cv2", "scipy", "skimage", "rasterio", "geopandas", "pandas", "matplotlib"}
 
@@ -20,7 +32,7 @@ LAYERS = {
         {"serving", "commands"},
         {"api"},
         {"tasks"},
-        {"files"},
+        {"files", "datasets"},
         {"proposing"},
         {"segmenting"},
         {"encoding"},

@@ -51,6 +51,14 @@ def run(name, project, parameters, feedback=None):
     return context.takeResultLayer(outputs["OUTPUT"]) if ok and "OUTPUT" in outputs else None, outputs, feedback
 
 
+def algorithm_run(name, project, parameters, feedback=None):
+    """Outputs, and whether it came to its end."""
+    context, feedback = QgsProcessingContext(), feedback or QgsProcessingFeedback()
+    context.setProject(project)
+    algorithm = QgsApplication.processingRegistry().algorithmById(f"rasterlasso:{name}").create()
+    return algorithm.run(parameters, context, feedback)
+
+
 @pytest.mark.parametrize("name", ["segmentinboxes", "refinepolygons"])
 def test_each_shape_becomes_an_exact_outline(provider, imagery, project, name):
     field = QgsGeometry.fromRect(QgsRectangle(*FIELD))
@@ -196,11 +204,8 @@ def test_features_are_replayed_on_other_imagery(provider, imagery, project, tmp_
     made, _, _ = run("segmentatpoints", project, {"IMAGE": imagery, "POINTS": points})
     project.addMapLayer(made)
     path = str(tmp_path / output)
-    algorithm = QgsApplication.processingRegistry().algorithmById("rasterlasso:replay").create()
-    context, feedback = QgsProcessingContext(), QgsProcessingFeedback()
-    context.setProject(project)
-    outputs, ok = algorithm.run({"INPUT": made.id(), "IMAGE": imagery, "OUTPUT": path}, context, feedback)
-    assert ok, feedback.textLog()
+    outputs, ok = algorithm_run("replay", project, {"INPUT": made.id(), "IMAGE": imagery, "OUTPUT": path})
+    assert ok
     assert outputs["FOUND"] == 1
     assert outputs["MEAN_IOU"] == pytest.approx(1.0)
     [again] = QgsVectorLayer(path, "again", "ogr").getFeatures()
@@ -210,10 +215,45 @@ def test_features_are_replayed_on_other_imagery(provider, imagery, project, tmp_
 def test_a_layer_without_prompts_can_not_be_replayed_which_is_said(provider, imagery, project, tmp_path):
     plain = layer_of("Polygon", [QgsGeometry.fromRect(QgsRectangle(*FIELD))])
     project.addMapLayer(plain)
-    algorithm = QgsApplication.processingRegistry().algorithmById("rasterlasso:replay").create()
-    context, feedback = QgsProcessingContext(), QgsProcessingFeedback()
-    context.setProject(project)
+    feedback = QgsProcessingFeedback()
     given = {"INPUT": plain.id(), "IMAGE": imagery, "OUTPUT": str(tmp_path / "out.gpkg")}
-    _, ok = algorithm.run(given, context, feedback)
+    _, ok = algorithm_run("replay", project, given, feedback)
     assert not ok
     assert "prompts" in feedback.textLog()
+
+
+def tiles_of_the_field(project):
+    """The field in 24 pieces, as if they were features."""
+    x0, y0, x1, y1 = FIELD
+    pieces = [
+        QgsGeometry.fromRect(QgsRectangle(x, y, x + (x1 - x0) / 6 - 2, y + (y1 - y0) / 4 - 2))
+        for x in [x0 + n * (x1 - x0) / 6 for n in range(6)]
+        for y in [y0 + n * (y1 - y0) / 4 for n in range(4)]
+    ]
+    made = layer_of("Polygon", pieces)
+    project.addMapLayer(made)
+    return made
+
+
+def test_training_data_are_exported_and_predictions_come_back(provider, imagery, project, tmp_path):
+    folder = tmp_path / "data"
+    given = {"INPUT": tiles_of_the_field(project).id(), "IMAGE": imagery, "CHIP": 32, "FORMAT": 0}
+    outputs, ok = algorithm_run("exporttrainingdata", project, {**given, "OUTPUT": str(folder)})
+    assert ok
+    assert outputs["TRAIN_CHIPS"] > outputs["VALIDATION_CHIPS"] > 0
+    assert len(list(folder.rglob("*.png"))) == outputs["TRAIN_CHIPS"] + outputs["VALIDATION_CHIPS"]
+    back = {"DATASET": str(folder), "TEXTS": str(folder / "labels"), "OUTPUT": str(tmp_path / "back.gpkg")}
+    outputs, ok = algorithm_run("importpredictions", project, back)
+    assert ok
+    layer = QgsVectorLayer(back["OUTPUT"], "back", "ogr")
+    assert layer.featureCount() == outputs["FOUND"] > 0
+    field = QgsGeometry.fromRect(QgsRectangle(*FIELD)).buffer(4, 2)
+    assert all(field.contains(each.geometry()) for each in layer.getFeatures())
+
+
+def test_predictions_have_to_be_named(provider, project, tmp_path):
+    feedback = QgsProcessingFeedback()
+    given = {"DATASET": str(tmp_path), "OUTPUT": str(tmp_path / "back.gpkg")}
+    _, ok = algorithm_run("importpredictions", project, given, feedback)
+    assert not ok
+    assert "Name what was predicted" in feedback.textLog()
