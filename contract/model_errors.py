@@ -77,6 +77,15 @@ class ModelExtraMissing(RasterLassoError):
     )
 
 
+class ModelFindsNothingItself(RasterLassoError):
+    """A model that only answers prompts was asked for classes."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "The model {name} was trained on no classes. Add a YOLO26 of your own, or FastSAM, and choose that.",
+    )
+
+
 class ModelFailed(RasterLassoError):
     """A model broke its contract."""
 

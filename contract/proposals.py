@@ -57,6 +57,24 @@ class SimilarParams(Wire):
 
 
 @dataclass(frozen=True)
+class DetectParams(Wire):
+    """All objects of the classes that a model was trained on. Answered with `Proposal`s, as for everything.
+
+    level: at which the raster is looked at, 0 for native resolution. area, least_score: as for everything. classes: names of
+    those that are wanted, None for all.
+    """
+
+    image: str
+    model: str
+    level: int = 0
+    area: Optional[tuple[float, float, float, float]] = None
+    stretch: Optional[Stretch] = None
+    finish: Finish = PRESETS["raw"]
+    least_score: float = 0.3
+    classes: Optional[tuple[str, ...]] = None
+
+
+@dataclass(frozen=True)
 class AnswersParams(Wire):
     """What the user said of the newest search's proposals, by their numbers. Answered with `Likeness`es of all the others."""
 
@@ -67,7 +85,7 @@ class AnswersParams(Wire):
 @dataclass(frozen=True)
 class Proposal(Wire):
     """An object that may be meant. prompts: in the raster's CRS, what gives it again at its level, with the choice that
-    `Recipe` has. likeness: 0 to 1, how probably it is of the kind.
+    `Recipe` has. likeness: 0 to 1, how probably it is of the kind. class_name: empty where the model tells none.
     """
 
     id: int
@@ -76,6 +94,7 @@ class Proposal(Wire):
     choice: Optional[int]
     likeness: float
     area_m2: Optional[float] = None
+    class_name: str = ""
 
 
 @dataclass(frozen=True)

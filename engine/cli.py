@@ -11,7 +11,7 @@ from importlib.metadata import entry_points
 
 from ..contract.errors import RasterLassoError
 from ..contract.version import version
-from .commands import boxes, dataset, doctor, encode, everything, models, predictions, refine, replay, segment, similar
+from .commands import boxes, dataset, detect, doctor, encode, everything, models, predictions, refine, replay, segment, similar
 from .commands.terminal import EXIT_FAILED, EXIT_INTERRUPTED, join_coordinates
 
 EXIT_PIPE_CLOSED = 141
@@ -23,6 +23,7 @@ VERBS = {
     "refine": refine,
     "everything": everything,
     "similar": similar,
+    "detect": detect,
     "dataset": dataset,
     "predictions": predictions,
     "encode": encode,

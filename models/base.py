@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
@@ -125,6 +125,23 @@ class Describing(Protocol):
 
     def describe(self, embedding: Embedding) -> Cells:
         """Square cells that cover the tile, the last ones beyond it perhaps."""
+        ...
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What a model found without prompts. class_name: of those that it was trained on."""
+
+    class_name: str
+    candidate: Candidate
+
+
+@runtime_checkable
+class Detecting(Protocol):
+    """A model that finds objects of its classes by itself."""
+
+    def detections(self, embedding: Embedding, least_score: float) -> Iterator[Detection]:
+        """What there is in a tile with at least some score, best first; logits as candidates have them."""
         ...
 
 

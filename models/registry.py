@@ -103,6 +103,10 @@ def _loader(model: weights.Installed) -> Callable[[], Model]:
                 from .ultralytics.fastsam import FastSamModel
 
                 return FastSamModel(model.name, model.folder)
+            if model.kind == "yolo26":
+                from .ultralytics.yolo26 import Yolo26Model
+
+                return Yolo26Model(model.name, model.folder)
             if model.kind == "mobile_sam":
                 from .ultralytics.mobile_sam import mobile_sam_model
 

@@ -65,6 +65,24 @@ def write_fastsam(file):
     torch.save({"model": net.eval().half(), "ema": None, "epoch": -1, "train_args": {"task": "segment"}}, file)
 
 
+def write_yolo26(file, names=("field", "barn", "lake")):
+    """Random weights of YOLO26's smallest network for segmentation, saved as its library does."""
+    from rasterlasso.models.ultralytics.library import library
+
+    torch.manual_seed(0)
+    net = library("nn.tasks").SegmentationModel("yolo26n-seg.yaml", ch=3, nc=len(names), verbose=False).train()
+    for part in net.modules():
+        if isinstance(part, torch.nn.BatchNorm2d):
+            part.momentum = 1.0
+    with torch.no_grad():
+        net(torch.rand(2, 3, 256, 256))
+    for branch in net.model[-1].one2one_cv3:
+        torch.nn.init.normal_(branch[-1].weight, std=0.05)
+        torch.nn.init.constant_(branch[-1].bias, -1.0)
+    net.names = dict(enumerate(names))
+    torch.save({"model": net.eval().half(), "ema": None, "epoch": -1, "train_args": {"task": "segment"}}, file)
+
+
 if __name__ == "__main__":
     KIND, PLACE = sys.argv[1:]
     if KIND == "fastsam":

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ...contract.errors import RasterLassoError
-from ...contract.proposals import EverythingParams, SimilarParams
+from ...contract.proposals import DetectParams, EverythingParams, SimilarParams
 from ...contract.recipe import Recipe
 from .. import api
 from ..files.export import Record, check_output
@@ -19,7 +19,8 @@ from ..tasks.table import TASKS, Item
 from .objects import add_common
 from .terminal import EXIT_FAILED, EXIT_INTERRUPTED, Progress, numbers
 
-ToParams = Callable[[Segmenter], EverythingParams | SimilarParams]
+Params = EverythingParams | SimilarParams | DetectParams
+ToParams = Callable[[Segmenter], Params]
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -79,7 +80,9 @@ def _say_stopped(reason: KeyboardInterrupt | RasterLassoError, count: int, can_g
     return EXIT_INTERRUPTED if isinstance(reason, KeyboardInterrupt) else EXIT_FAILED
 
 
-def _record(item: Proposed, params: EverythingParams | SimilarParams) -> Record:
+def _record(item: Proposed, params: Params) -> Record:
     recipe = Recipe(item.prompts, None, params.finish, params.stretch, item.choice)
     properties: dict[str, Any] = {"likeness": round(item.likeness, 4)}
+    if isinstance(params, DetectParams):
+        properties["class"] = item.class_name
     return Record.of(item.found, params.image, properties, recipe)

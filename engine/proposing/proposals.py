@@ -78,6 +78,7 @@ class Sizes:
 class Found:
     """One proposal. polygon: raw outline in the raster's CRS; polygon_px: in native pixels. place: the click, in the raster's
     CRS. choice: as `Recipe` has it. stability: 0 to 1. descriptor: what `Describer` gives.
+    class_name: empty where none is told.
     """
 
     tile: Tile
@@ -88,6 +89,7 @@ class Found:
     score: float
     stability: float
     descriptor: FloatArray
+    class_name: str = ""
 
     @property
     def prompts(self) -> Prompts:
@@ -179,7 +181,11 @@ def _stability(logits: FloatImage) -> float:
 
 def tiles_of(grid: TileGrid, sizes: Sizes, area: PixelBox | None = None) -> list[Tile]:
     """The tiles whose cores hold an area (pixels of the level), or all of the raster, row by row; raises `AreaTooLarge`."""
-    level = sizes.level(grid)
+    return level_tiles(grid, sizes.level(grid), area)
+
+
+def level_tiles(grid: TileGrid, level: int, area: PixelBox | None = None) -> list[Tile]:
+    """The same of a level."""
     box = grid.frame(level) if area is None else area
     rows, cols = (max(1, side // (grid.tile_px // 2)) for side in box.shape)
     if rows * cols > MOST_TILES:

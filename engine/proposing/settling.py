@@ -18,10 +18,10 @@ BOX_SHARE = 0.5
 
 
 class Settling:
-    """Proposals of the last few rows of tiles. side_px: longer side of a typical object, in native pixels."""
+    """Proposals of the last few rows of tiles. side_px: longer side of a typical object, in native pixels; None for any."""
 
-    def __init__(self, side_px: float) -> None:
-        self._typical_px2 = np.array([BOX_SHARE * side_px**2])
+    def __init__(self, side_px: float | None) -> None:
+        self._typical_px2 = np.array([] if side_px is None else [BOX_SHARE * side_px**2])
         self._waiting: list[Found] = []
         self._told: list[Found] = []
 

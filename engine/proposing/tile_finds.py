@@ -48,6 +48,7 @@ def _plain(found: Found) -> dict[str, Any]:
         "wkb": shapely.to_wkb(found.polygon, hex=True),
         "score": found.score,
         "stability": found.stability,
+        "class": found.class_name,
         "descriptor": base64.b64encode(found.descriptor.astype("<f4").tobytes()).decode(),
     }
 
@@ -57,4 +58,5 @@ def _read(body: dict[str, Any], tile: Tile, source: RasterSource) -> Found:
     polygon = shapely.from_wkb(body["wkb"])
     descriptor = np.frombuffer(base64.b64decode(body["descriptor"]), "<f4").astype(np.float32)
     polygon_px = shapely.transform(polygon, source.to_pixel)
-    return Found(tile, Point(x, y), body["choice"], polygon, polygon_px, body["score"], body["stability"], descriptor)
+    place, score, stability = Point(x, y), body["score"], body["stability"]
+    return Found(tile, place, body["choice"], polygon, polygon_px, score, stability, descriptor, body["class"])

@@ -25,14 +25,17 @@ class Proposed:
     choice: int | None
     likeness: float
     area_m2: float | None
+    class_name: str = ""
 
     def to_wire(self) -> dict[str, object]:
         """As `Proposal` is on the pipe."""
-        return Proposal(self.id, result_of(self.found), self.prompts, self.choice, self.likeness, self.area_m2).to_wire()
+        found, name = result_of(self.found), self.class_name
+        return Proposal(self.id, found, self.prompts, self.choice, self.likeness, self.area_m2, name).to_wire()
 
 
 def proposed(query: Query, number: int, found: Found, likeness: float, finish: Finish) -> Proposed:
     """A proposal, its outline drawn as the finish says."""
     clicked = replace(query, placed=place(query.scene.source, found.prompts))
     drawn = answer_of(clicked, finish, [PolygonCandidate(found.polygon, found.score)], found.tile.level)
-    return Proposed(number, drawn, found.prompts, found.choice, likeness, area_m2(drawn.polygon, drawn.crs_wkt))
+    area = area_m2(drawn.polygon, drawn.crs_wkt)
+    return Proposed(number, drawn, found.prompts, found.choice, likeness, area, found.class_name)

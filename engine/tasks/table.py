@@ -21,7 +21,7 @@ from ...contract.chores import (
     SimplifyParams,
 )
 from ...contract.datasets import ExportDatasetParams, ImportPredictionsParams
-from ...contract.proposals import AnswersParams, EverythingParams, SimilarParams
+from ...contract.proposals import AnswersParams, DetectParams, EverythingParams, SimilarParams
 from ...contract.requests import SegmentObjectsParams, ShapesParams
 from ...contract.wire import Wire
 
@@ -75,6 +75,7 @@ TASKS = {
     "segment_boxes": Task(ShapesParams, "segment_boxes"),
     "refine_polygons": Task(ShapesParams, "refine_polygons"),
     "segment_everything": Task(EverythingParams, "segment_everything"),
+    "detect_classes": Task(DetectParams, "detect_classes"),
     "find_similar": Task(SimilarParams, "find_similar"),
     "answer_similar": Task(AnswersParams, "find_similar", "answer"),
     "redraw_outlines": Task(RedrawParams, "redraw_outlines"),

@@ -46,6 +46,7 @@ FAMILIES: dict[str, Family] = {
     "edgetam": SamFamily("EdgeTAM", "Apache-2.0", "timm", transformers_class="EdgeTamModel"),
     "mobile_sam": SamFamily("MobileSAM", "Apache-2.0", "ultralytics", stretched=False),
     "fastsam": Family("FastSAM", "AGPL-3.0", "ultralytics"),
+    "yolo26": Family("YOLO26", "AGPL-3.0", "ultralytics"),
 }
 """By the `model_type` of their `config.json`."""
 

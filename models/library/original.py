@@ -1,4 +1,4 @@
-"""The authors' own checkpoints of SAM, SAM-HQ, SAM 2, MobileSAM and FastSAM (.pt, .pth) become folders as ours are.
+"""The authors' own checkpoints of SAM, SAM-HQ, SAM 2, MobileSAM, FastSAM and YOLO26 (.pt, .pth) become folders as ours are.
 
 Family and size are read off the names and shapes of the tensors. Only tensors are unpickled, never code.
 """
@@ -114,9 +114,9 @@ def convert(file: Path, folder: Path) -> None:
     Raises `ModelFileUnusable`, `ModuleNotFoundError`.
     """
     if file.suffix != ".safetensors" and is_checkpoint(file):
-        from ..ultralytics import fastsam
+        from ..ultralytics import fastsam, yolo26
 
-        fastsam.convert(file, folder)
+        (yolo26 if yolo26.is_one(file) else fastsam).convert(file, folder)
         return
     given = _read(file)
     if any(name.startswith("image_encoder.trunk.") for name in given):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,22 +18,25 @@ from torch import Tensor
 
 from ...contract.errors import first_line
 from ...contract.model_errors import ModelFileUnusable
-from ..base import MOST_CANDIDATES, Candidate, Embedding, FloatArray, Mask, PixelPrompts
+from ..base import MOST_CANDIDATES, Candidate, Detection, Embedding, FloatArray, Mask, PixelPrompts
 from ..devices import Hardware, best_hardware
 from ..places import XY
 from ..prompted import SATURATION, obedient
 from .library import library, read_checkpoint
 
-ENCODING_VERSION = 1
+ENCODING_VERSION = 2
 """Raised when the same weights give other features of a tile."""
 
 IMAGE_PX = 1024
 STRIDE = 32
 """Sides of what the network sees are multiples of it."""
 
+ANYTHING = "object"
+"""Name of the one class."""
+
 PADDING = 114 / 255
-BEFORE_COEFFICIENTS = 5
-"""Numbers of each mask: a box, a confidence, then coefficients."""
+BEFORE_COEFFICIENTS = 6
+"""Numbers of each mask: a box, a confidence, the number of its class, then coefficients."""
 
 MIN_CONFIDENCE = 0.4
 MOST_OVERLAP = 0.9
@@ -73,12 +76,14 @@ class Fit:
 class Segmented:
     """What was found in a tile, best first.
 
-    boxes: (n, 4) x0, y0, x1, y1 in the network's pixels. confidence: (n,). logits: coefficients (n, 32) of prototypes
-    (32, rows / 4, columns / 4). masks: (n, rows / 4, columns / 4) bool, what of these is inside the boxes and above 0.
+    boxes: (n, 4) x0, y0, x1, y1 in the network's pixels. confidence: (n,). classes: (n,) their numbers. logits: coefficients
+    (n, 32) of prototypes (32, rows / 4, columns / 4). masks: (n, rows / 4, columns / 4) bool, what of these is inside the boxes
+    and above 0.
     """
 
     boxes: Tensor
     confidence: Tensor
+    classes: Tensor
     coefficients: Tensor
     prototypes: Tensor
     fit: Fit
@@ -92,13 +97,27 @@ class Segmented:
     @property
     def nbytes(self) -> int:
         """Memory held."""
-        tensors = (self.boxes, self.confidence, self.coefficients, self.prototypes, self.masks)
+        tensors = (self.boxes, self.confidence, self.classes, self.coefficients, self.prototypes, self.masks)
         return sum(each.nbytes for each in tensors) + self.valid.nbytes
 
     def features(self) -> dict[str, FloatArray]:
         """See `StorableEmbedding`; what was found has a channel for each number, so that it is kept as it is."""
-        found = torch.cat((self.boxes, self.confidence[:, None], self.coefficients), 1)
+        found = torch.cat((self.boxes, self.confidence[:, None], self.classes[:, None], self.coefficients), 1)
         return {"found": found.cpu().numpy().reshape(-1, 1), "prototypes": self.prototypes.cpu().numpy()}
+
+    def logits(self, index: int) -> Tensor:
+        """(rows, columns) of one of the masks on the tile's pixels."""
+        fit = self.fit
+        low = torch.einsum("c,chw->hw", self.coefficients[index], self.prototypes)[None, None]
+        whole = F.interpolate(low, scale_factor=4, mode="bilinear", align_corners=False)
+        inner = whole[..., fit.top : fit.top + fit.rows, fit.left : fit.left + fit.cols]
+        if inner.shape[-2:] != self.valid.shape:
+            inner = F.interpolate(inner, self.valid.shape, mode="bilinear", align_corners=False)
+        logits = inner[0, 0]
+        (x0, y0), (x1, y1) = fit.to_tile(self.boxes[index].cpu().numpy().reshape(2, 2))
+        rows, cols = (torch.arange(length, device=logits.device) for length in logits.shape)
+        in_box = ((rows >= y0) & (rows < y1))[:, None] & (cols >= x0) & (cols < x1)
+        return logits.where(in_box, -SATURATION)
 
 
 class FastSamModel:
@@ -108,8 +127,8 @@ class FastSamModel:
         """Raises `ModelFileUnusable`, `ModuleNotFoundError`."""
         self.name = name
         self._hardware = hardware or best_hardware()
-        self._suppress = library("utils.nms").non_max_suppression
-        self._net = _load(folder).to(self._hardware.device)
+        self._net, self.classes = self._open(folder)
+        self._net.to(self._hardware.device)
 
     @torch.inference_mode()
     def encode(self, image: npt.NDArray[np.uint8], valid: Mask) -> Segmented:
@@ -117,8 +136,16 @@ class FastSamModel:
         pixels, fit = _letterboxed(torch.from_numpy(image).to(self._hardware.device))
         with self._hardware.autocast():
             found, prototypes = self._net(pixels)[0]
-        [kept] = self._suppress(found.float(), MIN_CONFIDENCE, MOST_OVERLAP, nc=self._net.nc)
-        return Segmented(kept[:, :4], kept[:, 4], kept[:, 6:], prototypes[0].float(), fit, valid)
+        return segmented(self._kept(found.float()), prototypes[0].float(), fit, valid)
+
+    def _open(self, folder: Path) -> tuple[Any, tuple[str, ...]]:
+        """The network, and the names of its classes."""
+        return _load(folder), (ANYTHING,)
+
+    def _kept(self, found: Tensor) -> Tensor:
+        """(n, 6 + 32) boxes, confidence, class and coefficients of what is an object of its own, the best first."""
+        [kept] = library("utils.nms").non_max_suppression(found, MIN_CONFIDENCE, MOST_OVERLAP, nc=self._net.nc)
+        return kept
 
     @property
     def encoding(self) -> str:
@@ -129,13 +156,20 @@ class FastSamModel:
         """See `Storing`."""
         prototypes = torch.from_numpy(features["prototypes"]).to(self._hardware.device)
         found = torch.from_numpy(features["found"]).to(self._hardware.device).reshape(-1, BEFORE_COEFFICIENTS + len(prototypes))
-        boxes, confidence, coefficients = found[:, :4], found[:, 4], found[:, BEFORE_COEFFICIENTS:]
-        return Segmented(boxes, confidence, coefficients, prototypes, Fit.of(*valid.shape), valid)
+        return segmented(found, prototypes, Fit.of(*valid.shape), valid)
+
+    def detections(self, embedding: Embedding, least_score: float) -> Iterator[Detection]:
+        """See `Detecting`."""
+        found = _checked(embedding)
+        for index in torch.nonzero(found.confidence >= least_score).flatten().tolist():
+            logits = found.logits(index).clamp(-SATURATION, SATURATION).cpu().numpy()
+            logits = np.where(found.valid, logits, -SATURATION).astype(np.float32)
+            yield Detection(self.classes[int(found.classes[index])], Candidate(logits, float(found.confidence[index])))
 
     @torch.inference_mode()
     def decode(self, embedding: Embedding, prompts: PixelPrompts, most: int = MOST_CANDIDATES) -> tuple[Candidate, ...]:
         """At most three candidates; none where no mask agrees with any prompt."""
-        assert isinstance(embedding, Segmented)
+        embedding = _checked(embedding)
         clicks = {pixel: kind for pixel, kind in prompts.pixels(embedding.valid.shape).items() if embedding.valid[pixel]}
         choice = _Choice(embedding, prompts)
         answers: list[Candidate] = []
@@ -144,6 +178,18 @@ class FastSamModel:
             least = answers[-1].score if answers else 1.0
             answers.append(Candidate(obedient(logits, clicks, embedding.valid), min(least, float(embedding.confidence[index]))))
         return tuple(answers)
+
+
+def segmented(found: Tensor, prototypes: Tensor, fit: Fit, valid: Mask) -> Segmented:
+    """From rows of boxes, confidence, class and coefficients."""
+    return Segmented(found[:, :4], found[:, 4], found[:, 5], found[:, BEFORE_COEFFICIENTS:], prototypes, fit, valid)
+
+
+def _checked(embedding: Embedding) -> Segmented:
+    """Raises `TypeError` for another model's."""
+    if not isinstance(embedding, Segmented):
+        raise TypeError(f"{type(embedding).__name__} is another model's")
+    return embedding
 
 
 class _Choice:
@@ -175,16 +221,16 @@ class _Choice:
 
     def joined(self, first: int) -> Tensor:
         """Logits of a mask on the tile's pixels: with masks where it misses a click, without those where it should not be."""
-        logits, covered, excluded = self._logits(first), self._inside[first], self._outside[first]
+        logits, covered, excluded = self._found.logits(first), self._inside[first], self._outside[first]
         for click in torch.nonzero(~covered).flatten().tolist():
             others = torch.nonzero(self._inside[:, click] & ~self._outside.any(1)).flatten()
             if len(others):
-                logits = torch.maximum(logits, self._logits(int(others[0])))
+                logits = torch.maximum(logits, self._found.logits(int(others[0])))
         for click in torch.nonzero(excluded).flatten().tolist():
             others = torch.nonzero(self._outside[:, click] & ~self._inside.any(1)).flatten()
             if len(others):
                 areas = self._masks[others].flatten(1).sum(1)
-                logits = torch.minimum(logits, -self._logits(int(others[areas.argmin()])))
+                logits = torch.minimum(logits, -self._found.logits(int(others[areas.argmin()])))
         return logits
 
     def _region(self) -> Tensor | None:
@@ -203,20 +249,6 @@ class _Choice:
         padded = F.pad(resized, (fit.left, width * 4 - fit.left - fit.cols, fit.top, height * 4 - fit.top - fit.rows))
         return (F.avg_pool2d(padded, 4)[0, 0] > 0.5).to(region.device)
 
-    def _logits(self, index: int) -> Tensor:
-        """(rows, columns) of the tile."""
-        found, fit = self._found, self._found.fit
-        low = torch.einsum("c,chw->hw", found.coefficients[index], found.prototypes)[None, None]
-        whole = F.interpolate(low, scale_factor=4, mode="bilinear", align_corners=False)
-        inner = whole[..., fit.top : fit.top + fit.rows, fit.left : fit.left + fit.cols]
-        if inner.shape[-2:] != found.valid.shape:
-            inner = F.interpolate(inner, found.valid.shape, mode="bilinear", align_corners=False)
-        logits = inner[0, 0]
-        (x0, y0), (x1, y1) = fit.to_tile(found.boxes[index].cpu().numpy().reshape(2, 2))
-        rows, cols = (torch.arange(length, device=logits.device) for length in logits.shape)
-        in_box = ((rows >= y0) & (rows < y1))[:, None] & (cols >= x0) & (cols < x1)
-        return logits.where(in_box, -SATURATION)
-
 
 def _masks(boxes: Tensor, coefficients: Tensor, prototypes: Tensor) -> Tensor:
     """See `Segmented`."""
@@ -232,7 +264,7 @@ def convert(file: Path, folder: Path) -> None:
 
     Raises `ModelFileUnusable`, `ModuleNotFoundError`.
     """
-    weights = read_checkpoint(file)
+    weights = read_checkpoint(file).weights
     try:
         channels, classes = weights["model.0.conv.weight"].shape[0], weights["model.22.cv3.0.2.weight"].shape[0]
         _network(SCALES[channels], classes).load_state_dict(weights)

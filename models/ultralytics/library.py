@@ -10,6 +10,7 @@ import os
 import pickle
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,13 @@ PARTS_OF_NETWORKS = frozenset(
         *(f"ultralytics.nn.modules.block.{name}" for name in ("Bottleneck", "C2f", "DFL", "Proto", "SPPF")),
         *(f"ultralytics.nn.modules.conv.{name}" for name in ("Concat", "Conv")),
         "ultralytics.nn.modules.head.Segment",
+        "torch.nn.modules.linear.Identity",
+        *(f"ultralytics.nn.modules.block.{name}" for name in ("Attention", "C2PSA", "C3k", "C3k2", "PSABlock", "Proto26")),
+        "ultralytics.nn.modules.conv.DWConv",
+        "ultralytics.nn.modules.head.Segment26",
     }
 )
-"""Classes that its checkpoints of YOLOv8's segmentation networks hold, FastSAM's among them."""
+"""Classes that its checkpoints of YOLOv8's and YOLO26's segmentation networks hold, FastSAM's among them."""
 
 
 class _Part:
@@ -66,8 +71,17 @@ def is_checkpoint(file: Path) -> bool:
         return False
 
 
-def read_checkpoint(file: Path) -> dict[str, torch.Tensor]:
-    """The weights of a network, in float32; raises `ModelFileUnusable`.
+@dataclass(frozen=True)
+class Checkpoint:
+    """weights: in float32, as `state_dict` has them. description: name of the network's file; names: of its classes."""
+
+    weights: dict[str, torch.Tensor]
+    description: str
+    names: tuple[str, ...]
+
+
+def read_checkpoint(file: Path) -> Checkpoint:
+    """What a file holds of a network; raises `ModelFileUnusable`.
 
     What is read may call the classes that it names, so none of the library's own is at hand: `SegmentationModel` evaluates
     expressions. Stand-ins hold what was saved, and do nothing.
@@ -80,7 +94,11 @@ def read_checkpoint(file: Path) -> dict[str, torch.Tensor]:
     try:
         with safe_globals([(_stand_in(name), name) for name in names]):
             found = torch.load(file, map_location="cpu", weights_only=True)
-        return {name: tensor.float() for name, tensor in _tensors(found.get("ema") or found["model"])}
+        network = found.get("ema") or found["model"]
+        tensors = {name: tensor.float() for name, tensor in _tensors(network)}
+        told, names = vars(network).get("yaml") or {}, vars(network).get("names") or {}
+        classes = tuple(str(names[number]) for number in range(len(names)))
+        return Checkpoint(tensors, str(told.get("yaml_file", "")), classes)
     except Exception as error:  # a damaged pickle makes torch raise whatever there is
         raise ModelFileUnusable(path=str(file), reason=f"cut off, or no checkpoint: {first_line(error)}") from error
 

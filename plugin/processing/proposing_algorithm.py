@@ -109,5 +109,5 @@ def _feature(proposal: Proposal, fields: QgsFields, layer: QgsRasterLayer, commo
     answer = proposal.found
     recipe = Recipe(proposal.prompts, crs_code(layer.crs()) or None, common["finish"], None, proposal.choice)
     known = attributes(answer, answer.score, recipe, source_of(layer), None)
-    known |= {"area_m2": proposal.area_m2, LIKENESS: proposal.likeness}
+    known |= {"area_m2": proposal.area_m2, LIKENESS: proposal.likeness, "class": proposal.class_name or None}
     return feature_of(fields, answer.wkb_hex, known)

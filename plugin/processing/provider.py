@@ -5,6 +5,7 @@ from __future__ import annotations
 from qgis.core import QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
+from .detect_classes import DetectClasses
 from .encode_raster import EncodeRaster
 from .export_training_data import ExportTrainingData
 from .find_similar import FindSimilar
@@ -24,6 +25,7 @@ ALGORITHMS = (
     RefinePolygons,
     SegmentEverything,
     FindSimilar,
+    DetectClasses,
     EncodeRaster,
     ReplayLayer,
     Regularize,

@@ -257,3 +257,9 @@ def test_predictions_have_to_be_named(provider, project, tmp_path):
     _, ok = algorithm_run("importpredictions", project, given, feedback)
     assert not ok
     assert "Name what was predicted" in feedback.textLog()
+
+
+def test_a_model_that_knows_no_classes_is_refused_in_words(provider, imagery, project):
+    found, _, feedback = run("detectclasses", project, {"IMAGE": imagery, "CLASSES": "roof, lake"})
+    assert found is None
+    assert "was trained on no classes" in feedback.textLog()

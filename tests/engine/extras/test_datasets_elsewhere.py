@@ -7,7 +7,9 @@ import shapely
 from pycocotools.coco import COCO
 
 from rasterlasso.contract.datasets import ExportDatasetParams, ImportPredictionsParams
+from rasterlasso.contract.proposals import DetectParams
 from rasterlasso.engine.tasks.table import TASKS
+from rasterlasso.models.library import weights
 from rasterlasso.models.ultralytics.library import library
 
 CHIP = 96
@@ -49,8 +51,15 @@ def test_pycocotools_reads_the_masks(export):
             assert coco.annToMask(each).sum() == pytest.approx(each["area"], rel=0.1, abs=4)
 
 
+def detect(segmenter, weights_file, image):
+    """With a model as a user adds it."""
+    weights.add(weights_file, "ponds")
+    params = DetectParams(image, "ponds", least_score=0.0)
+    return list(TASKS["detect_classes"].run(segmenter, params, lambda stage, fraction: None))
+
+
 @pytest.mark.filterwarnings("ignore")
-def test_ultralytics_trains_on_it_and_its_predictions_come_back(export, segmenter, tmp_path, monkeypatch):
+def test_ultralytics_trains_on_it_and_its_predictions_come_back(export, segmenter, digitized, store, tmp_path, monkeypatch):
     folder, _ = export("yolo")
     monkeypatch.chdir(tmp_path)
     data = library("data.utils").check_det_dataset(str(folder / "data.yaml"))
@@ -74,6 +83,8 @@ def test_ultralytics_trains_on_it_and_its_predictions_come_back(export, segmente
         project=str(tmp_path / "runs"),
         name="found",
     )
+    detected = detect(segmenter, tmp_path / "runs" / "run" / "weights" / "best.pt", digitized[1])
+    assert all(each.class_name == "pond" for each in detected)
     out = tmp_path / "back.gpkg"
     params = ImportPredictionsParams(str(folder), str(tmp_path / "runs" / "found" / "labels"), str(out))
     [read] = TASKS["import_predictions"].run(segmenter, params, lambda stage, fraction: None)

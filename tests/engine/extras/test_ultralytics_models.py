@@ -23,7 +23,7 @@ from rasterlasso.models.library import weights
 from rasterlasso.models.library.original import convert
 from rasterlasso.models.places import XY
 from rasterlasso.models.ultralytics import fastsam as fastsam_module
-from rasterlasso.models.ultralytics.fastsam import FastSamModel, Fit, Segmented, _Choice
+from rasterlasso.models.ultralytics.fastsam import FastSamModel, Fit, Segmented
 from rasterlasso.models.ultralytics.library import library
 from rasterlasso.models.ultralytics.mobile_sam import mobile_sam_model
 from rasterlasso.tests.checkpoints import write_fastsam, write_mobile_sam
@@ -117,9 +117,7 @@ def test_fastsams_masks_are_the_librarys(added, picture, tmp_path):
             ((theirs.boxes.xyxy - box.clamp(0, 1024)).abs().sum(1) + 1000 * (theirs.boxes.conf - confidence).abs()).argmin()
         )
         assert float((theirs.boxes.conf[same] - confidence).abs()) < 1e-4
-        x0, y0, x1, y1 = map(float, box)
-        inside = PixelPrompts(np.empty((0, 2)), np.empty(0, np.bool_), (x0, y0, x1, y1))
-        ours = _Choice(embedding, inside)._logits(index) > 0
+        ours = embedding.logits(index) > 0
         expected = theirs.masks.data[same].bool()
         assert (ours ^ expected).sum() <= 1e-4 * expected.sum()
 
@@ -177,7 +175,9 @@ def squares(*boxes):
         prototypes[index, round(y0 * 0.8) : round(y1 * 0.8), round(x0 * 0.8) : round(x1 * 0.8)] = 9.0
     found = torch.tensor([[3.2 * side for side in box] for box in boxes])
     confidence = torch.linspace(0.9, 0.5, len(boxes))
-    return Segmented(found, confidence, torch.eye(32)[: len(boxes)], prototypes, fit, np.ones((320, 400), np.bool_))
+    return Segmented(
+        found, confidence, torch.zeros(len(boxes)), torch.eye(32)[: len(boxes)], prototypes, fit, np.ones((320, 400), np.bool_)
+    )
 
 
 def shape_of(candidate):
