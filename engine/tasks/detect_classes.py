@@ -18,7 +18,7 @@ from ..proposing.settling import Settling
 from ..segmenting.session import Segmenter, pixel_box
 from .proposed import Proposed, proposed
 
-KEPT_SCORE = 0.05
+KEPT_SCORE = 0.1
 """Found and kept in the run's log, so that another threshold asks no tile again."""
 
 

@@ -9,7 +9,6 @@ import torch
 from rasterlasso.contract.model_errors import ModelFileUnusable
 from rasterlasso.contract.proposals import DetectParams
 from rasterlasso.engine.proposing.distinct import OVERLAP
-from rasterlasso.engine.segmenting.session import Segmenter
 from rasterlasso.engine.tasks.table import TASKS
 from rasterlasso.models import registry
 from rasterlasso.models.library import weights
@@ -17,9 +16,6 @@ from rasterlasso.models.ultralytics import yolo26 as yolo26_module
 from rasterlasso.models.ultralytics.library import library
 from rasterlasso.models.ultralytics.yolo26 import Yolo26Model
 from rasterlasso.tests.checkpoints import write_fastsam, write_yolo26
-
-SIDE = 64
-CORNERS = [(30 + 120 * column, 25 + 115 * row) for row in range(3) for column in range(5)]
 
 
 @pytest.fixture(autouse=True)
@@ -35,9 +31,8 @@ def file(tmp_path):
 
 @pytest.fixture
 def image(make_raster):
-    picture = 70 + np.random.default_rng(3).integers(0, 14, (3, 380, 640))
-    for left, top in CORNERS:
-        picture[:, top : top + SIDE, left : left + SIDE] = 200
+    picture = 70 + np.random.default_rng(3).integers(0, 14, (3, 90, 120))
+    picture[:, 20:60, 30:80] = 200
     return str(make_raster(picture.astype(np.uint8)))
 
 
@@ -77,14 +72,12 @@ def test_what_is_no_segmenting_yolo26_is_refused(tmp_path, store):
         weights.add(tmp_path / "cut.pt", "cut")
 
 
-def test_fastsam_finds_anything(tmp_path, store, image):
+def test_fastsam_finds_anything(segmenter, tmp_path, store, image):
     write_fastsam(tmp_path / "fast.pt")
     weights.add(tmp_path / "fast.pt", "fast")
-    segmenter = Segmenter(tile_px=256)
     found = list(
         TASKS["detect_classes"].run(segmenter, DetectParams(image, "fast", least_score=0.5), lambda stage, fraction: None)
     )
-    segmenter.close()
     polygons = [each.found.polygon for each in found]
     for index, polygon in enumerate(polygons):
         assert polygon.is_valid
