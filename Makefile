@@ -32,7 +32,7 @@ test-engine:
 
 test-extras:
 	@tools/setup.sh tests extras
-	build/venv-extras/bin/python -m pytest tests/engine/extras
+	OMP_NUM_THREADS=1 build/venv-extras/bin/python -m pytest $(PARALLEL) tests/engine/extras
 
 test-qgis:
 	@tools/setup.sh tests sample

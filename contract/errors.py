@@ -228,6 +228,14 @@ class DatasetUnreadable(RasterLassoError):
     )
 
 
+class RecipeUnreadable(RasterLassoError):
+    """A file is no recipe of a run."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso", "{path}: this is no recipe of a run ({reason}). Recipes lie beside their results."
+    )
+
+
 class CacheUnwritable(RasterLassoError):
     """Encoded tiles can't be kept on disk."""
 

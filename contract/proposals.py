@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Optional
 
 from .looks import PRESETS, Finish, Stretch
 from .prompts import Prompts
@@ -103,3 +104,18 @@ class Likeness(Wire):
 
     id: int
     likeness: float
+
+
+@dataclass(frozen=True)
+class RunRecipe(Wire):
+    """A run to be done again. task: its name in the table; params: its parameters. least_likeness: of what was written.
+
+    version: of Raster Lasso. model: the version of its weights; image: of the raster's content, None where it has none.
+    """
+
+    task: str
+    params: Mapping[str, Any]
+    least_likeness: float
+    version: str
+    model: str
+    image: Optional[str] = None

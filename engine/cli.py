@@ -11,7 +11,21 @@ from importlib.metadata import entry_points
 
 from ..contract.errors import RasterLassoError
 from ..contract.version import version
-from .commands import boxes, dataset, detect, doctor, encode, everything, models, predictions, refine, replay, segment, similar
+from .commands import (
+    boxes,
+    dataset,
+    detect,
+    doctor,
+    encode,
+    everything,
+    models,
+    predictions,
+    refine,
+    replay,
+    run,
+    segment,
+    similar,
+)
 from .commands.terminal import EXIT_FAILED, EXIT_INTERRUPTED, join_coordinates
 
 EXIT_PIPE_CLOSED = 141
@@ -29,6 +43,7 @@ VERBS = {
     "encode": encode,
     "replay": replay,
     "models": models,
+    "run": run,
     "doctor": doctor,
 }
 

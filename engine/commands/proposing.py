@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from ...contract.errors import RasterLassoError
-from ...contract.proposals import DetectParams, EverythingParams, SimilarParams
+from ...contract.proposals import DetectParams, EverythingParams, RunRecipe, SimilarParams
 from ...contract.recipe import Recipe
+from ...models import registry
 from .. import api
 from ..files.export import Record, check_output
+from ..files.run_recipe import differences, recipe_of, write_recipe
 from ..files.streaming import write_as_they_come
 from ..segmenting.session import Segmenter
 from ..tasks.proposed import Proposed
@@ -31,28 +34,49 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 
 def propose_and_write(task: str, arguments: argparse.Namespace, to_params: ToParams, least_likeness: float) -> int:
-    """Run a task and write what it proposes with at least some likeness; the exit code.
+    """As `write_proposals`, to the output among the arguments."""
+    return write_proposals(task, to_params, arguments.output, least_likeness)
+
+
+def write_proposals(task: str, to_params: ToParams, output: Path, least_likeness: float) -> int:
+    """Run a task and write what it proposes with at least some likeness, and the recipe beside it; the exit code.
 
     Stopped by Ctrl+C or an error, it writes what was found until then.
     """
-    check_output(arguments.output)
+    check_output(output)
     shown = Progress(sys.stderr)
     with api.segmenter() as segmenter:
         params = to_params(segmenter)
+        recipe = _recipe(task, params, segmenter, least_likeness)
         crs_wkt = segmenter.scene(params.image, params.stretch).source.crs_wkt
         can_go_on = segmenter.runs_folder is not None
         items = _UntilStopped(TASKS[task].run(segmenter, params, shown))
         likely = (item for item in items if isinstance(item, Proposed) and item.likeness >= least_likeness)
-        count = write_as_they_come((_record(item, params) for item in likely), crs_wkt, arguments.output)
+        count = write_as_they_come((_record(item, params) for item in likely), crs_wkt, output)
     shown.clear()
     if count:
-        print(f"{arguments.output}: {count} polygon{'s' if count > 1 else ''}")
+        write_recipe(recipe, output)
+        print(f"{output}: {count} polygon{'s' if count > 1 else ''}")
     if items.reason is not None:
         return _say_stopped(items.reason, count, can_go_on)
     if not count:
         print("rasterlasso: nothing was found. Try another size, or a lower threshold.", file=sys.stderr)
         return EXIT_FAILED
     return 0
+
+
+def check_recipe(recipe: RunRecipe, params: Params) -> None:
+    """Tell what is another one than when a recipe was written; raises as the run does."""
+    with api.segmenter() as segmenter:
+        now = _recipe(recipe.task, params, segmenter, recipe.least_likeness)
+    if changed := differences(recipe, now):
+        told = f"the result may differ, since {' and '.join(changed)} changed since the recipe was written"
+        print(f"rasterlasso: {told}", file=sys.stderr)
+
+
+def _recipe(task: str, params: Params, segmenter: Segmenter, least_likeness: float) -> RunRecipe:
+    version, content = registry.entry(params.model).version, segmenter.scene(params.image, params.stretch).content
+    return recipe_of(task, params, least_likeness, version, content)
 
 
 class _UntilStopped:

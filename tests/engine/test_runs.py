@@ -1,5 +1,6 @@
 """Runs over a whole raster: what they write as they go, and how they go on after they were stopped or killed."""
 
+import json
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import geopandas
 import numpy as np
 import pytest
+import rasterio
 import shapely
 from hypothesis import given
 from hypothesis import strategies as st
@@ -252,3 +254,36 @@ def test_without_records_nothing_is_written(tmp_path):
     for suffix in (".gpkg", ".parquet", ".fgb"):
         assert write_as_they_come(iter(()), None, tmp_path / f"out{suffix}") == 0
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_is_repeated_from_its_recipe(image, tmp_path, capsys):
+    out, again = tmp_path / "all.gpkg", tmp_path / "again.gpkg"
+    assert cli.main(["everything", image, "--size-px", str(SIDE), "--least", "0.2", "-o", str(out)]) == 0
+    recipe = tmp_path / "all.gpkg.recipe.json"
+    capsys.readouterr()
+    assert cli.main(["run", str(recipe), "-o", str(again)]) == 0
+    assert "may differ" not in capsys.readouterr().err
+    first, second = geopandas.read_file(out), geopandas.read_file(again)
+    assert first.geometry.equals(second.geometry)
+    assert first.drop(columns=["geometry", "created"]).equals(second.drop(columns=["geometry", "created"]))
+    assert json.loads(recipe.read_text())["params"] == json.loads((tmp_path / "again.gpkg.recipe.json").read_text())["params"]
+
+
+def test_what_has_changed_since_a_recipe_is_told(image, make_raster, tmp_path, capsys):
+    out = tmp_path / "all.gpkg"
+    assert cli.main(["everything", image, "--size-px", str(SIDE), "-o", str(out)]) == 0
+    with rasterio.open(image) as source:
+        pixels = source.read()
+    make_raster(pixels[:, ::-1].copy())
+    cli.main(["run", f"{out}.recipe.json", "-o", str(tmp_path / "again.gpkg")])
+    assert "the imagery changed since" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"task": "models", "params": {}, "least_likeness": 0, "version": "", "model": ""}']
+)
+def test_what_is_no_recipe_is_refused(tmp_path, capsys, text):
+    path = tmp_path / "bad.recipe.json"
+    path.write_text(text)
+    assert cli.main(["run", str(path), "-o", str(tmp_path / "out.gpkg")]) == 2
+    assert "no recipe of a run" in capsys.readouterr().err
