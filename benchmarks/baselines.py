@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from skimage.segmentation import random_walker
 
-from ..models.base import MOST_CANDIDATES, Candidate, Embedding, FloatImage, Mask, PixelPrompts
+from ..models.base import MOST_CANDIDATES, Candidate, Embedding, FloatImage, Mask, PixelPrompts, own
 
 Image = npt.NDArray[np.uint8]
 
@@ -58,7 +58,7 @@ class Baseline(ABC):
 
     def decode(self, embedding: Embedding, prompts: PixelPrompts, most: int = MOST_CANDIDATES) -> tuple[Candidate, ...]:
         """One candidate."""
-        assert isinstance(embedding, ReducedTile)
+        embedding = own(embedding, ReducedTile)
         rows, cols = embedding.valid.shape
         smooth = cv2.resize(self.solve(embedding, prompts), (cols, rows), interpolation=cv2.INTER_LINEAR)
         logits = (8 * smooth - 4).astype(np.float32)

@@ -113,8 +113,8 @@ def _everything(scene: Scene, kind: str) -> str:
 
 def _run(segmenter: Segmenter, task: str, params: SimilarParams | EverythingParams) -> Iterator[Proposed]:
     for each in TASKS[task].run(segmenter, params, lambda stage, fraction: None):
-        assert isinstance(each, Proposed)
-        yield each
+        if isinstance(each, Proposed):
+            yield each
 
 
 def _hit(polygon: Polygon | MultiPolygon, objects: Sequence[Polygon | MultiPolygon]) -> int | None:

@@ -14,8 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 def register_package() -> None:
     """Make `import rasterlasso` mean this folder."""
     spec = importlib.util.spec_from_file_location("rasterlasso", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
-    assert spec is not None
-    assert spec.loader is not None
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{ROOT}: the package can't be loaded from here")
     package = importlib.util.module_from_spec(spec)
     sys.modules["rasterlasso"] = package
     spec.loader.exec_module(package)

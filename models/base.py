@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,8 @@ Mask = npt.NDArray[np.bool_]
 RenderedTile = tuple[npt.NDArray[np.uint8], Mask]
 """(rows, columns, 3) RGB image and (rows, columns) valid pixels of a tile."""
 
+
+Kind = TypeVar("Kind")
 
 MOST_CANDIDATES = 3
 
@@ -86,6 +88,13 @@ class Model(Protocol):
     def decode(self, embedding: Embedding, prompts: PixelPrompts, most: int = MOST_CANDIDATES) -> tuple[Candidate, ...]:
         """One to `most` candidates, best first, or none where nothing is found; the first ones do not depend on `most`."""
         ...
+
+
+def own(embedding: Embedding, kind: type[Kind]) -> Kind:
+    """An embedding as a model's own kind; raises `TypeError` for another model's."""
+    if not isinstance(embedding, kind):
+        raise TypeError(f"{type(embedding).__name__} where a {kind.__name__} belongs: it is another model's")
+    return embedding
 
 
 @runtime_checkable

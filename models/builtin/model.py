@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ...contract.errors import first_line
-from ..base import MOST_CANDIDATES, Candidate, Cells, Embedding, FloatArray, FloatImage, Mask, PixelPrompts
+from ..base import MOST_CANDIDATES, Candidate, Cells, Embedding, FloatArray, FloatImage, Mask, PixelPrompts, own
 from ..devices import best_device
 from ..prompted import KEPT_ANSWERS, SATURATION, PromptKey, answer_before, answers, obedient, prompt_key
 from ..recently_used import RecentlyUsed
@@ -110,8 +110,9 @@ class BuiltinModel:
 
     def learn(self, embedding: Embedding, accepted: Mask, before_step: Callable[[], None]) -> None:
         """A few gradient steps towards the (rows, columns) mask; of a copy that `learner` made."""
-        assert isinstance(embedding, TileEmbedding)
-        assert self._learner is not None
+        embedding = own(embedding, TileEmbedding)
+        if self._learner is None:
+            raise TypeError("only a copy that `learner` made can learn")
         rows, cols = (-side % REDUCTION for side in accepted.shape)
         whole = torch.from_numpy(np.pad(accepted, ((0, rows), (0, cols)))).float()[None, None]
         example = example_of(embedding.maps, (F.avg_pool2d(whole, REDUCTION)[0, 0] >= 0.5).numpy())
@@ -144,7 +145,7 @@ class BuiltinModel:
     @torch.inference_mode()
     def describe(self, embedding: Embedding) -> Cells:
         """See `Describing`: all levels of the encoder."""
-        assert isinstance(embedding, TileEmbedding)
+        embedding = own(embedding, TileEmbedding)
         maps = embedding.maps
         shape = maps.s8.shape[-2:]
         coarser = (F.interpolate(each, shape, mode="bilinear") for each in (maps.s16, maps.s32))
@@ -154,7 +155,7 @@ class BuiltinModel:
     @torch.inference_mode()
     def decode(self, embedding: Embedding, prompts: PixelPrompts, most: int = MOST_CANDIDATES) -> tuple[Candidate, ...]:
         """Up to three candidates; none where no prompt lies on a valid pixel."""
-        assert isinstance(embedding, TileEmbedding)
+        embedding = own(embedding, TileEmbedding)
         clicks = {pixel: kind for pixel, kind in prompts.pixels(embedding.valid.shape).items() if embedding.valid[pixel]}
         unprompted = not clicks and prompts.box_xyxy is None and prompts.prior is None
         if unprompted or not embedding.valid.any():

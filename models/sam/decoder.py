@@ -191,7 +191,8 @@ def _flat(nested: Tensor, shape: tuple[int, int], channels_last: bool = False) -
 
 def _as_product(conv: nn.ConvTranspose2d) -> tuple[Tensor, Tensor]:
     """Weight (in, 4 out) and bias (out,) of a transposed convolution whose steps do not overlap."""
-    assert conv.bias is not None
+    if conv.bias is None:
+        raise TypeError("a transposed convolution without a bias is no part of these networks")
     return conv.weight.detach().permute(0, 2, 3, 1).flatten(1).contiguous(), conv.bias.detach()
 
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from ...contract.errors import first_line
 from ...contract.model_errors import ModelFailed, ModelFileUnusable
-from ..base import MOST_CANDIDATES, Candidate, Embedding, FloatArray, Mask, PixelPrompts, RenderedTile
+from ..base import MOST_CANDIDATES, Candidate, Embedding, FloatArray, Mask, PixelPrompts, RenderedTile, own
 from ..devices import CPU, Hardware, best_hardware, is_out_of_memory
 from ..library.families import SamFamily, read_family
 from ..library.measured import Measured
@@ -203,7 +203,7 @@ class SamModel:
     @torch.inference_mode()
     def decode(self, embedding: Embedding, prompts: PixelPrompts, most: int = MOST_CANDIDATES) -> tuple[Candidate, ...]:
         """At most three candidates; none where no prompt lies on a valid pixel."""
-        assert isinstance(embedding, TileEmbedding)
+        embedding = own(embedding, TileEmbedding)
         valid = embedding.valid
         clicks = {pixel: kind for pixel, kind in prompts.pixels(valid.shape).items() if valid[pixel]}
         if not valid.any() or (not clicks and prompts.box_xyxy is None and prompts.prior is None):

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ...contract.errors import first_line
 from ...contract.model_errors import ModelFileUnusable
-from ..base import MOST_CANDIDATES, Candidate, Detection, Embedding, FloatArray, Mask, PixelPrompts
+from ..base import MOST_CANDIDATES, Candidate, Detection, Embedding, FloatArray, Mask, PixelPrompts, own
 from ..devices import Hardware, best_hardware
 from ..places import XY
 from ..prompted import SATURATION, obedient
@@ -160,7 +160,7 @@ class FastSamModel:
 
     def detections(self, embedding: Embedding, least_score: float) -> Iterator[Detection]:
         """See `Detecting`."""
-        found = _checked(embedding)
+        found = own(embedding, Segmented)
         for index in torch.nonzero(found.confidence >= least_score).flatten().tolist():
             logits = found.logits(index).clamp(-SATURATION, SATURATION).cpu().numpy()
             logits = np.where(found.valid, logits, -SATURATION).astype(np.float32)
@@ -169,7 +169,7 @@ class FastSamModel:
     @torch.inference_mode()
     def decode(self, embedding: Embedding, prompts: PixelPrompts, most: int = MOST_CANDIDATES) -> tuple[Candidate, ...]:
         """At most three candidates; none where no mask agrees with any prompt."""
-        embedding = _checked(embedding)
+        embedding = own(embedding, Segmented)
         clicks = {pixel: kind for pixel, kind in prompts.pixels(embedding.valid.shape).items() if embedding.valid[pixel]}
         choice = _Choice(embedding, prompts)
         answers: list[Candidate] = []
@@ -183,13 +183,6 @@ class FastSamModel:
 def segmented(found: Tensor, prototypes: Tensor, fit: Fit, valid: Mask) -> Segmented:
     """From rows of boxes, confidence, class and coefficients."""
     return Segmented(found[:, :4], found[:, 4], found[:, 5], found[:, BEFORE_COEFFICIENTS:], prototypes, fit, valid)
-
-
-def _checked(embedding: Embedding) -> Segmented:
-    """Raises `TypeError` for another model's."""
-    if not isinstance(embedding, Segmented):
-        raise TypeError(f"{type(embedding).__name__} is another model's")
-    return embedding
 
 
 class _Choice:

@@ -120,10 +120,10 @@ class DrawnLayers(QObject):
 
     def _on_drawn(self, socket: QTcpSocket) -> None:
         job, self._job = self._job, None
-        assert job is not None
-        job.deleteLater()
-        if self._waiting.pop(socket, None) is not None:
-            self._send(socket, job)
+        if job is not None:
+            job.deleteLater()
+            if self._waiting.pop(socket, None) is not None:
+                self._send(socket, job)
         self._draw_next()
 
     def _send(self, socket: QTcpSocket, job: QgsMapRendererSequentialJob) -> None:

@@ -21,7 +21,7 @@ from ...contract.errors import RasterLassoError
 from ...contract.looks import PRESETS, Finish, Stretch
 from ...contract.prompts import Point, Prompts
 from ...contract.requests import LearnParams, PrefetchParams, SegmentParams, SegmentResult
-from ..errors import ImageryUnsupported
+from ..errors import ImageryUnsupported, NoImagery
 from ..geo.transforms import transform_between, transformed, transformed_box
 from .drawn import DrawnLayers
 from .naming import in_terms_of_the_map
@@ -128,7 +128,8 @@ class Lens(QObject):
     def checked(self) -> QgsRasterLayer:
         """The imagery, where it can be asked about; raises `NoImagery`, `ImageryInvalid`, `ImageryUnsupported`."""
         self._source()
-        assert self.imagery is not None
+        if self.imagery is None:
+            raise NoImagery()
         return self.imagery
 
     def draw_instead(self) -> bool:
@@ -167,7 +168,8 @@ class Lens(QObject):
             self._known = now, found
             return found
         except ImageryUnsupported:
-            assert layer is not None
+            if layer is None:
+                raise
             return self._drawn.source(layer)
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from qgis.core import (
     QgsCoordinateTransform,
@@ -97,7 +98,8 @@ def _of_prompts(
 
 def _of_shape(feature: QgsFeature, shape: QgsGeometry, likeness: float) -> WaitingProposal:
     """With its shape as a rough outline."""
-    proposal = Proposal(feature.id(), answer_of(feature, shape, None), Prompts(polygon=to_hex(shape)), None, likeness)
+    answer = replace(answer_of(feature, shape, None), score=likeness)
+    proposal = Proposal(feature.id(), answer, Prompts(polygon=to_hex(shape)), None, likeness)
     return WaitingProposal(proposal, shape, likeness, is_of_prompts=False)
 
 
