@@ -42,5 +42,5 @@ def _params(recipe: RunRecipe, path: Path) -> Params:
     task = TASKS.get(recipe.task)
     if task is None or task.params not in (EverythingParams, SimilarParams, DetectParams):
         raise RecipeUnreadable(path=str(path), reason=f"there is no run {recipe.task!r:.40} to be done again")
-    params: Params = task.params.from_wire(recipe.params)  # type: ignore[assignment]
+    params: Params = task.params.from_wire(recipe.params)
     return params

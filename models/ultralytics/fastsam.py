@@ -144,8 +144,8 @@ class FastSamModel:
 
     def _kept(self, found: Tensor) -> Tensor:
         """(n, 6 + 32) boxes, confidence, class and coefficients of what is an object of its own, the best first."""
-        [kept] = library("utils.nms").non_max_suppression(found, MIN_CONFIDENCE, MOST_OVERLAP, nc=self._net.nc)
-        return kept
+        kept: list[Tensor] = library("utils.nms").non_max_suppression(found, MIN_CONFIDENCE, MOST_OVERLAP, nc=self._net.nc)
+        return kept[0]
 
     @property
     def encoding(self) -> str:

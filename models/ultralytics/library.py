@@ -96,8 +96,8 @@ def read_checkpoint(file: Path) -> Checkpoint:
             found = torch.load(file, map_location="cpu", weights_only=True)
         network = found.get("ema") or found["model"]
         tensors = {name: tensor.float() for name, tensor in _tensors(network)}
-        told, names = vars(network).get("yaml") or {}, vars(network).get("names") or {}
-        classes = tuple(str(names[number]) for number in range(len(names)))
+        told, by_number = vars(network).get("yaml") or {}, vars(network).get("names") or {}
+        classes = tuple(str(by_number[number]) for number in range(len(by_number)))
         return Checkpoint(tensors, str(told.get("yaml_file", "")), classes)
     except Exception as error:  # a damaged pickle makes torch raise whatever there is
         raise ModelFileUnusable(path=str(file), reason=f"cut off, or no checkpoint: {first_line(error)}") from error

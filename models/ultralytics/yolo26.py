@@ -43,7 +43,7 @@ class Yolo26Model(FastSamModel):
         return net.fuse(verbose=False).requires_grad_(False), names
 
     def _kept(self, found: Tensor) -> Tensor:
-        [rows] = found
+        rows = found[0]
         return rows[rows[:, 4] >= LEAST_CONFIDENCE]
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 import geopandas
 import numpy as np
@@ -165,8 +166,9 @@ def test_what_a_tile_holds_comes_back_bit_for_bit(values, level):
             Tile(level, 4, 5), Point(score, 1.5), choice, polygon, shapely.transform(polygon, Source.to_pixel), score, 0.5, own
         )
 
+    source: Any = Source
     finds = TileFinds(Tile(level, 4, 5), tuple(found(*each) for each in values))
-    again = TileFinds.of(finds.to_text(), Source)
+    again = TileFinds.of(finds.to_text(), source)
     assert again.to_text() == finds.to_text()
     assert again.tile == finds.tile
     assert all(a.polygon_px.equals_exact(b.polygon_px) for a, b in zip(again.found, finds.found, strict=True))
@@ -178,12 +180,12 @@ def test_a_killed_command_goes_on_and_writes_what_an_undisturbed_one_does(make_r
     for left in range(50, 1600, 200):
         picture[:, 30:150, left : left + SIDE] += 110
     image = str(make_raster(picture.astype(np.uint8)))
-    command = [sys.executable, "-I", LAUNCHER, "everything", image, "--size-px", str(SIDE), "-o"]
+    command = [sys.executable, "-I", str(LAUNCHER), "everything", image, "--size-px", str(SIDE), "-o"]
     cache = tmp_path / "kept"
     kept = {**os.environ, "RASTERLASSO_CACHE": str(cache)}
-    undisturbed = subprocess.run([*command, tmp_path / "whole.gpkg"], capture_output=True, text=True, check=False)
+    undisturbed = subprocess.run([*command, str(tmp_path / "whole.gpkg")], capture_output=True, text=True, check=False)
     assert undisturbed.returncode == 0, undisturbed.stderr
-    killed = subprocess.Popen([*command, tmp_path / "killed.gpkg"], env=kept, stderr=subprocess.DEVNULL)
+    killed = subprocess.Popen([*command, str(tmp_path / "killed.gpkg")], env=kept, stderr=subprocess.DEVNULL)
     until = time.monotonic() + 120
     while not any(path.stat().st_size for path in (cache / "runs").glob("*.run")):
         assert killed.poll() is None, "it ended before it could be killed"
@@ -192,7 +194,7 @@ def test_a_killed_command_goes_on_and_writes_what_an_undisturbed_one_does(make_r
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     assert not (tmp_path / "killed.gpkg").exists()
-    subprocess.run([*command, tmp_path / "killed.gpkg"], env=kept, check=True, capture_output=True)
+    subprocess.run([*command, str(tmp_path / "killed.gpkg")], env=kept, check=True, capture_output=True)
     whole, again = (geopandas.read_file(tmp_path / f"{name}.gpkg") for name in ("whole", "killed"))
     assert len(whole) > 0
     assert whole.geometry.equals(again.geometry)
