@@ -34,7 +34,8 @@ def digitized(make_raster, tmp_path):
 def export(segmenter, digitized, tmp_path):
     def export(kind):
         folder = tmp_path / kind
-        params = ExportDatasetParams(*digitized, str(folder), kind, class_field="kind", chip_px=CHIP)
+        layer, image = digitized
+        params = ExportDatasetParams(layer, image, str(folder), kind, class_field="kind", chip_px=CHIP)
         return folder, list(TASKS["export_dataset"].run(segmenter, params, lambda stage, fraction: None))
 
     return export
