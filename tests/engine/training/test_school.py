@@ -105,7 +105,7 @@ def is_alive(pid):
         return False
 
 
-def until(condition, seconds=90):
+def until(condition, seconds=300):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
