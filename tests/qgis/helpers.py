@@ -22,7 +22,7 @@ def iou(a, b):
     return a.intersection(b).area() / a.combine(b).area()
 
 
-def wait_until(condition, seconds=30):
+def wait_until(condition, seconds=60):
     """Let QGIS's events run until a condition holds."""
     timer = QElapsedTimer()
     timer.start()

@@ -11,7 +11,7 @@ from rasterlasso.plugin.settings import Settings
 from rasterlasso.plugin.translation import error_text
 
 
-def finish(installer, seconds=120):
+def finish(installer, seconds=600):
     outcome, lines = [], []
     installer.finished.connect(outcome.append)
     installer.progress.connect(lines.append)
