@@ -15,7 +15,7 @@ from qgis.PyQt.QtGui import QMouseEvent
 from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QApplication
 
-from helpers import CHECKPOINTS, SAMPLE, wait_until
+from helpers import CHECKPOINTS, SAMPLE, VIEW, wait_until
 from lost_drawing import drawing_ends, pytest_sessionfinish, pytest_unconfigure
 from rasterlasso.plugin.canvas.map_tool import LassoTool
 from rasterlasso.plugin.canvas.preview import Preview
@@ -38,6 +38,13 @@ def cad_dock(qgis_iface, qgis_canvas):
     dock = QgsAdvancedDigitizingDockWidget(qgis_canvas)  # in no window, where it would lie over the canvas
     qgis_iface.cadDockWidget = lambda: dock
     return dock
+
+
+@pytest.fixture(autouse=True)
+def view(qgis_canvas):
+    """Whatever the test before looked at."""
+    qgis_canvas.setDestinationCrs(QgsCoordinateReferenceSystem("EPSG:32613"))
+    qgis_canvas.setExtent(QgsRectangle(*VIEW))
 
 
 @pytest.fixture
@@ -182,7 +189,7 @@ def bench(qgis_canvas, engine, imagery, project):
     qgis_canvas.setMapTool(tool)
     jobs = LayerJobs(engine, project)
     made = Bench(qgis_canvas, digitizer, preview, tool, hover, prefetch, jobs)
-    made.look_at(500_000, 4_499_400, 500_800, 4_500_000)
+    made.look_at(*VIEW)
     yield made
     qgis_canvas.unsetMapTool(tool)
     prefetch.detach()

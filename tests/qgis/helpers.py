@@ -13,6 +13,9 @@ LAKE_VIEW = (-105.98, 40.05, -105.68, 40.27)
 
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints.py"
 FIELD = (500_120.0, 4_499_640.0, 500_360.0, 4_499_800.0)
+VIEW = (500_000.0, 4_499_400.0, 500_800.0, 4_500_000.0)
+"""All of the test image."""
+
 MIDDLE = (500_240.0, 4_499_720.0)
 BESIDE = (500_040.0, 4_499_500.0)
 
