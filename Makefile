@@ -1,5 +1,6 @@
 # make demo     the main job on real imagery in the real QGIS; IMAGE=… AT=x,y for a raster of your own
 # make test     all tests: engine, extra libraries, QGIS, desktop   (test-engine, test-extras, test-qgis, test-desktop: one lane)
+# make pictures the documentation's pictures of the panel, made anew in the real QGIS
 # make check    linters and types
 # make train    trains the built-in model at the lowest priority, or goes on (train-status, train-curves, train-samples)
 # make gpu      what an NVIDIA card gives, and training on it for some minutes (gpu-pack first, where training data are)
@@ -17,12 +18,16 @@ SCENES ?= ../shared/data/scenes
 PARALLEL := -n auto --maxprocesses 4
 TRAINING := $(ENGINE)/python -m rasterlasso.models.builtin.training
 
-.PHONY: demo test test-engine test-extras test-qgis test-desktop check package clean
+.PHONY: demo pictures test test-engine test-extras test-qgis test-desktop check package clean
 .PHONY: gpu gpu-pack train train-status train-curves train-samples graduate
 
 demo: package
 	@tools/setup.sh desktop $(if $(IMAGE),,sample)
 	@$(ENGINE)/python -m demo $(PACKAGE) $(if $(IMAGE),--image "$(IMAGE)" --at=$(AT))
+
+pictures: package
+	@tools/setup.sh tests sample
+	@$(ENGINE)/python -m demo.pictures $(PACKAGE)
 
 test: test-engine test-extras test-qgis test-desktop
 

@@ -90,7 +90,8 @@ class SegmentResult(Wire):
 
     others: (polygon, score) of the model's other answers, best first. gsd_m: ground size of a pixel of the level. tiles_left:
     about how many more would have to be looked at to have all of it; 0 where this is all. data_end: strip around where the data
-    end beside the outlines, empty where they nowhere do or it was not asked for. view_level: as `Recipe` has it.
+    end beside the outlines, empty where they nowhere do or it was not asked for. view_level: as `Recipe` has it. frame: of the
+    tile that the model looked at to see what is meant, empty where that is not known.
     """
 
     wkb_hex: str
@@ -103,6 +104,7 @@ class SegmentResult(Wire):
     tiles_left: int = 0
     data_end: str = ""
     view_level: Optional[int] = None
+    frame: str = ""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -54,7 +54,19 @@ class DesktopError(Exception):
 class Desktop:
     """A running QGIS. Use as a context manager."""
 
-    def __init__(self, package: Path, engine_python: Path | None) -> None:
+    def __init__(
+        self,
+        package: Path,
+        engine_python: Path | None,
+        size_px: tuple[int, int] = SIZE_PX,
+        settings: str = "",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """size_px: of QGIS's window, and of a virtual screen. settings: more of the profile's, as its file has them.
+        environment: variables beside the caller's own.
+        """
+        self._size_px = size_px
+        self._own_environment = environment or {}
         self._folder = Path(tempfile.mkdtemp(prefix="rasterlasso-desktop-"))
         self._remote = self._folder / "remote"
         self._remote.mkdir()
@@ -63,7 +75,7 @@ class Desktop:
         self._display = os.environ.get("DISPLAY", "")
         self._xvfb: subprocess.Popen[bytes] | None = None
         self._qgis: subprocess.Popen[bytes] | None = None
-        self._make_profile(package, engine_python)
+        self._make_profile(package, engine_python, settings)
 
     def __enter__(self) -> Desktop:
         try:
@@ -208,13 +220,13 @@ class Desktop:
         self.run(f"{_NAMES}iface.setActiveLayer(lasso.digitizer.target.layer)\niface.actionSaveActiveLayerEdits().trigger()\n")
         self.until("not lasso.digitizer.target.layer.isModified()")
 
-    def _make_profile(self, package: Path, engine_python: Path | None) -> None:
+    def _make_profile(self, package: Path, engine_python: Path | None, more: str) -> None:
         profile = self._folder / "profiles" / "profiles" / "default"
         with zipfile.ZipFile(package) as archive:
             archive.extractall(profile / "python" / "plugins")
         settings = profile / "QGIS" / "QGIS3.ini"
         settings.parent.mkdir(parents=True)
-        settings.write_text(PROFILE.format(engine_python=engine_python or ""), encoding="utf-8")
+        settings.write_text(PROFILE.format(engine_python=engine_python or "") + more, encoding="utf-8")
 
     def _start(self) -> None:
         self._environment = os.environ | {
@@ -223,6 +235,7 @@ class Desktop:
             "XDG_RUNTIME_DIR": str(self._folder / "runtime"),
             "XDG_DATA_HOME": str(self._folder / "data"),
             "XDG_CACHE_HOME": str(self._folder / "cache"),
+            **self._own_environment,
         }
         self._environment.pop("QT_QPA_PLATFORM", None)
         if not self._display:
@@ -232,11 +245,13 @@ class Desktop:
         with (self._folder / "qgis.log").open("wb") as log:
             self._qgis = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
         self._wait((self._remote / "up").exists, START_SECONDS, "QGIS to start")
-        self.run(f"iface.mainWindow().setGeometry(0, 0, {SIZE_PX[0]}, {SIZE_PX[1]})")
+        scale = float(self._own_environment.get("QT_SCALE_FACTOR", "1"))
+        width, height = (round(side / scale) for side in self._size_px)
+        self.run(f"iface.mainWindow().setGeometry(0, 0, {width}, {height})")
 
     def _start_xvfb(self) -> str:
         read_end, write_end = os.pipe()
-        command = ["Xvfb", "-displayfd", str(write_end), "-screen", "0", f"{SIZE_PX[0]}x{SIZE_PX[1]}x24", "-nolisten", "tcp"]
+        command = ["Xvfb", "-displayfd", str(write_end), "-screen", "0", "{}x{}x24".format(*self._size_px), "-nolisten", "tcp"]
         self._xvfb = subprocess.Popen(command, pass_fds=[write_end], stderr=subprocess.DEVNULL)
         os.close(write_end)
         with os.fdopen(read_end) as pipe:

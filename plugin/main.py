@@ -117,6 +117,7 @@ class RasterLassoPlugin:
         for signal in (self.digitizer.draft_changed, self.digitizer.answered, self.digitizer.progressed):
             signal.connect(self._refresh_preview)
         self.hover.changed.connect(self._refresh_hint)
+        self.dock.options.show_frame.toggled.connect(self._refresh_preview)
         self.digitizer.accepted.connect(self._open_form)
         self.digitizer.message.connect(self._show_message)
         self.engine.noticed.connect(self._show_error)
@@ -134,6 +135,7 @@ class RasterLassoPlugin:
         self.hand.left.connect(lambda: iface.mapCanvas().setMapTool(self.tool))
         self.dock.buttons.hand_requested.connect(self._toggle_hand)
         iface.mapCanvas().mapToolSet.connect(self._show_hand)
+        self.tool.counter_example.connect(self.desk.review.counter_examples.point_at)
         self.tool.elsewhere.connect(self._offer_other_imagery)
         iface.currentLayerChanged.connect(self._follow_active_layer)
         self.dock.help_requested.connect(self._show_help)
@@ -144,7 +146,7 @@ class RasterLassoPlugin:
         self.dock.target_row.selected_requested.connect(self._segment_selected)
         self.dock.target_row.similar_requested.connect(self.desk.begin)
         self.dock.target_row.review_requested.connect(self._review_active)
-        self.dock.target_row.forgetting_requested.connect(self.desk.review.forget_counter_examples)
+        self.dock.target_row.forgetting_requested.connect(self.desk.review.counter_examples.forget)
         self.dock.target_row.geopackage_requested.connect(self._new_geopackage)
         self.dock.install_requested.connect(self._install_engine)
         self.dock.install_cancelled.connect(self._cancel_installation)
@@ -221,6 +223,7 @@ class RasterLassoPlugin:
             ("Smaller", tr("Raster Lasso: look for smaller objects"), lambda: digitizer.lens.set_size(digitizer.lens.size - 1)),
             ("AutoAccept", tr("Raster Lasso: accept by a click elsewhere, on or off"), self.dock.options.auto_accept.toggle),
             ("ShareBorders", tr("Raster Lasso: share borders, on or off"), self.dock.options.share_borders.toggle),
+            ("Frame", tr("Raster Lasso: show what the model looks at, on or off"), self.dock.options.show_frame.toggle),
             ("Hover", tr("Raster Lasso: preview the outline under the cursor, on or off"), self.dock.options.show_hover.toggle),
         ):
             action = QAction(text, iface.mainWindow())
@@ -359,7 +362,8 @@ class RasterLassoPlugin:
     def _refresh_preview(self) -> None:
         digitizer = self.digitizer
         others = digitizer.candidates.others if digitizer.candidates.was_chosen else []
-        self.preview.show(digitizer.draft, digitizer.polygon, digitizer.crs, others)
+        frame = digitizer.candidates.frame if self.dock.options.show_frame.isChecked() else None
+        self.preview.show(digitizer.draft, digitizer.polygon, digitizer.crs, others, frame)
 
     def _refresh_hint(self) -> None:
         self.preview.show_hint(self.hover.polygon, self.digitizer.crs)

@@ -30,6 +30,9 @@ class Settings:
     hover: bool = True
     """Show what a click would give."""
 
+    frame: bool = False
+    """Show what the model looks at."""
+
     refine: bool = True
     """Outline what is small in the view at a finer level."""
 

@@ -16,8 +16,12 @@ from ..outlines.finish import finished
 from ..rasters.ground import gsd_m
 from ..rasters.source import RasterSource
 from ..spreading.spread import Spread
+from ..tiles.grid import Window
 from .placement import to_map
 from .query import FirstLook, Query
+
+FRAME_PARTS = 16
+"""Of a frame's four sides together: straight ones in pixels may be bent in the raster's CRS."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Segmentation:
     gsd_m: ground size of its pixels, None without a CRS.
     view_level: the level that was asked for, where the outline might be made at a finer one; else None.
     seconds: duration of the whole; stages: of its parts. tiles_left: about how many more would have to be asked to have all of
-    it, 0 where this is all.
+    it, 0 where this is all. frame: of the tile that the model looked at to see what is meant, in the raster's CRS.
     """
 
     polygon: Polygon | MultiPolygon
@@ -51,17 +55,28 @@ class Segmentation:
     gsd_m: float | None = None
     tiles_left: int = 0
     view_level: int | None = None
+    frame: Polygon | None = None
 
 
-def answer_of(query: Query, finish: Finish, polygons: list[PolygonCandidate], level: int) -> Segmentation:
-    """The answer of raw polygons (best first, at least one) of a level, each drawn as the finish says."""
+def answer_of(query: Query, finish: Finish, window: Window, polygons: list[PolygonCandidate], level: int) -> Segmentation:
+    """The answer of raw polygons (best first, at least one) of a level, each drawn as the finish says.
+
+    window: of the tile that shows what is meant.
+    """
     source, crs = query.scene.source, query.scene.source.crs_wkt
     shown = tuple(PolygonCandidate(_drawn(each.polygon, query, finish, level), each.score) for each in polygons)
     middle = source.to_pixel(shapely.get_coordinates(shown[0].polygon.centroid))[0]
     stages, ground = query.clock.stages(), gsd_m(source, middle, level)
-    return Segmentation(
+    answer = Segmentation(
         shown[0].polygon, shown[0].score, shown, crs, query.network.name, level, sum(stages.values()), stages, ground
     )
+    return replace(answer, frame=frame_of(source, window))
+
+
+def frame_of(source: RasterSource, window: Window) -> Polygon:
+    """What a window covers, in the raster's CRS."""
+    ring = shapely.box(window.x0, window.y0, window.x1, window.y1)
+    return Polygon(source.to_map(shapely.get_coordinates(shapely.segmentize(ring, max(ring.length / FRAME_PARTS, 1e-9)))))
 
 
 def _drawn(raw: Polygon | MultiPolygon, query: Query, finish: Finish, level: int) -> Polygon | MultiPolygon:
@@ -85,7 +100,7 @@ def spread_answer(
 ) -> Segmentation:
     """The answer of an object larger than a tile, as far as its level was found.
 
-    looked: what its first tile showed. to_answer: `answer_of` for the query. Raises `NothingFound`.
+    looked: what its first tile showed. to_answer: `answer_of` for the query and that tile. Raises `NothingFound`.
     """
     source, placed, level = query.scene.source, query.placed, state.mosaic.level
     native = 2.0**level

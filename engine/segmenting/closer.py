@@ -19,7 +19,7 @@ from ..spreading.mosaic import LogitField, Mosaic, OneTile
 from ..spreading.spread import iou
 from ..spreading.tile_answers import probabilities
 from ..tiles.grid import MIN_LEVEL, Tile, TileGrid
-from .answer import PolygonCandidate, Segmentation, polygons_of
+from .answer import PolygonCandidate, Segmentation, frame_of, polygons_of
 from .query import SAME_OBJECT_IOU, FirstLook, Query
 
 MOST_LEVELS = 2
@@ -87,7 +87,8 @@ def closer_answer(
     if found is None:
         return asked
     query.clock.start("vectorize", 0.95)
-    return replace(to_answer(polygons_of(query, found), tile.level), view_level=answer.level)
+    drawn = to_answer(polygons_of(query, found), tile.level)
+    return replace(drawn, view_level=answer.level, frame=frame_of(query.scene.source, found.window))
 
 
 def _at_level(grid: TileGrid, found: FirstLook, tile: Tile) -> FloatImage:

@@ -153,9 +153,9 @@ class Segmenter:
         ask = _Ask(path, model, learned, level or 0, stretch)
         query = self._query(ask, prompts, checkpoint)
         former = self._former(ask, prompts, checkpoint)
-        to_answer = partial(answer_of, query, finish)
         wanted = query.scene.source.grid.clamp_level(ask.level)
         first = query.look_again(former.first) if former else query.first_look(wanted)
+        to_answer = partial(answer_of, query, finish, first.window)
         query.clock.start("vectorize", 0.9)
         polygons = polygons_of(query, first)
         answer = to_answer(polygons, first.tile.level)
@@ -250,7 +250,7 @@ class Segmenter:
             found = look_closer(query, found, finer) or found
         try:
             polygons = polygons_of(query, replace(found, candidates=found.candidates[:most]))
-            return answer_of(query, finish, polygons, found.tile.level)
+            return answer_of(query, finish, found.window, polygons, found.tile.level)
         except NothingFound:
             return None
 

@@ -36,6 +36,7 @@ class Proposed:
 def proposed(query: Query, number: int, found: Found, likeness: float, finish: Finish) -> Proposed:
     """A proposal, its outline drawn as the finish says."""
     clicked = replace(query, placed=place(query.scene.source, found.prompts))
-    drawn = answer_of(clicked, finish, [PolygonCandidate(found.polygon, found.score)], found.tile.level)
+    window = query.scene.source.grid.window(found.tile)
+    drawn = answer_of(clicked, finish, window, [PolygonCandidate(found.polygon, found.score)], found.tile.level)
     area = area_m2(drawn.polygon, drawn.crs_wkt)
     return Proposed(number, drawn, found.prompts, found.choice, likeness, area, found.class_name)

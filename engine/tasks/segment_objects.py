@@ -75,4 +75,5 @@ def result_of(found: Segmentation) -> SegmentResult:
         found.gsd_m,
         found.tiles_left,
         view_level=found.view_level,
+        frame="" if found.frame is None else shapely.to_wkb(found.frame, hex=True),
     )

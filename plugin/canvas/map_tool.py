@@ -40,6 +40,8 @@ class LassoTool(ToolKeys, QgsMapTool):
     keys are QGIS's, but for Backspace and Delete, which would delete the selected features of the active layer, and for
     Ctrl+Shift+Z while there is something to do again.
 
+    Ctrl + right click points at a counter-example (`counter_example`, place in map coordinates) and leaves the draft alone.
+
     `elsewhere` (raster layer, place in map coordinates): the first click on an object lies off the imagery, and on that layer.
     """
 
@@ -47,6 +49,7 @@ class LassoTool(ToolKeys, QgsMapTool):
     help_wanted = pyqtSignal()
     hand_wanted = pyqtSignal()
     elsewhere = pyqtSignal(object, object)
+    counter_example = pyqtSignal(object)
 
     def __init__(self, canvas: QgsMapCanvas, digitizer: Digitizer, preview: Preview, hover: Hover, prefetch: Prefetch) -> None:
         super().__init__(canvas)
@@ -108,7 +111,9 @@ class LassoTool(ToolKeys, QgsMapTool):
     def canvasReleaseEvent(self, event: QgsMapMouseEvent) -> None:
         """The click or drag is done."""
         place = event.pos()
-        if event.button() == Qt.MouseButton.RightButton:
+        if event.button() == Qt.MouseButton.RightButton and event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            self.counter_example.emit(self.toMapCoordinates(place))
+        elif event.button() == Qt.MouseButton.RightButton:
             self._digitizer.click(self.toMapCoordinates(place), foreground=False)
         elif event.button() == Qt.MouseButton.LeftButton and self._pressed_at is not None:
             stroke, self._stroke = self._stroke, None

@@ -27,6 +27,7 @@ FILL = QColor(255, 213, 0, 30)
 STROKE = QColor(255, 213, 0)
 HINT_FILL = QColor(255, 255, 255, 40)
 HINT_STROKE = QColor(255, 255, 255, 200)
+FRAME = QColor(255, 255, 255, 130)
 HALO = QColor(0, 0, 0, 160)
 FOREGROUND = QColor(0, 158, 115)
 BACKGROUND = QColor(213, 94, 0)
@@ -57,12 +58,16 @@ class Preview:
         self._outline.setFillColor(QColor(0, 0, 0, 0))
         self._outline.setStrokeColor(BOX)
         self._outline.setLineStyle(Qt.PenStyle.DashLine)
+        self._frame = QgsRubberBand(canvas, QgsWkbTypes.GeometryType.PolygonGeometry)
+        self._frame.setFillColor(QColor(0, 0, 0, 0))
+        self._frame.setStrokeColor(FRAME)
+        self._frame.setLineStyle(Qt.PenStyle.DashDotLine)
         self._stroke = QgsRubberBand(canvas, QgsWkbTypes.GeometryType.LineGeometry)
         self._stroke.setWidth(3)
         self._hint = QgsRubberBand(canvas, QgsWkbTypes.GeometryType.PolygonGeometry)
         self._hint.setFillColor(HINT_FILL)
         self._hint.setStrokeColor(HINT_STROKE)
-        self._bands = (self._polygon, self._ghosts, self._box, self._outline, self._stroke, self._hint)
+        self._bands = (self._polygon, self._ghosts, self._box, self._outline, self._frame, self._stroke, self._hint)
         self._markers: list[QgsVertexMarker] = []
 
     def show(
@@ -71,14 +76,17 @@ class Preview:
         polygon: QgsGeometry | None,
         crs: QgsCoordinateReferenceSystem,
         alternatives: Sequence[QgsGeometry] = (),
+        frame: QgsGeometry | None = None,
     ) -> None:
-        """Show a draft, its polygon, and faintly what else may be meant, all in `crs`."""
+        """Show a draft, its polygon, and faintly what else may be meant and what the model looks at, all in `crs`."""
         self.set_hidden(False)
         self.clear()
         for ghost in alternatives:
             self._ghosts.addGeometry(ghost, crs)
         if polygon is not None:
             self._polygon.setToGeometry(polygon, crs)
+        if frame is not None:
+            self._frame.setToGeometry(frame, crs)
         if draft.outline is not None:
             self._outline.setToGeometry(from_hex(draft.outline), crs)
         box = draft.box
@@ -119,6 +127,7 @@ class Preview:
         self._ghosts.reset(QgsWkbTypes.GeometryType.PolygonGeometry)
         self._box.reset(QgsWkbTypes.GeometryType.PolygonGeometry)
         self._outline.reset(QgsWkbTypes.GeometryType.PolygonGeometry)
+        self._frame.reset(QgsWkbTypes.GeometryType.PolygonGeometry)
         self._stroke.reset(QgsWkbTypes.GeometryType.LineGeometry)
         for marker in self._markers:
             self._canvas.scene().removeItem(marker)

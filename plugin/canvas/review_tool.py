@@ -17,8 +17,8 @@ from .tool_keys import ToolKeys, ends_hiding
 class ReviewTool(ToolKeys, QgsMapTool):
     """Y or Enter accepts the proposal that is looked at, N or Delete rejects it, F takes it up to correct it (`fix_wanted`).
 
-    The arrows down and up look at the next and the one before, a click at the one under it. Ctrl+Z or Backspace takes the last
-    answer back, H hides all while it is held, Esc ends the review (`left`).
+    The arrows down and up look at the next and the one before, a click at the one under it; a right click rejects that. Ctrl+Z
+    or Backspace takes the last answer back, H hides all while it is held, Esc ends the review (`left`).
     """
 
     fix_wanted = pyqtSignal()
@@ -44,9 +44,10 @@ class ReviewTool(ToolKeys, QgsMapTool):
         super().deactivate()
 
     def canvasReleaseEvent(self, event: QgsMapMouseEvent) -> None:
-        """Look at what is under the mouse."""
-        if event.button() == Qt.MouseButton.LeftButton:
-            self._review.choose_at(self.toMapCoordinates(event.pos()))
+        """Look at what is under the mouse, or reject it."""
+        is_there = self._review.choose_at(self.toMapCoordinates(event.pos()))
+        if is_there and event.button() == Qt.MouseButton.RightButton:
+            self._review.reject()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Claim the keys before QGIS's own shortcuts see them."""

@@ -107,11 +107,17 @@ class Acceptance:
         return layer, features
 
     def accept_answer(
-        self, answer: SegmentResult, prompts: Prompts | None, choice: int | None = None, looks: Looks | None = None
+        self,
+        answer: SegmentResult,
+        prompts: Prompts | None,
+        choice: int | None = None,
+        looks: Looks | None = None,
+        class_name: str = "",
     ) -> tuple[QgsVectorLayer, list[QgsFeature]]:
         """Make a feature of the engine's answer to prompts in the imagery's CRS; raises as `accept`, and `ProtocolError`.
 
         prompts: None where none give it again. choice: as `Recipe` has it. looks: that it was asked with, None for now's.
+        class_name: where the user has chosen none.
         """
         imagery, crs = self._lens.imagery, self._lens.crs
         if imagery is None:
@@ -120,7 +126,8 @@ class Acceptance:
         recipe = None
         if prompts is not None:
             recipe = Recipe(prompts, crs_code(crs) or None, asked.finish, asked.stretch, choice, answer.view_level)
-        known = attributes(answer, answer.score, recipe, source_of(imagery), self.class_name)
+        name = class_name if self.class_name in (None, "") else self.class_name
+        known = attributes(answer, answer.score, recipe, source_of(imagery), name)
         shape = polygon_from_hex(answer.wkb_hex)
         return self._target.put((shape,), crs, known, self._placing(Draft(), answer, imagery))
 

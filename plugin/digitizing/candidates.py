@@ -24,6 +24,9 @@ class Candidates:
         self.was_chosen = False
         """Whether the user has looked through them."""
 
+        self.frame: QgsGeometry | None = None
+        """Of what the model looked at, in the imagery's CRS; None where that is not known."""
+
     @property
     def answer(self) -> SegmentResult | None:
         """The engine's answer that they are of."""
@@ -67,6 +70,7 @@ class Candidates:
         if answer is not None:
             pairs = ((answer.wkb_hex, answer.score), *answer.others)
             found = [(polygon_from_hex(wkb_hex), score) for wkb_hex, score in pairs]
+        self.frame = polygon_from_hex(answer.frame) if answer is not None and answer.frame else None
         self._answer, self._all, self.is_whole, self.was_chosen = answer, found, is_whole, False
         self._index = chosen(self._areas, choice)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsDistanceArea,
@@ -22,6 +24,13 @@ def in_map_units(metres: float, crs: QgsCoordinateReferenceSystem) -> float:
 def area_m2(geometry: QgsGeometry, crs: QgsCoordinateReferenceSystem, project: QgsProject) -> float | None:
     """Area on the CRS's ellipsoid in m²; None without a CRS."""
     return _measure(crs, project).measureArea(geometry) if crs.isValid() else None
+
+
+def compactness(geometry: QgsGeometry, crs: QgsCoordinateReferenceSystem, project: QgsProject) -> float:
+    """4 π area / perimeter² on the ground (Polsby and Popper, Yale Law & Policy Review 1991): 1 of a circle, 0 of a line."""
+    measure = _measure(crs, project)
+    perimeter = measure.measurePerimeter(geometry)
+    return min(4 * math.pi * measure.measureArea(geometry) / perimeter**2, 1.0) if perimeter > 0 else 0.0
 
 
 def size_text(geometry: QgsGeometry, crs: QgsCoordinateReferenceSystem, project: QgsProject) -> str:

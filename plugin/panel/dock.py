@@ -136,6 +136,17 @@ class LassoDock(QgsDockWidget):
         column.addLayout(form)
         for widget in (self.buttons, self.status, self.bar, self.go_on_button, self.install_button):
             column.addWidget(widget)
+        column.addWidget(self._settings_once(), 1)
+        body = QWidget()
+        body.setLayout(column)
+        self.setWidget(body)
+        self.setMinimumWidth(NARROWEST_PX)
+
+    def _settings_once(self) -> QScrollArea:
+        """What is set once scrolls, so that what is pressed most stays in view."""
+        body = QWidget()
+        column = QVBoxLayout(body)
+        column.setContentsMargins(0, 0, 0, 0)
         for name, title, widget, is_open in (
             ("Outline", tr("Outline"), self.finish, True),
             ("Options", tr("Options"), self.options, False),
@@ -144,15 +155,12 @@ class LassoDock(QgsDockWidget):
             column.addWidget(_group(name, title, widget, is_open))
         column.addWidget(self.help_button)
         column.addStretch(1)
-        body = QWidget()
-        body.setLayout(column)
         scrolled = QScrollArea()
         scrolled.setWidgetResizable(True)
         scrolled.setFrameShape(QFrame.Shape.NoFrame)
         scrolled.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scrolled.setWidget(body)
-        self.setWidget(scrolled)
-        self.setMinimumWidth(NARROWEST_PX)
+        return scrolled
 
     def _connect(self) -> None:
         digitizer = self._digitizer

@@ -88,6 +88,7 @@ def _later_sections() -> list[tuple[str, list[tuple[str, str]]]]:
                 (tr("N, Delete"), tr("Reject it; the others are ranked anew")),
                 ("F", tr("Fix it: correct it as the feature under way")),
                 (tr("Arrows, click"), tr("Look at another one")),
+                (tr("Right click"), tr("Reject the proposal under the mouse")),
                 (tr("Backspace, Ctrl+Z"), tr("Take the last answer back")),
                 (tr("Esc"), tr("End the review")),
             ],
@@ -97,6 +98,7 @@ def _later_sections() -> list[tuple[str, list[tuple[str, str]]]]:
             [
                 (tr("Alt+click"), tr("Reopen an accepted polygon to correct it")),
                 (tr("1 to 9"), tr("Choose the class")),
+                (tr("Ctrl+right click"), tr("A counter-example: no feature of the class looks like this")),
                 ("F1", tr("This page")),
             ],
         ),

@@ -5,6 +5,9 @@ from __future__ import annotations
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtWidgets import QComboBox, QLabel, QSizePolicy
 
+NARROWEST_PX = 60
+"""Of a list, whatever the font."""
+
 SHOWN_CHARACTERS = 3
 """Of the longest entry at least; more where there is room."""
 
@@ -13,6 +16,7 @@ def narrow(box: QComboBox) -> None:
     """Let a list be narrower than its longest entry."""
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     box.setMinimumContentsLength(SHOWN_CHARACTERS)
+    box.setMinimumWidth(NARROWEST_PX)
 
 
 def wrapped_label(text: str = "") -> QLabel:

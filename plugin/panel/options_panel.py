@@ -44,6 +44,10 @@ class OptionsPanel(QWidget):
             tr("The outline that a click would give, where the engine has looked at the place already"),
         )
         self.show_hover.setChecked(hover.enabled)
+        self.show_frame = _switch(
+            tr("Show the model's view"),
+            tr("A faint frame around the imagery that the model sees at once; zoom in or out to change it"),
+        )
         self.refine = _switch(
             tr("Refine small features"),
             tr("What is small in the view is outlined as if you had zoomed to it (built-in model)"),
@@ -78,7 +82,7 @@ class OptionsPanel(QWidget):
         column.addLayout(sizes)
         column.addWidget(self.size_text)
         column.addLayout(form)
-        for switch in (self.auto_accept, self.share_borders, self.show_hover, self.refine, self.learn):
+        for switch in (self.auto_accept, self.share_borders, self.show_hover, self.show_frame, self.refine, self.learn):
             column.addWidget(switch)
 
     def _connect(self) -> None:

@@ -11,7 +11,7 @@ from ..digitizing.hover import Hover
 from ..settings import Settings
 from .dock import LassoDock
 
-KEPT = ("model", "class_name", "finish", "share_borders", "auto_accept", "hover", "refine", "learn")
+KEPT = ("model", "class_name", "finish", "share_borders", "auto_accept", "hover", "frame", "refine", "learn")
 
 
 def restore(settings: Settings, dock: LassoDock) -> None:
@@ -22,6 +22,7 @@ def restore(settings: Settings, dock: LassoDock) -> None:
         (dock.options.share_borders, settings.share_borders),
         (dock.options.auto_accept, settings.auto_accept),
         (dock.options.show_hover, settings.hover),
+        (dock.options.show_frame, settings.frame),
         (dock.options.refine, settings.refine),
         (dock.options.learn, settings.learn),
     ):
@@ -35,6 +36,7 @@ def remember(settings: Settings, dock: LassoDock, digitizer: Digitizer, hover: H
     settings.model, settings.class_name = lens.model, dock.class_name.currentText()
     settings.finish = json.dumps(lens.finish.to_wire())
     settings.share_borders, settings.auto_accept = acceptance.share_borders, digitizer.auto_accept
+    settings.frame = dock.options.show_frame.isChecked()
     settings.hover, settings.refine, settings.learn = hover.enabled, lens.refines, lens.learns
     settings.save(*KEPT)
 

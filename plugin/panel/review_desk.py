@@ -77,7 +77,7 @@ class ReviewDesk(QObject):
         self.preview.remove()
 
     def _take_map(self) -> None:
-        if self.review.taken_up is None:
+        if self.review.imagery is not None and self.review.taken_up is None:
             self._iface.mapCanvas().setMapTool(self.tool)
             self._iface.mapCanvas().setFocus()
 

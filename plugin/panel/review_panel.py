@@ -6,11 +6,9 @@ from qgis.core import QgsProject
 from qgis.gui import QgsDockWidget
 from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import (
+    QCheckBox,
     QGridLayout,
-    QHBoxLayout,
-    QLabel,
     QPushButton,
-    QSlider,
     QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
@@ -21,8 +19,8 @@ from ..geo.measure import area_text
 from ..reviewing.review import Review
 from ..translation import tr
 from .narrow import wrapped_label
+from .review_filters import ReviewFilters
 
-PERCENT = 100
 NUMBER = Qt.ItemDataRole.UserRole
 
 
@@ -42,11 +40,10 @@ class ReviewPanel(QgsDockWidget):
         self.list = QTreeWidget()
         self.list.setRootIsDecorated(False)
         self.list.setHeaderLabels([tr("Likeness"), tr("Area")])
-        self.least = QSlider(Qt.Orientation.Horizontal)
-        self.least.setRange(0, PERCENT)
-        self.least.setValue(round(PERCENT * review.least))
-        self.least.setToolTip(tr("Show only what is at least this likely"))
-        self.least_text = QLabel()
+        self.filters = ReviewFilters(review)
+        self.unsure = QCheckBox(tr("Ask the unsure ones first"))
+        self.unsure.setToolTip(tr("A few answers to proposals that may or may not be right teach the most"))
+        self.unsure.setMinimumWidth(1)
         self.accept = _button(tr("Accept (Y)"), tr("Add this proposal to the target layer"))
         self.reject = _button(tr("Reject (N)"), tr("It is something else: the others are ranked anew"))
         self.fix = _button(tr("Fix (F)"), tr("Take it up as the object under way, correct it, and accept it with Enter"))
@@ -62,7 +59,6 @@ class ReviewPanel(QgsDockWidget):
         review, project = self._review, QgsProject.instance()
         waiting, current = review.waiting, review.current
         self._is_filling = True
-        self.least.setValue(round(PERCENT * review.least))
         self.list.clear()
         for each in waiting:
             crs = review.imagery.crs() if review.imagery is not None else None
@@ -77,7 +73,8 @@ class ReviewPanel(QgsDockWidget):
         self.accept_all.setEnabled(bool(waiting))
         self.undo.setEnabled(review.can_undo)
         self.again.setEnabled(not review.is_searching)
-        self.least_text.setText(f"≥ {review.least:.0%}")
+        self.unsure.setEnabled(review.learns)
+        self.filters.refresh()
         self.status.setText(self._status_text(len(waiting)))
 
     def _status_text(self, waiting: int) -> str:
@@ -89,9 +86,6 @@ class ReviewPanel(QgsDockWidget):
         )
 
     def _lay_out(self) -> None:
-        slider = QHBoxLayout()
-        slider.addWidget(self.least, 1)
-        slider.addWidget(self.least_text)
         grid = QGridLayout()
         for number, button in enumerate((self.accept, self.reject, self.fix, self.undo, self.accept_all, self.again)):
             grid.addWidget(button, number // 2, number % 2)
@@ -99,14 +93,15 @@ class ReviewPanel(QgsDockWidget):
         column = QVBoxLayout(body)
         column.addWidget(self.status)
         column.addWidget(self.list, 1)
-        column.addLayout(slider)
+        column.addWidget(self.filters)
+        column.addWidget(self.unsure)
         column.addLayout(grid)
         self.setWidget(body)
 
     def _connect(self) -> None:
         review = self._review
         review.changed.connect(self.refresh)
-        self.least.valueChanged.connect(self._on_least)
+        self.unsure.toggled.connect(review.ask_unsure)
         self.list.currentItemChanged.connect(self._on_chosen)
         for button, do in (
             (self.accept, review.accept),
@@ -117,10 +112,6 @@ class ReviewPanel(QgsDockWidget):
             (self.again, self.search_requested.emit),
         ):
             button.clicked.connect(lambda checked=False, do=do: self._press(do))
-
-    def _on_least(self, percent: int) -> None:
-        if not self._is_filling:
-            self._review.show_from(percent / PERCENT)
 
     def _press(self, do: object) -> None:
         if callable(do):

@@ -9,6 +9,7 @@ from qgis.core import QgsGeometry, QgsVectorLayer
 
 from ...contract.proposals import Proposal
 from ..digitizing.acceptance import Looks
+from ..digitizing.candidates import Candidates
 from ..errors import ProposalSaved
 from ..translation import tr
 
@@ -18,7 +19,8 @@ class WaitingProposal:
     """What waits for the user's answer.
 
     polygon: in the imagery's CRS. looks: that it was asked with, None for those of the review. is_of_prompts: whether the
-    proposal's prompts give its very shape again; else they are a rough outline.
+    proposal's prompts give its very shape again; else they are a rough outline. area_m2: on the ellipsoid, None without a CRS.
+    compactness: 0 to 1, as `geo.measure` has it.
     """
 
     proposal: Proposal
@@ -26,6 +28,16 @@ class WaitingProposal:
     likeness: float
     looks: Looks | None = None
     is_of_prompts: bool = True
+    area_m2: float | None = None
+    compactness: float = 1.0
+
+    def as_drawn(self) -> Candidates | None:
+        """The very shape, for as long as nothing is said of it; None where its prompts give it."""
+        if self.is_of_prompts:
+            return None
+        shown = Candidates()
+        shown.take(self.proposal.found)
+        return shown
 
 
 @dataclass(frozen=True)

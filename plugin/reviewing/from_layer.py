@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from qgis.core import (
+    NULL,
     QgsCoordinateTransform,
     QgsFeature,
     QgsFeatureRequest,
@@ -24,6 +25,7 @@ from ..digitizing.acceptance import Looks
 from ..errors import NothingToReview
 from ..geo.transforms import transformed_box, transformed_shape
 from ..geo.wkb import to_hex
+from ..target.classes import CLASS_FIELD
 from ..target.provenance import answer_of, level_of, recipe_of
 from .answers import WaitingProposal
 
@@ -75,7 +77,8 @@ def proposals_of(
         except RasterLassoError:  # nobody could look at it there
             continue
         likeness = 1.0 if field is None else _share(feature[field])
-        yield _of_prompts(feature, shape, layer, to_imagery, source, likeness) or _of_shape(feature, shape, likeness)
+        found = _of_prompts(feature, shape, layer, to_imagery, source, likeness) or _of_shape(feature, shape, likeness)
+        yield replace(found, proposal=replace(found.proposal, class_name=_class_of(feature)))
 
 
 def _of_prompts(
@@ -101,6 +104,13 @@ def _of_shape(feature: QgsFeature, shape: QgsGeometry, likeness: float) -> Waiti
     answer = replace(answer_of(feature, shape, None), score=likeness)
     proposal = Proposal(feature.id(), answer, Prompts(polygon=to_hex(shape)), None, likeness)
     return WaitingProposal(proposal, shape, likeness, is_of_prompts=False)
+
+
+def _class_of(feature: QgsFeature) -> str:
+    """As its field holds it; empty where none does."""
+    index = feature.fields().lookupField(CLASS_FIELD)
+    value = None if index < 0 else feature[index]
+    return "" if value in (None, NULL) else str(value)
 
 
 def _share(value: object) -> float:

@@ -16,7 +16,6 @@ from ...contract.prompts import Prompts
 from ...contract.proposals import AnswersParams, Likeness, Proposal, SimilarParams
 from ...contract.requests import Shape
 from ..digitizing.acceptance import Acceptance, Looks
-from ..digitizing.candidates import Candidates
 from ..digitizing.digitizer import Digitizer
 from ..digitizing.draft import AsReopened, Draft, steps_of
 from ..digitizing.telling import told
@@ -27,16 +26,16 @@ from ..runtime.engine_process import EngineProcess
 from ..target.provenance import source_of
 from ..translation import error_text, tr
 from .answers import Answer, WaitingProposal
+from .counter_examples import CounterExamples
 from .examples import examples_of, is_known
 from .from_layer import MOST, checked, proposals_of
+from .shown import LEAST_LIKENESS, Shown, measured
 
 SEARCH, ANSWERS = "similar", "answers"
 """Channels."""
 
-MOST_COUNTER_EXAMPLES = 50
-
-LEAST_LIKENESS = 0.2
-"""At first: below it hardly one is right."""
+UNSURE = 0.5
+"""Likeness of what an answer tells most about (uncertainty sampling: Lewis and Gale, SIGIR 1994)."""
 
 
 class Review(QObject):
@@ -58,8 +57,10 @@ class Review(QObject):
         self.imagery: QgsRasterLayer | None = None
         """What is searched; None before the first search."""
 
-        self.least = LEAST_LIKENESS
-        """Likeness below which nothing is shown."""
+        self.counter_examples = CounterExamples(canvas, digitizer, engine)
+        self.shown = Shown()
+        self.asks_unsure = False
+        """Whether what an answer tells most about is looked at next, rather than the likeliest."""
 
         self.is_searching = False
         self.learns = False
@@ -72,15 +73,18 @@ class Review(QObject):
         self._all: dict[int, WaitingProposal] = {}
         self._current: int | None = None
         self._answers: list[Answer] = []
-        self._counter_examples: dict[tuple[Any, str], list[str]] = {}
-        """WKB of what was rejected, by class and imagery."""
-
+        self.counter_examples.message.connect(self.message)
         project.layersWillBeRemoved.connect(self._forget_layers)
 
     @property
     def waiting(self) -> list[WaitingProposal]:
-        """The likeliest first."""
-        return sorted((each for each in self._all.values() if each.likeness >= self.least), key=lambda each: -each.likeness)
+        """What is shown of it, the likeliest first."""
+        return sorted(filter(self.shown.holds, self._all.values()), key=lambda each: -each.likeness)
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of those that proposals have."""
+        return sorted({each.proposal.class_name for each in self._all.values()} - {""})
 
     @property
     def current(self) -> WaitingProposal | None:
@@ -115,13 +119,13 @@ class Review(QObject):
             raise NoExamples()
         usual = lens.segment(Prompts(), lens.level_at(lens.middle()))
         shapes = tuple(Shape(number, to_hex(each)) for number, each in enumerate(examples))
-        rejected = self._counter_examples.get(self._acceptance.preference_key, [])
+        rejected = self.counter_examples.of(self._acceptance.preference_key)
         others = tuple(Shape(number, wkb_hex) for number, wkb_hex in enumerate(rejected))
         area = (view.xMinimum(), view.yMinimum(), view.xMaximum(), view.yMaximum())
         params = SimilarParams(usual.image, shapes, others, area, usual.model, usual.stretch, usual.finish)
         self._begin_anew(imagery)
         self._looks = Looks(usual.finish, usual.stretch)
-        self.least = self.least if self.learns else LEAST_LIKENESS
+        self.shown = Shown(self.shown.least_likeness if self.learns else LEAST_LIKENESS)
         self.is_searching = self.learns = True
         self.progressed.emit(0.0)
         self.changed.emit()
@@ -140,8 +144,8 @@ class Review(QObject):
             raise NothingToReview()
         self._begin_anew(imagery)
         self._looks = Looks(self._digitizer.lens.finish, self._digitizer.lens.stretch)
-        self.learns, self.least = False, 0.0
-        self._all = {each.proposal.id: each for each in new}
+        self.learns, self.shown = False, Shown(0.0)
+        self._all = {each.proposal.id: measured(each, imagery.crs(), self._project) for each in new}
         self._look_at_best()
         self.changed.emit()
         text = tr("{count} features, the surest first. Y accepts one, N rejects it.").format(count=len(new))
@@ -171,11 +175,17 @@ class Review(QObject):
         self._begin_anew(None)
         self.changed.emit()
 
-    def show_from(self, least: float) -> None:
-        """Show what has at least some likeness."""
-        self.least = least
-        if self.current is not None and self.current.likeness < least:
+    def show(self, shown: Shown) -> None:
+        """Show others of what waits."""
+        self.shown = shown
+        if self.current is None or not shown.holds(self.current):
             self._look_at_best()
+        self.changed.emit()
+
+    def ask_unsure(self, is_on: bool) -> None:
+        """Look at what an answer tells most about from now on, or at the likeliest."""
+        self.asks_unsure = is_on
+        self._look_at_best()
         self.changed.emit()
 
     def choose(self, number: int) -> None:
@@ -184,18 +194,19 @@ class Review(QObject):
             self._current = number
             self.changed.emit()
 
-    def choose_at(self, place: QgsPointXY) -> None:
-        """Look at the likeliest one at a place in map coordinates."""
+    def choose_at(self, place: QgsPointXY) -> bool:
+        """Look at the likeliest one at a place in map coordinates; returns whether there is one."""
         if self._digitizer.imagery is not self.imagery:
-            return
+            return False
         try:
             [there] = self._digitizer.lens.in_imagery([place])
         except RasterLassoError:  # off the imagery there is nothing to look at
-            return
+            return False
         for each in self.waiting:
             if each.polygon.contains(there):
                 self.choose(each.proposal.id)
-                return
+                return True
+        return False
 
     def step(self, count: int) -> None:
         """Look at the next one, or with -1 at the one before."""
@@ -226,9 +237,7 @@ class Review(QObject):
         key = self._acceptance.preference_key
         self._answers.append(Answer(rejected, False, key))
         if self.learns:
-            kept = self._counter_examples.setdefault(key, [])
-            kept.append(rejected.proposal.found.wkb_hex)
-            del kept[:-MOST_COUNTER_EXAMPLES]
+            self.counter_examples.add(key, rejected.proposal.found.wkb_hex)
         self._after_answer()
 
     @told
@@ -245,7 +254,7 @@ class Review(QObject):
         self._look_at_best()
         steps, looks = steps_of(taken.proposal.prompts), taken.looks or self._looks
         finish = looks.finish if taken.is_of_prompts else None
-        was = AsReopened(steps, _shown(taken), taken.proposal.choice, finish, lens.finish)
+        was = AsReopened(steps, taken.as_drawn(), taken.proposal.choice, finish, lens.finish)
         level = taken.proposal.found.level - lens.size if taken.is_of_prompts else lens.level_at(lens.middle())
         self._digitizer.resume(Draft(steps, None, was), level)
         self.changed.emit()
@@ -266,20 +275,16 @@ class Review(QObject):
         """Take the newest answer back, and the feature that it made, as long as that is not saved."""
         if not self._answers:
             return
-        answer, kept = self._answers[-1], self._counter_examples.get(self._answers[-1].key, [])
+        answer = self._answers[-1]
         if answer.layer is not None:
             answer.take_away()
-        elif answer.proposed.proposal.found.wkb_hex in kept:
-            kept.remove(answer.proposed.proposal.found.wkb_hex)
+        else:
+            self.counter_examples.take_back(answer.key, answer.proposed.proposal.found.wkb_hex)
         self._answers.pop()
         self._all[answer.proposed.proposal.id] = answer.proposed
         self._current = answer.proposed.proposal.id
         self._tell_engine()
         self.changed.emit()
-
-    def forget_counter_examples(self) -> None:
-        """Of all classes."""
-        self._counter_examples.clear()
 
     def tell(self, error: RasterLassoError) -> None:
         """What went wrong, to the user, in the map's terms."""
@@ -298,7 +303,8 @@ class Review(QObject):
             for each in taken:
                 proposal, key = each.proposal, self._acceptance.preference_key
                 prompts, looks = proposal.prompts if each.is_of_prompts else None, each.looks or self._looks
-                layer, features = self._acceptance.accept_answer(proposal.found, prompts, proposal.choice, looks)
+                name = proposal.class_name
+                layer, features = self._acceptance.accept_answer(proposal.found, prompts, proposal.choice, looks, name)
                 del self._all[proposal.id]
                 ids = [feature.id() for feature in features]
                 self._answers.append(Answer(each, True, key, layer, tuple(ids), layer.undoStack().index()))
@@ -318,6 +324,8 @@ class Review(QObject):
 
     def _look_at_best(self) -> None:
         waiting = self.waiting
+        if self.asks_unsure and self.learns:
+            waiting.sort(key=lambda each: abs(each.likeness - UNSURE))
         self._current = waiting[0].proposal.id if waiting else None
 
     def _tell_engine(self) -> None:
@@ -346,7 +354,7 @@ class Review(QObject):
         proposal = Proposal.from_wire(value)
         found = WaitingProposal(proposal, polygon_from_hex(proposal.found.wkb_hex), proposal.likeness)
         if self.imagery is not None and not self._is_known(found, self.imagery):
-            self._all[proposal.id] = found
+            self._all[proposal.id] = measured(found, self.imagery.crs(), self._project)
 
     def _is_known(self, proposed: WaitingProposal, imagery: QgsRasterLayer) -> bool:
         """Whether it lies on a feature of the target, or where it can't be placed and so nobody could accept it."""
@@ -388,12 +396,3 @@ class Review(QObject):
         if self.imagery is not None and self.imagery.id() in layer_ids:
             self.close()
         self._answers = [each for each in self._answers if each.layer is None or each.layer.id() not in layer_ids]
-
-
-def _shown(taken: WaitingProposal) -> Candidates | None:
-    """The very shape, until something is said of it; None where its prompts give it."""
-    if taken.is_of_prompts:
-        return None
-    shown = Candidates()
-    shown.take(taken.proposal.found)
-    return shown

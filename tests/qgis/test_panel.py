@@ -1,5 +1,7 @@
 """The panel as a person uses it: narrow, folded, by keyboard, and back to the map."""
 
+import sys
+
 import pytest
 from qgis.core import (
     QgsCoordinateReferenceSystem,
@@ -14,7 +16,18 @@ from qgis.core import (
 from qgis.gui import QgsCollapsibleGroupBox
 from qgis.PyQt.QtCore import QCoreApplication, QEvent, Qt
 from qgis.PyQt.QtTest import QTest
-from qgis.PyQt.QtWidgets import QAbstractButton, QAbstractSlider, QAbstractSpinBox, QComboBox, QPushButton, QScrollBar
+from qgis.PyQt.QtWidgets import (
+    QAbstractButton,
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QComboBox,
+    QFileDialog,
+    QInputDialog,
+    QMenu,
+    QPushButton,
+    QScrollArea,
+    QScrollBar,
+)
 
 import rasterlasso
 from helpers import MIDDLE, wait_until
@@ -70,21 +83,98 @@ def test_no_text_makes_the_panel_wider_and_all_of_it_can_be_reached(plugin, proj
     dock.resize(240, 600)
     dock.show()
     QTest.qWait(50)
-    body = dock.widget().widget()
+    scrolled = dock.findChild(QScrollArea)
     assert dock.width() == 240
-    assert body.minimumSizeHint().width() <= 240
-    assert dock.minimumSizeHint().height() < 300
+    assert dock.widget().minimumSizeHint().width() <= 240
+    assert scrolled.widget().minimumSizeHint().width() <= 240
+    assert dock.minimumSizeHint().height() < 480  # with an installation under way
+    assert not scrolled.isAncestorOf(dock.buttons.accept)  # which so is always in view
     dock.show_install_progress(None)
     dock.setFloating(False)
 
 
 def test_each_control_says_what_it_does(plugin):
     kinds = (QAbstractButton, QComboBox, QAbstractSlider, QAbstractSpinBox)
-    controls = [control for kind in kinds for control in plugin.dock.widget().widget().findChildren(kind)]
+    controls = [control for kind in kinds for control in plugin.dock.widget().findChildren(kind)]
     own = [each for each in controls if not isinstance(each, QScrollBar) and not each.objectName().startswith("m")]  # QGIS's
     silent = [each for each in own if not each.toolTip() and not isinstance(each.parent(), (QComboBox, QgsCollapsibleGroupBox))]
     assert len(own) > 20
     assert not silent, [getattr(each, "text", each.objectName)() for each in silent]
+
+
+@pytest.fixture
+def unhandled(monkeypatch):
+    """What was raised in handlers, which Qt has nobody to tell."""
+    found = []
+    monkeypatch.setattr(sys, "excepthook", lambda kind, error, trace: found.append(error))
+    return found
+
+
+@pytest.fixture
+def no_dialogs(monkeypatch):
+    """Nobody is there to answer them."""
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: ("", ""))
+    monkeypatch.setattr(QInputDialog, "getDouble", lambda *_, **__: (1.0, False))
+
+
+def use(control):
+    """Each thing that can be done with a control, and what it was before at last."""
+    if isinstance(control, QAbstractButton):
+        for _ in range(2 if control.isCheckable() else 1):
+            control.click()
+    elif isinstance(control, QComboBox):
+        before = control.currentIndex()
+        for index in [*range(control.count()), before]:
+            control.setCurrentIndex(index)
+    else:
+        before = control.value()
+        for value in (control.minimum(), control.maximum(), before):
+            control.setValue(value)
+
+
+@pytest.mark.parametrize("has_draft", [False, True])
+def test_each_control_can_be_used_at_any_time(plugin, qgis_iface, unhandled, no_dialogs, monkeypatch, has_draft):
+    monkeypatch.setattr(plugin, "_install_engine", lambda: None)
+    if has_draft:
+        click(plugin, *MIDDLE)
+        assert answered(plugin) is not None
+    kinds = (QAbstractButton, QComboBox, QAbstractSlider, QAbstractSpinBox)
+    panels = (plugin.dock, plugin.desk.panel)
+    controls = [each for panel in panels for kind in kinds for each in panel.widget().findChildren(kind)]
+    menus = plugin.dock.findChildren(QMenu)
+    with_menus = [menu.parent() for menu in menus]  # which wait for the user's choice
+    ours = [
+        each for each in controls if each not in (plugin.dock.install_button, *with_menus) and not isinstance(each, QScrollBar)
+    ]
+    assert len(ours) > 40
+    for control in ours:
+        use(control)
+        QCoreApplication.processEvents()
+    for menu in menus:
+        for action in menu.actions():
+            action.trigger()
+    for shortcut in plugin._shortcuts:
+        shortcut.trigger()
+        QCoreApplication.processEvents()
+    wait_until(lambda: plugin.digitizer.progress is None)
+    assert unhandled == []
+    plugin.desk.leave()
+    assert plugin.tool.canvas().mapTool() in (plugin.tool, plugin.hand)
+    plugin.tool.canvas().setMapTool(plugin.tool)
+    click(plugin, *MIDDLE)
+    assert answered(plugin) is not None
+
+
+def test_what_the_model_looks_at_is_shown_on_demand(plugin):
+    click(plugin, *MIDDLE)
+    assert answered(plugin) is not None
+    assert plugin.preview._frame.asGeometry().isEmpty()
+    plugin.dock.options.show_frame.click()
+    frame = plugin.preview._frame.asGeometry()
+    assert frame.contains(plugin.digitizer.polygon)
+    assert frame.area() <= 1024 * 1024 * 2 * 2
+    plugin.dock.options.show_frame.click()
+    assert plugin.preview._frame.asGeometry().isEmpty()
 
 
 def group(plugin, name):

@@ -87,6 +87,11 @@ def search(plugin):
     return plugin.desk.review
 
 
+def click(canvas, place, button, modifier=Qt.KeyboardModifier.NoModifier):
+    there = canvas.getCoordinateTransform().transform(place.x(), place.y()).toQPointF().toPoint()
+    QTest.mouseClick(canvas.viewport(), button, modifier, there)
+
+
 def key(canvas, *keys):
     for each in keys:
         QTest.keyClick(canvas, each)
@@ -162,7 +167,7 @@ def test_list_and_slider_and_map_are_in_step(plugin, qgis_canvas):
     other = review.waiting[2]
     review.choose_at(other.polygon.pointOnSurface().asPoint())
     assert review.current is other
-    panel.least.setValue(round(100 * review.waiting[3].likeness))
+    panel.filters.least.setValue(round(100 * review.waiting[3].likeness))
     shown = len(review.waiting)
     assert 0 < shown < count
     assert panel.list.topLevelItemCount() == shown
@@ -311,7 +316,7 @@ def test_features_of_any_layer_are_looked_through_and_copied_where_accepted(plug
     assert qgis_canvas.mapTool() is plugin.desk.tool
     assert [round(each.likeness, 2) for each in review.waiting] == [0.85, 0.7, 0.55, 0.4, 0.25, 0.0]
     assert review.current.polygon.contains(middle(5))
-    plugin.desk.panel.least.setValue(30)
+    plugin.desk.panel.filters.least.setValue(30)
     assert len(review.waiting) == 4
     key(qgis_canvas, Qt.Key.Key_Y, Qt.Key.Key_N)
     assert review.counts == (1, 1)
@@ -368,3 +373,79 @@ def test_what_can_not_be_looked_through_is_said(plugin, qgis_iface, project, roo
     assert len(told) == 4
     assert all("nothing to look through" in text for text in told)
     assert not plugin.desk.review.waiting
+
+
+def test_a_right_click_rejects_the_proposal_under_it(plugin, qgis_canvas):
+    accept_roofs(plugin, 0, 5)
+    review = search(plugin)
+    other = review.waiting[2]
+    click(qgis_canvas, other.polygon.pointOnSurface().asPoint(), Qt.MouseButton.RightButton)
+    assert other not in review.waiting
+    assert review.counts == (0, 1)
+    count = len(review.waiting)
+    click(qgis_canvas, QgsPointXY(500_001, 4_499_999), Qt.MouseButton.RightButton)  # there is none
+    assert len(review.waiting) == count
+
+
+def test_a_counter_example_is_pointed_at_without_touching_the_draft(plugin, qgis_canvas):
+    plugin.dock.class_name.setEditText("roof")
+    accept_roofs(plugin, 0, 5)
+    assert any(each.polygon.contains(middle(4)) for each in search(plugin).waiting)
+    plugin.desk.leave()
+    told = []
+    plugin.desk.message.connect(lambda text, level: told.append(text))
+    click(qgis_canvas, middle(4), Qt.MouseButton.RightButton, Qt.KeyboardModifier.ControlModifier)
+    wait_until(lambda: told, 60)
+    assert told == ["Kept as a counter-example of roof. Similar features are searched without what looks like it."]
+    assert plugin.digitizer.draft.is_empty
+    assert not any(each.polygon.contains(middle(4)) for each in search(plugin).waiting)
+
+
+def test_unsure_proposals_are_asked_first_where_that_is_wished(plugin):
+    accept_roofs(plugin, 0, 5)
+    review, panel = search(plugin), plugin.desk.panel
+    panel.filters.least.setValue(0)
+    assert review.current is review.waiting[0]
+    panel.unsure.click()
+    unsure = min(review.waiting, key=lambda each: abs(each.likeness - 0.5))
+    assert abs(review.current.likeness - 0.5) == abs(unsure.likeness - 0.5)
+    panel.unsure.click()
+    assert review.current is review.waiting[0]
+
+
+def test_proposals_are_filtered_by_area_shape_and_class(plugin, project):
+    shapes = {
+        "roof": "Polygon ((500010 4499990, 500020 4499990, 500020 4499980, 500010 4499980, 500010 4499990))",
+        "road": "Polygon ((500030 4499990, 500130 4499990, 500130 4499989, 500030 4499989, 500030 4499990))",
+        "shed": "Polygon ((500030 4499960, 500032 4499960, 500032 4499958, 500030 4499958, 500030 4499960))",
+    }
+    layer = polygon_layer(project, crs="EPSG:32613", fields="&field=class:string")
+    features = []
+    for name, wkt in shapes.items():
+        feature = QgsFeature(layer.fields())
+        feature.setGeometry(QgsGeometry.fromWkt(wkt))
+        feature["class"] = name
+        features.append(feature)
+    layer.dataProvider().addFeatures(features)
+    plugin.desk.begin_with(layer)
+    review, filters = plugin.desk.review, plugin.desk.panel.filters
+
+    def shown():
+        return {each.proposal.class_name for each in review.waiting}
+
+    assert shown() == set(shapes)
+    filters.compactness.setValue(50)
+    assert shown() == {"roof", "shed"}
+    filters.least_area.setValue(10)
+    assert shown() == {"roof"}
+    filters.compactness.setValue(0)
+    filters.most_area.setValue(50)
+    assert shown() == set()
+    assert review.current is None
+    filters.least_area.setValue(0)
+    filters.most_area.setValue(filters.most_area.maximum())
+    filters.class_name.setCurrentText("road")
+    assert shown() == {"road"}
+    assert plugin.desk.panel.list.topLevelItemCount() == 1
+    key(plugin.desk.tool.canvas(), Qt.Key.Key_Y)
+    assert next(plugin.digitizer.target.layer.getFeatures())["class"] == "road"  # none was chosen in the panel
