@@ -37,7 +37,7 @@ test-engine:
 
 test-extras:
 	@tools/setup.sh tests extras
-	OMP_NUM_THREADS=1 build/venv-extras/bin/python -m pytest $(PARALLEL) tests/engine/extras
+	OMP_NUM_THREADS=1 build/venv-extras/bin/python -m pytest $(PARALLEL) tests/engine/extras tests/qt6
 
 test-qgis:
 	@tools/setup.sh tests sample

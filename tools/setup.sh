@@ -86,7 +86,7 @@ extras() {
   build/venv-engine/bin/python -m venv --clear build/venv-extras
   packages=$(build/venv-extras/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
   echo "import site; site.addsitedir('$engine_packages')" >"$packages/engine.pth"
-  build/venv-extras/bin/pip install --disable-pip-version-check -q --no-deps -c resources/engine-constraints.txt ultralytics timm torchvision openvino pycocotools polars polars-runtime-32
+  build/venv-extras/bin/pip install --disable-pip-version-check -q --no-deps -c resources/engine-constraints.txt ultralytics timm torchvision openvino pycocotools polars polars-runtime-32 PyQt6 PyQt6-Qt6 PyQt6-sip
   touch build/venv-extras/.done
 }
 
