@@ -39,7 +39,7 @@ engine_python={engine_python}
 
 
 _NAMES = (
-    "from qgis.PyQt.QtWidgets import QApplication, QToolButton\n"
+    "from qgis.PyQt.QtWidgets import QApplication, QPushButton, QToolButton\n"
     "from qgis.utils import iface, plugins\n"
     "lasso = plugins['rasterlasso']\n"
 )
@@ -171,14 +171,22 @@ class Desktop:
 
     def press_toolbar_button(self) -> None:
         """Click on the plugin's button in the toolbar."""
-        self.press(*self.run(_MIDDLE.format("[w for w in lasso.action.associatedWidgets() if isinstance(w, QToolButton)][0]")))
+        self.press_widget("[w for w in lasso.action.associatedWidgets() if isinstance(w, QToolButton)][0]")
+
+    def press_widget(self, expression: str) -> None:
+        """Click on a widget, given as Python finds it inside QGIS."""
+        self.press(*self.run(_MIDDLE.format(expression)))
+
+    def type(self, text: str) -> None:
+        """Real key strokes, letter by letter."""
+        self._xdotool("type", "--delay", "20", text)
 
     def new_geopackage(self, path: Path) -> None:
         """Make a target layer through the panel's menu and the file dialog."""
-        self.press(*self.run(_MIDDLE.format("[b for b in lasso.dock.findChildren(QToolButton) if b.menu()][0]")))
+        self.press_widget("[b for b in lasso.dock.findChildren(QToolButton) if b.menu()][0]")
         self.key("Down", "Return")
         self.until("any(w.inherits('QFileDialog') and w.isVisible() for w in QApplication.topLevelWidgets())")
-        self._xdotool("type", "--delay", "5", str(path))
+        self.type(str(path))
         self.key("Return")
         self.until("lasso.digitizer.target.layer is not None")
 

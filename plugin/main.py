@@ -97,8 +97,8 @@ class RasterLassoPlugin:
         self.desk = ReviewDesk(iface, self.digitizer, review, self.tool)
         self.dock = LassoDock(self.digitizer, self.hover, self.engine, iface.mainWindow())
         restore(self._settings, self.dock)
-        self.dock.hide()
         iface.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self.dock)
+        self.dock.hide()  # QGIS shows what is added; it opens with the tool
         self.journal = Journal(self.digitizer, project, iface.messageBar(), self.dock.imagery.setLayer)
 
     def _add_action(self, iface: QgisInterface) -> None:
@@ -290,6 +290,7 @@ class RasterLassoPlugin:
             if sip.isdeleted(layer) or sip.isdeleted(self.dock):  # gone meanwhile
                 return
             self.dock.imagery.setLayer(layer)
+            self._gui.mapCanvas().setFocus()
             self.digitizer.click(place, True)
 
         button.clicked.connect(use)
