@@ -15,6 +15,7 @@ from . import protocol
 from .errors import EngineCrashed, ProtocolError, RasterLassoError
 from .failures import error_from_wire
 from .lines import LineBuffer
+from .path_table import PathTable
 from .protocol import Cancel, Cancelled, Failure, Item, Notice, Progress, Ready, Request, Result
 
 MAX_ATTEMPTS = 3
@@ -51,7 +52,10 @@ class EngineClient:
         write: Callable[[bytes], None],
         on_ready: Callable[[Ready], None],
         on_notice: Callable[[RasterLassoError], None] = lambda error: None,
+        paths: PathTable = PathTable(),  # noqa: B008 - frozen
     ) -> None:
+        """paths: of the engine's machine, where that is another one."""
+        self.paths = paths
         self._write = write
         self._on_ready = on_ready
         self._on_notice = on_notice
@@ -76,7 +80,7 @@ class EngineClient:
             revision = self._revisions[channel] = self._revisions.get(channel, 0) + 1
             for older in [p.request.id for p in self._pending.values() if p.request.channel == channel]:
                 self._drop(older)
-        pending = _Pending(Request(self._next_id, op, params, channel, revision), replies)
+        pending = _Pending(Request(self._next_id, op, self.paths.to_engine(params), channel, revision), replies)
         self._next_id += 1
         self._pending[pending.request.id] = pending
         if self._ready:
@@ -155,7 +159,7 @@ class EngineClient:
                 self._send(pending)
             self._on_ready(message)  # what it asks for is sent once
         elif isinstance(message, Notice):
-            self._on_notice(error_from_wire(message.code, message.params))
+            self._on_notice(error_from_wire(message.code, self.paths.from_engine(message.params)))
         elif isinstance(message, (Progress, Item, Result, Failure, Cancelled)):
             self._dispatch(message)
         else:
@@ -171,12 +175,12 @@ class EngineClient:
             return
         if isinstance(message, Failure):
             del self._pending[request_id]
-            replies.failure(error_from_wire(message.code, message.params))
+            replies.failure(error_from_wire(message.code, self.paths.from_engine(message.params)))
             return
         if isinstance(message, Result):
             del self._pending[request_id]
             try:
-                replies.result(message.value)
+                replies.result(self.paths.from_engine(message.value))
             except ProtocolError as error:
                 replies.failure(error)
             return
@@ -184,7 +188,7 @@ class EngineClient:
             if isinstance(message, Progress) and replies.progress:
                 replies.progress(message)
             elif isinstance(message, Item) and replies.item:
-                replies.item(message.value)
+                replies.item(self.paths.from_engine(message.value))
         except ProtocolError as error:
             if request_id in self._pending:
                 self._refuse(request_id, error)

@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 
 from ..contract.errors import RasterLassoError
 from ..contract.version import version
+from . import worker
 from .commands import (
     boxes,
     dataset,
@@ -44,6 +45,7 @@ VERBS = {
     "replay": replay,
     "models": models,
     "run": run,
+    "serve": worker,
     "doctor": doctor,
 }
 

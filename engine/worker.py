@@ -6,6 +6,7 @@ checkpoint. The end of standard input ends the engine.
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 import sys
@@ -22,7 +23,14 @@ from .serving.ops import Ops
 from .serving.pipe import lines_of, take_stdout
 from .serving.pulse import Pulse
 
+HELP = "answer a QGIS on another machine that started this by ssh, on standard input and output"
+
 log = logging.getLogger(__name__)
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `rasterlasso serve`: there are none."""
+    command.set_defaults(run=lambda arguments: main())
 
 
 class Worker:

@@ -197,6 +197,16 @@ class ProposalSaved(RasterLassoError):
     )
 
 
+class LibraryElsewhere(RasterLassoError):
+    """A model needs a library, and the engine is on another machine."""
+
+    template = QT_TRANSLATE_NOOP(
+        "RasterLasso",
+        "This model needs the library {library} in the engine's environment, which is on another machine. Install it there,"
+        " then add the model again.",
+    )
+
+
 class EngineMissing(RasterLassoError):
     """The engine has no Python environment."""
 

@@ -34,8 +34,9 @@ from .panel.profile import remember, restore
 from .panel.review_desk import ReviewDesk
 from .processing.provider import LassoProvider
 from .reviewing.review import Review
+from .runtime.engine_command import EngineCommand, engine_command
 from .runtime.engine_process import EngineProcess
-from .runtime.environment import engine_python, managed_folder
+from .runtime.environment import managed_folder
 from .runtime.installing import EngineInstaller
 from .settings import Settings
 from .target.layer_jobs import LayerJobs
@@ -83,7 +84,7 @@ class RasterLassoPlugin:
     def _make_parts(self, iface: QgisInterface, project: QgsProject) -> None:
         canvas = iface.mapCanvas()
         self._settings = Settings.load()
-        self.engine = EngineProcess(engine_python(self._settings))
+        self.engine = EngineProcess(self._engine_command())
         self.digitizer = Digitizer(canvas, self.engine, project, self._settings.model)
         self.preview = Preview(canvas, project)
         self.hover = Hover(self.digitizer, self.engine)
@@ -100,6 +101,13 @@ class RasterLassoPlugin:
         iface.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self.dock)
         self.dock.hide()  # QGIS shows what is added; it opens with the tool
         self.journal = Journal(self.digitizer, project, iface.messageBar(), self.dock.imagery.setLayer)
+
+    def _engine_command(self) -> EngineCommand | None:
+        try:
+            return engine_command(self._settings)
+        except RasterLassoError as error:
+            self._show_error(error)
+            return None
 
     def _add_action(self, iface: QgisInterface) -> None:
         """The button in the toolbar, and keys for all that can be done."""
@@ -307,7 +315,7 @@ class RasterLassoPlugin:
 
     def _manage_models(self) -> None:
         if self._models_dialog is None:
-            self._models_dialog = ModelsDialog(engine_python(self._settings), self._gui.mainWindow())
+            self._models_dialog = ModelsDialog(self._engine_command(), self._gui.mainWindow())
             self._models_dialog.finished.connect(self._on_models_managed)
         self._models_dialog.show()
         self._models_dialog.raise_()
@@ -339,9 +347,9 @@ class RasterLassoPlugin:
         if error is not None:
             self._show_error(error)
             return
-        self._settings.engine_python = ""
-        self._settings.save("engine_python")
-        self.engine.use_python(engine_python(self._settings))
+        self._settings.engine_python = self._settings.engine_command = ""
+        self._settings.save("engine_python", "engine_command")
+        self.engine.use(self._engine_command())
         self._show_message(tr("The engine is installed."), Qgis.MessageLevel.Success)
         self._ask_for_models()
         self.digitizer.ask_again()

@@ -18,6 +18,12 @@ class Settings:
     engine_python: str = ""
     """Python of an engine's environment that the user keeps; empty for the one that the plugin installs."""
 
+    engine_command: str = ""
+    """What starts an engine on another machine, such as `ssh HOST rasterlasso-engine`; empty for this machine's."""
+
+    engine_paths: str = ""
+    """`HERE=THERE; HERE=THERE`: folders of this machine, and what they are called on that one."""
+
     model: str = "builtin"
     class_name: str = ""
 

@@ -32,6 +32,8 @@ from ...contract.errors import RasterLassoError
 from ...contract.model_errors import ModelExtraMissing
 from ...contract.protocol import Progress
 from ...contract.requests import ModelInfo
+from ..errors import LibraryElsewhere
+from ..runtime.engine_command import EngineCommand
 from ..runtime.engine_process import EngineProcess
 from ..runtime.installing import LibraryInstaller
 from ..translation import error_text, tr
@@ -44,11 +46,11 @@ GET_COLUMN = 1
 class ModelsDialog(QDialog):
     """A table of models and what can be done with them."""
 
-    def __init__(self, python: Path | None, parent: QWidget | None = None) -> None:
+    def __init__(self, command: EngineCommand | None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr("Models"))
-        self._python = python
-        self._engine = EngineProcess(python, self)
+        self._command = command
+        self._engine = EngineProcess(command, self)
         self._models: dict[str, ModelInfo] = {}
         self.table = QTreeWidget()
         self.table.setRootIsDecorated(False)
@@ -140,7 +142,7 @@ class ModelsDialog(QDialog):
 
     def _cancel_download(self) -> None:
         self._engine.cancel_channel(CHANNEL)
-        self._engine.use_python(self._python)  # ends it at once, also where it waits for a server
+        self._engine.use(self._command)  # ends it at once, also where it waits for a server
 
     def _on_fetched(self, value: Mapping[str, Any]) -> None:
         fetched, name = ModelFetched.from_wire(value), {"name": self._downloading}
@@ -162,7 +164,11 @@ class ModelsDialog(QDialog):
             "This model needs the library {library}. Its licence is {licence}: whoever passes it on, or offers it on a "
             "network, must follow that licence.\n\nInstall it?"
         )
-        if self._python is None or not self._confirms(question.format(library=library, licence=licence)):
+        python = None if self._command is None else self._command.python
+        if python is None:
+            self._show_error(LibraryElsewhere(library=library))
+            return
+        if not self._confirms(question.format(library=library, licence=licence)):
             return
 
         def finished(error: RasterLassoError | None) -> None:
@@ -170,11 +176,11 @@ class ModelsDialog(QDialog):
             if error is not None:
                 self._show_error(error)
                 return
-            self._engine.use_python(self._python)  # a running one does not know the library yet
+            self._engine.use(self._command)  # a running one does not know the library yet
             then()
 
         self._begin(tr("Installing…"))
-        self._installer = LibraryInstaller(self._python, library, self)
+        self._installer = LibraryInstaller(python, library, self)
         self._installer.progress.connect(self.status.setText)
         self._installer.finished.connect(finished)
         self._installer.start()

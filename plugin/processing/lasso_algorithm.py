@@ -27,12 +27,13 @@ from qgis.core import (
 )
 from qgis.PyQt.QtGui import QIcon
 
+from ...contract.errors import RasterLassoError
 from ...contract.looks import PRESETS, Finish
 from ...contract.wire import Wire
 from ..errors import EngineMissing
 from ..geo.wkb import from_hex
+from ..runtime.engine_command import engine_command
 from ..runtime.engine_run import run_request
-from ..runtime.environment import engine_python
 from ..settings import Settings
 from ..translation import error_text, tr
 
@@ -69,11 +70,14 @@ class LassoAlgorithm(QgsProcessingAlgorithm):
     def prepareAlgorithm(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> bool:
-        """Find the engine's Python, before anything is read; raises `QgsProcessingException` where there is none."""
-        python = engine_python(Settings.load())
-        if python is None or not python.exists():
+        """Find the engine, before anything is read; raises `QgsProcessingException` where there is none."""
+        try:
+            command = engine_command(Settings.load())
+        except RasterLassoError as error:
+            raise QgsProcessingException(error_text(error)) from error
+        if command is None or not command.is_there:
             raise QgsProcessingException(error_text(EngineMissing()))
-        self._python = python
+        self._command = command
         return True
 
     def group(self) -> str:
@@ -160,7 +164,7 @@ class LassoAlgorithm(QgsProcessingAlgorithm):
     ) -> Mapping[str, Any]:
         """Run the task in an engine of its own, with progress and Cancel; raises `RasterLassoError`s and `RunCancelled`."""
         return run_request(
-            self._python, self.TASK, params, take, lambda part: feedback.setProgress(100 * part), feedback.isCanceled
+            self._command, self.TASK, params, take, lambda part: feedback.setProgress(100 * part), feedback.isCanceled
         )
 
 

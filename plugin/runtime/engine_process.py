@@ -14,14 +14,14 @@ from qgis.PyQt.QtCore import QElapsedTimer, QObject, QProcess, QProcessEnvironme
 
 from ...contract.client import EngineClient, Replies
 from ...contract.errors import EngineBroken, EngineHung, ProtocolError, RasterLassoError
+from ...contract.path_table import PathTable
 from ...contract.protocol import SILENT_S, Ready
 from ...contract.secrets import without_secrets
 from ..errors import EngineMissing, EngineStartFailed
 from ..settings import Settings
 from ..translation import tr
+from .engine_command import EngineCommand
 from .proxy import proxies
-
-LAUNCHER = Path(__file__).resolve().parents[2] / "engine" / "launch.py"
 
 LEAKING_VARIABLES = (
     "LD_LIBRARY_PATH",
@@ -82,11 +82,12 @@ class EngineProcess(QObject):
     restarted = pyqtSignal()
     noticed = pyqtSignal(object)
 
-    def __init__(self, python: Path | None, parent: QObject | None = None) -> None:
+    def __init__(self, command: EngineCommand | Path | None, parent: QObject | None = None) -> None:
+        """command: None where the engine is not installed; a path is that of its Python."""
         super().__init__(parent)
-        self._python = python
         self._process: QProcess | None = None
         self._client = EngineClient(self._write, self._on_ready, self._on_notice)
+        self._take(command)
         self._state = EngineState.STOPPED
         self._log_tail = ""
         self._start_timer = QTimer(self)
@@ -105,8 +106,8 @@ class EngineProcess(QObject):
 
     @property
     def is_installed(self) -> bool:
-        """Whether there is a Python to start it with."""
-        return self._python is not None and self._python.exists()
+        """Whether there is something to start it with."""
+        return self._command is not None and self._command.is_there
 
     @property
     def process_id(self) -> int:
@@ -118,20 +119,25 @@ class EngineProcess(QObject):
         """Whether any request is unanswered."""
         return self._client.busy
 
-    def use_python(self, python: Path | None) -> None:
-        """Start with another environment from now on; requests under way go to the new engine."""
+    def use(self, command: EngineCommand | Path | None) -> None:
+        """Start another engine from now on; requests under way go to it."""
         self._end_process()
-        self._python = python
+        self._take(command)
         self._client.disconnected()
         self._set_state(EngineState.STOPPED)
         if self._client.busy:
             self.start()
 
+    def _take(self, command: EngineCommand | Path | None) -> None:
+        self._command = EngineCommand.of(command) if isinstance(command, Path) else command
+        self._client.paths = PathTable() if self._command is None else self._command.paths
+
     def start(self) -> None:
         """Start the process unless it runs."""
         if self._process is not None:
             return
-        if not self.is_installed:
+        command = self._command
+        if command is None or not command.is_there:
             self._fail(EngineMissing())
             return
         self._log_tail = ""
@@ -143,7 +149,7 @@ class EngineProcess(QObject):
         process.finished.connect(self._on_finished)
         self._process = process
         self._set_state(EngineState.STARTING)
-        process.start(str(self._python), ["-I", "-u", str(LAUNCHER)])
+        process.start(command.program, list(command.arguments))
         self._start_timer.start(START_MS)
         self._watch.start()
 

@@ -9,15 +9,16 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import IO, Any
 
 from ...contract.client import EngineClient, Replies
 from ...contract.errors import ProtocolError, RasterLassoError
+from ...contract.path_table import PathTable
 from ...contract.protocol import SILENT_S, Progress
 from ...contract.wire import Wire
 from ..errors import EngineStartFailed
-from .engine_process import LAUNCHER, LOG_TAIL_CHARS, engine_environment
+from .engine_command import EngineCommand
+from .engine_process import LOG_TAIL_CHARS, engine_environment
 
 LOOK_S = 0.2
 """How often cancelling is looked for while the engine says nothing."""
@@ -34,7 +35,7 @@ class RunCancelled(Exception):
 
 
 def run_request(
-    python: Path,
+    command: EngineCommand,
     op: str,
     params: Wire,
     on_item: Callable[[Mapping[str, Any]], None],
@@ -48,15 +49,15 @@ def run_request(
     environment = engine_environment()
     variables = {name: environment.value(name) for name in environment.keys()}  # noqa: SIM118 - no dict
     flags = CREATE_NO_WINDOW if os.name == "nt" else 0
-    command = [str(python), "-I", "-u", str(LAUNCHER)]
+    words = [command.program, *command.arguments]
     with tempfile.TemporaryFile() as log:
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": log}
         try:
-            process = subprocess.Popen(command, env=variables, creationflags=flags, **pipes)  # type: ignore[call-overload]
+            process = subprocess.Popen(words, env=variables, creationflags=flags, **pipes)  # type: ignore[call-overload]
         except OSError as error:
             raise EngineStartFailed(reason=str(error)) from error
         try:
-            return _Conversation(process, log).hold(op, params, on_item, on_progress, is_cancelled)
+            return _Conversation(process, log, command.paths).hold(op, params, on_item, on_progress, is_cancelled)
         finally:
             process.kill()
             process.wait()
@@ -67,8 +68,9 @@ def run_request(
 class _Conversation:
     """A request and its answer."""
 
-    def __init__(self, process: Any, log: IO[bytes]) -> None:
+    def __init__(self, process: Any, log: IO[bytes], paths: PathTable) -> None:
         self._process = process
+        self._paths = paths
         self._log = log
         self._arrived: queue.Queue[bytes] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
@@ -87,7 +89,7 @@ class _Conversation:
         def progressed(progress: Progress) -> None:
             on_progress(progress.fraction)
 
-        client = EngineClient(self._write, on_ready=lambda ready: None)
+        client = EngineClient(self._write, on_ready=lambda ready: None, paths=self._paths)
         client.request(op, params.to_wire(), Replies(results.append, errors.append, progressed, item=on_item))
         heard = time.monotonic()
         while not results and not errors:

@@ -13,7 +13,8 @@ from qgis.PyQt.QtCore import QObject, QProcess, pyqtSignal
 
 from ..errors import EngineInstallFailed, PythonMissing
 from ..translation import tr
-from .engine_process import LAUNCHER, STOP_MS, engine_environment
+from .engine_command import LAUNCHER
+from .engine_process import STOP_MS, engine_environment
 from .environment import COMPLETE, MINIMUM_PYTHON, python_in
 
 RESOURCES = Path(__file__).resolve().parents[2] / "resources"

@@ -76,7 +76,8 @@ def test_the_buttons_do_what_they_say_and_the_map_has_the_keyboard_again(clean):
     clean.press_widget("lasso.dock.buttons.accept")
     clean.until("lasso.digitizer.draft.is_empty and lasso.digitizer.target.layer.featureCount() == 1")
     clean.key("F1")
-    close = "[b for w in QApplication.topLevelWidgets() if w.objectName() == 'RasterLassoHelp' for b in w.findChildren(QPushButton)]"
+    page = "[w for w in QApplication.topLevelWidgets() if w.objectName() == 'RasterLassoHelp']"
+    close = f"[b for w in {page} for b in w.findChildren(QPushButton)]"
     clean.until(f"len({close}) == 1 and {close}[0].isVisible()")
     clean.press_widget(f"{close}[0]")
     clean.until(f"[len({close})]")

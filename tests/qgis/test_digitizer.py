@@ -237,7 +237,7 @@ def test_an_engine_that_can_not_start_is_explained_and_nothing_is_lost(
     monkeypatch.undo()
     assert len(digitizer.draft.points) == 1
     assert digitizer.progress is None
-    engine.use_python(engine_python)
+    engine.use(engine_python)
     digitizer.ask_again()
     wait_until(lambda: digitizer.progress is None)
     assert digitizer.polygon.contains(QgsPointXY(*MIDDLE))

@@ -4,7 +4,8 @@ from helpers import wait_until
 from rasterlasso.contract.client import Replies
 from rasterlasso.contract.errors import EngineBroken
 from rasterlasso.plugin.errors import EngineInstallFailed, PythonMissing
-from rasterlasso.plugin.runtime.engine_process import LAUNCHER, EngineProcess, EngineState
+from rasterlasso.plugin.runtime.engine_command import LAUNCHER
+from rasterlasso.plugin.runtime.engine_process import EngineProcess, EngineState
 from rasterlasso.plugin.runtime.environment import COMPLETE, engine_python, python_in
 from rasterlasso.plugin.runtime.installing import EngineInstaller, base_pythons
 from rasterlasso.plugin.settings import Settings
@@ -105,7 +106,7 @@ def test_an_engine_whose_libraries_fail_can_be_installed_again(qgis_app, engine_
     launcher = tmp_path / "launch.py"
     lines = ("import runpy, sys", "sys.modules['torch'] = None", f"sys.argv = [{str(LAUNCHER)!r}]")
     launcher.write_text("\n".join((*lines, f"runpy.run_path({str(LAUNCHER)!r}, run_name='__main__')")))
-    monkeypatch.setattr("rasterlasso.plugin.runtime.engine_process.LAUNCHER", launcher)
+    monkeypatch.setattr("rasterlasso.plugin.runtime.engine_command.LAUNCHER", launcher)
     engine, failures = EngineProcess(engine_python), []
     engine.request("models", {}, Replies(result=lambda value: None, failure=failures.append))
     wait_until(lambda: engine.state is EngineState.FAILED)

@@ -13,6 +13,7 @@ from helpers import CHECKPOINTS, wait_until
 from rasterlasso.contract.requests import ModelInfo
 from rasterlasso.plugin.panel.model_words import advice, best_for_text, speed_text, state_text
 from rasterlasso.plugin.panel.models_dialog import ModelsDialog
+from rasterlasso.plugin.runtime.engine_command import EngineCommand
 from rasterlasso.plugin.runtime.environment import python_in
 from rasterlasso.plugin.runtime.installing import LibraryInstaller
 
@@ -53,7 +54,7 @@ def hub(tmp_path, engine_python, monkeypatch):
 @pytest.fixture
 def dialog(qgis_app, engine_python, hub):
     """Shown, its list filled."""
-    made = ModelsDialog(engine_python)
+    made = ModelsDialog(EngineCommand.of(engine_python))
     made.show()
     wait_until(lambda: made.table.topLevelItemCount() > 5)
     yield made
