@@ -43,26 +43,6 @@ class InternalError(RasterLassoError):
     )
 
 
-class EngineCommandUnusable(RasterLassoError):
-    """The setting that says how an engine on another machine is started."""
-
-    template = QT_TRANSLATE_NOOP(
-        "RasterLasso",
-        "The setting rasterlasso/engine_command can't be read ({reason}). Correct it in the advanced settings, or empty it for"
-        " an engine on this machine.",
-    )
-
-
-class PathTableUnusable(RasterLassoError):
-    """The setting that says which folders of this machine are which of the engine's."""
-
-    template = QT_TRANSLATE_NOOP(
-        "RasterLasso",
-        "“{entry}” in the setting rasterlasso/engine_paths is not FOLDER HERE=FOLDER THERE. Correct it in the advanced"
-        " settings; semicolons part the entries.",
-    )
-
-
 class RasterError(RasterLassoError):
     """The raster can't be used."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from . import model_errors  # noqa: F401 - its classes are found in the tree
+from . import elsewhere_errors, model_errors  # noqa: F401 - their classes are found in the tree
 from .errors import InternalError, RasterLassoError
 
 

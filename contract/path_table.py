@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from .errors import PathTableUnusable
+from .elsewhere_errors import PathTableUnusable
 
 LONGEST = 4096
 """Characters of a text in which paths are looked for: what is longer is a geometry."""

@@ -21,7 +21,8 @@ class EverythingParams(Wire):
     """All objects of about one size. Answered with `Proposal`s, best first within each part of the area.
 
     side_m, side_px: their longer side, on the ground or in native pixels; one of them. area: x0, y0, x1, y1 in the raster's
-    CRS, None for all of it. least_score: what the model's own estimate of the overlap must reach.
+    CRS, None for all of it. least_score: what the model's own estimate of the overlap must reach. scheduler: address of a Dask
+    cluster that does the work, `local` for one of this machine's cores; None for this process.
     """
 
     image: str
@@ -32,6 +33,7 @@ class EverythingParams(Wire):
     stretch: Optional[Stretch] = None
     finish: Finish = PRESETS["raw"]
     least_score: float = 0.3
+    scheduler: Optional[str] = None
 
     def __post_init__(self) -> None:
         sides = [each for each in (self.side_m, self.side_px) if each is not None]
@@ -61,7 +63,8 @@ class SimilarParams(Wire):
 class DetectParams(Wire):
     """All objects of the classes that a model was trained on. Answered with `Proposal`s, as for everything.
 
-    level: at which the raster is looked at, 0 for native resolution. area, least_score: as for everything. classes: names of
+    level: at which the raster is looked at, 0 for native resolution. area, least_score, scheduler: as for
+    everything. classes: names of
     those that are wanted, None for all.
     """
 
@@ -73,6 +76,7 @@ class DetectParams(Wire):
     finish: Finish = PRESETS["raw"]
     least_score: float = 0.3
     classes: Optional[tuple[str, ...]] = None
+    scheduler: Optional[str] = None
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,7 @@ extras() {
   packages=$(build/venv-extras/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
   echo "import site; site.addsitedir('$engine_packages')" >"$packages/engine.pth"
   build/venv-extras/bin/pip install --disable-pip-version-check -q --no-deps -c resources/engine-constraints.txt ultralytics timm torchvision openvino pycocotools polars polars-runtime-32 PyQt6 PyQt6-Qt6 PyQt6-sip
+  build/venv-extras/bin/pip install --disable-pip-version-check -q -c resources/engine-constraints.txt distributed
   touch build/venv-extras/.done
 }
 

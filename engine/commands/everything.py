@@ -8,7 +8,7 @@ import math
 from ...contract.looks import PRESETS
 from ...contract.proposals import EverythingParams
 from ..segmenting.session import Segmenter
-from .proposing import add_options, propose_and_write
+from .proposing import add_options, add_scheduler, propose_and_write
 
 HELP = "segment all features of about one size"
 
@@ -24,14 +24,22 @@ def add(command: argparse.ArgumentParser) -> None:
     size.add_argument("--size", metavar="METRES", type=_positive, help="longer side of a typical feature")
     size.add_argument("--size-px", metavar="PIXELS", type=_positive, help="the same, in pixels of the raster")
     command.add_argument("--least", metavar="SCORE", type=float, default=0.3, help="0 to 1 (default: %(default)s)")
+    add_scheduler(command)
     command.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
     def to_params(segmenter: Segmenter) -> EverythingParams:
-        finish, least = PRESETS[arguments.finish], arguments.least
-        size_m, size_px = arguments.size, arguments.size_px
-        return EverythingParams(arguments.image, size_m, size_px, arguments.area, arguments.model, None, finish, least)
+        return EverythingParams(
+            arguments.image,
+            arguments.size,
+            arguments.size_px,
+            arguments.area,
+            arguments.model,
+            finish=PRESETS[arguments.finish],
+            least_score=arguments.least,
+            scheduler=arguments.scheduler,
+        )
 
     return propose_and_write("segment_everything", arguments, to_params, 0.0)
 

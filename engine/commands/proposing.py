@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,12 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("image", metavar="IMAGE", help="a raster that GDAL opens")
     add_common(command)
     command.add_argument("--area", metavar="X0,Y0,X1,Y1", type=numbers(4), help="in the raster's CRS (default: all)")
+
+
+def add_scheduler(command: argparse.ArgumentParser) -> None:
+    """The option of jobs over many tiles."""
+    told = "let a Dask cluster do the work; `local`: one of this machine's cores"
+    command.add_argument("--scheduler", metavar="ADDRESS", help=told)
 
 
 def propose_and_write(task: str, arguments: argparse.Namespace, to_params: ToParams, least_likeness: float) -> int:
@@ -76,7 +83,8 @@ def check_recipe(recipe: RunRecipe, params: Params) -> None:
 
 def _recipe(task: str, params: Params, segmenter: Segmenter, least_likeness: float) -> RunRecipe:
     version, content = registry.entry(params.model).version, segmenter.scene(params.image, params.stretch).content
-    return recipe_of(task, params, least_likeness, version, content)
+    anywhere = params if isinstance(params, SimilarParams) else replace(params, scheduler=None)
+    return recipe_of(task, anywhere, least_likeness, version, content)
 
 
 class _UntilStopped:

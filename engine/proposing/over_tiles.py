@@ -12,13 +12,26 @@ from .run_log import RunLog
 from .settling import Settling
 from .tile_finds import TileFinds
 
-Search = Callable[[Tile], Iterator[Found]]
+Searches = Callable[[RasterSource, Sequence[Tile], Callable[[TileFinds], None]], Iterator[TileFinds]]
+"""Search tiles, and give what is found in the order of the tiles; whatever is done, in whichever order, is told at once."""
+
+
+def in_turn(search: Callable[[Tile], Iterator[Found]]) -> Searches:
+    """One tile after the other, in this process."""
+
+    def searches(source: RasterSource, tiles: Sequence[Tile], on_done: Callable[[TileFinds], None]) -> Iterator[TileFinds]:
+        for tile in tiles:
+            finds = TileFinds(tile, tuple(search(tile)))
+            on_done(finds)
+            yield finds
+
+    return searches
 
 
 def over_tiles(
     source: RasterSource,
     tiles: Sequence[Tile],
-    search: Search,
+    searches: Searches,
     settling: Settling,
     run_log: RunLog | None,
     is_wanted: Callable[[Found], bool],
@@ -29,23 +42,23 @@ def over_tiles(
     tiles: row by row. is_wanted: of what is found, also of what the log holds. on_share: told before each tile
     how much is done, and may raise.
     """
+
+    def keep(finds: TileFinds) -> None:
+        if run_log is not None:
+            run_log.put(finds)
+
+    known = {tile for tile in tiles if run_log is not None and run_log.holds(tile)}
+    searched = searches(source, [tile for tile in tiles if tile not in known], keep)
     done = 0
     for row, of_row in groupby(tiles, lambda tile: tile.row):
         for tile in of_row:
             on_share(done / len(tiles))
-            settling.add(each for each in _searched(source, tile, search, run_log) if is_wanted(each))
+            finds = run_log.get(tile, source) if run_log is not None and tile in known else next(searched)
+            if finds is None:  # damaged since
+                [finds] = searches(source, [tile], keep)
+            settling.add(each for each in finds.found if is_wanted(each))
             done += 1
         yield from settling.settled(row)
     yield from settling.rest()
     if run_log is not None:
         run_log.finish()
-
-
-def _searched(source: RasterSource, tile: Tile, search: Search, run_log: RunLog | None) -> tuple[Found, ...]:
-    known = None if run_log is None else run_log.get(tile, source)
-    if known is not None:
-        return known.found
-    finds = TileFinds(tile, tuple(search(tile)))
-    if run_log is not None:
-        run_log.put(finds)
-    return finds.found

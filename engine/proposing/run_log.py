@@ -63,6 +63,10 @@ class RunLog:
         """Tiles that are done."""
         return len(self._places)
 
+    def holds(self, tile: Tile) -> bool:
+        """Whether a tile is done."""
+        return tile in self._places
+
     def get(self, tile: Tile, source: RasterSource) -> TileFinds | None:
         """What was found in a tile; None where it is not done yet."""
         place = self._places.get(tile)

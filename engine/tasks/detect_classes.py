@@ -11,50 +11,40 @@ from ...contract.proposals import DetectParams
 from ...models.base import Detecting
 from ..encoding.clock import Checkpoint
 from ..proposing.detected import detected
-from ..proposing.over_tiles import over_tiles
 from ..proposing.proposals import level_tiles
-from ..proposing.run_log import RunLog
-from ..proposing.settling import Settling
 from ..segmenting.session import Segmenter, pixel_box
-from .proposed import Proposed, proposed
+from .proposed import Proposed
+from .tile_job import Params, TileJob, carry_out
 
 KEPT_SCORE = 0.1
 """Found and kept in the run's log, so that another threshold asks no tile again."""
 
 
 def run(segmenter: Segmenter, params: DetectParams, checkpoint: Checkpoint) -> Iterator[Proposed]:
-    """Detections as soon as no tile that is still to come can find better ones in their place.
+    """As `tile_job.carry_out`.
 
-    A run that was stopped, asked again with the same parameters, goes on from the tiles that were done. Raises
-    `ModelFindsNothingItself`, `RasterError`s, `ModelUnknown`, `ModelFailed`, `PromptOutsideRaster` for an area off the raster,
-    `AreaTooLarge`, and what `checkpoint` does.
+    Raises `ModelFindsNothingItself`, `RasterError`s, `ModelUnknown`, `ModelFailed`, `PromptOutsideRaster` for an area off the
+    raster, `AreaTooLarge`, `SchedulerUnreachable`, and what `checkpoint` does.
     """
-    share = 0.0
+    yield from carry_out(segmenter, "detect_classes", job, params, params.finish, checkpoint)
 
-    def on_share(value: float) -> None:
-        nonlocal share
-        share = value
-        checkpoint("search", share)
 
-    query = segmenter.query_about(params.image, params.model, params.stretch, lambda stage, fraction: checkpoint(stage, share))
+def job(segmenter: Segmenter, params: Params, checkpoint: Checkpoint) -> TileJob:
+    """What is searched in each tile; raises as `run`."""
+    if not isinstance(params, DetectParams):
+        raise TypeError(f"{type(params).__name__} are parameters of another task")
+    query = segmenter.query_about(params.image, params.model, params.stretch, checkpoint)
     source, network = query.scene.source, query.network
     if not isinstance(network, Detecting):
         raise ModelFindsNothingItself(name=params.model)
     level = source.grid.clamp_level(params.level)
     area = None if params.area is None else pixel_box(source, params.area, level)
-    tiles = level_tiles(source.grid, level, area)
-    run_log = RunLog.of(
-        segmenter.runs_folder, query, replace(params, finish=PRESETS["raw"], least_score=0.0, classes=None, level=level)
-    )
     wanted = None if params.classes is None else set(params.classes)
-    found = over_tiles(
-        source,
-        tiles,
+    return TileJob(
+        query,
+        level_tiles(source.grid, level, area),
         lambda tile: detected(query, network, tile, KEPT_SCORE),
-        Settling(None),
-        run_log,
+        replace(params, finish=PRESETS["raw"], least_score=0.0, classes=None, level=level),
+        None,
         lambda each: each.score >= params.least_score and (wanted is None or each.class_name in wanted),
-        on_share,
     )
-    for number, (each, likeness) in enumerate(found):
-        yield proposed(query, number, each, likeness, params.finish)

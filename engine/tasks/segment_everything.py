@@ -11,46 +11,40 @@ from ...contract.errors import SizeUnknown
 from ...contract.looks import PRESETS
 from ...contract.proposals import EverythingParams
 from ..encoding.clock import Checkpoint
-from ..proposing.over_tiles import over_tiles
 from ..proposing.proposals import Sizes, proposals, tiles_of
-from ..proposing.run_log import RunLog
-from ..proposing.settling import Settling
 from ..rasters.ground import gsd_m
 from ..rasters.source import RasterSource
 from ..segmenting.session import Segmenter, pixel_box
-from .proposed import Proposed, proposed
+from .proposed import Proposed
+from .tile_job import Params, TileJob, carry_out
 
 
 def run(segmenter: Segmenter, params: EverythingParams, checkpoint: Checkpoint) -> Iterator[Proposed]:
-    """Proposals as soon as no tile that is still to come can find better ones in their place.
+    """As `tile_job.carry_out`.
 
-    A run that was stopped, asked again with the same parameters, goes on from the tiles that were done (`proposing.run_log`).
-    Raises `SizeUnknown`, `RasterError`s, `ModelUnknown`, `ModelFailed`, `PromptOutsideRaster` for an area off the raster, and
-    what `checkpoint` does.
+    Raises `SizeUnknown`, `RasterError`s, `ModelUnknown`, `ModelFailed`, `PromptOutsideRaster` for an area off the raster,
+    `SchedulerUnreachable`, and what `checkpoint` does.
     """
-    share = 0.0
+    yield from carry_out(segmenter, "segment_everything", job, params, params.finish, checkpoint)
 
-    def on_share(value: float) -> None:
-        nonlocal share
-        share = value
-        checkpoint("search", share)
 
-    query = segmenter.query_about(params.image, params.model, params.stretch, lambda stage, fraction: checkpoint(stage, share))
+def job(segmenter: Segmenter, params: Params, checkpoint: Checkpoint) -> TileJob:
+    """What is searched in each tile; raises as `run`."""
+    if not isinstance(params, EverythingParams):
+        raise TypeError(f"{type(params).__name__} are parameters of another task")
+    query = segmenter.query_about(params.image, params.model, params.stretch, checkpoint)
     source = query.scene.source
     side_px = params.side_px or (params.side_m or 0.0) / _pixel_m(source, params.area)
     sizes = Sizes.about(side_px)
     area = None if params.area is None else pixel_box(source, params.area, sizes.level(source.grid))
-    found = over_tiles(
-        source,
+    return TileJob(
+        query,
         tiles_of(source.grid, sizes, area),
         lambda tile: proposals(query, tile, sizes, area),
-        Settling(side_px),
-        RunLog.of(segmenter.runs_folder, query, replace(params, finish=PRESETS["raw"], least_score=0.0)),
+        replace(params, finish=PRESETS["raw"], least_score=0.0),
+        side_px,
         lambda each: each.score >= params.least_score,
-        on_share,
     )
-    for number, (each, likeness) in enumerate(found):
-        yield proposed(query, number, each, likeness, params.finish)
 
 
 def _pixel_m(source: RasterSource, area: tuple[float, float, float, float] | None) -> float:

@@ -8,7 +8,7 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ...contract.errors import EngineCommandUnusable
+from ...contract.elsewhere_errors import EngineCommandUnusable
 from ...contract.path_table import PathTable
 from ..settings import Settings
 from .environment import engine_python

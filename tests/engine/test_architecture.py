@@ -21,6 +21,7 @@ ENGINE_LIBRARIES = {
     "pyarrow",
     "pyproj",
     "contourpy",
+    "distributed",
 }
 MODEL_LIBRARIES = {"numpy", "torch", "safetensors", "transformers", "timm", "huggingface_hub"}
 TRAINING_LIBRARIES = MODEL_LIBRARIES | {"cv2", "scipy", "skimage", "rasterio", "geopandas", "pandas", "matplotlib"}

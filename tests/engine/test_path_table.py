@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rasterlasso.contract.errors import PathTableUnusable
+from rasterlasso.contract.elsewhere_errors import PathTableUnusable
 from rasterlasso.contract.path_table import PathTable
 
 TABLE = PathTable.of("/home/me/imagery=/data/imagery; Z:\\rasters = /mnt/rasters/")
