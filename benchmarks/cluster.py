@@ -17,22 +17,26 @@ from ..contract.proposals import EverythingParams
 from ..engine.segmenting.session import Segmenter
 from ..engine.tasks.table import TASKS
 
-TURNS = 2
+TURNS = 3
 WORKERS = (1, 2)
+
+TILE_PX = 512
+"""Half of the usual: a scene has enough of them then for a rate."""
 
 
 def tiles_a_second(params: EverythingParams, workers: int) -> tuple[float, list[str]]:
     """The rate, and what was found as WKB."""
     done: list[float] = []
-    engine = Segmenter()
+    engine = Segmenter(tile_px=TILE_PX)
     with LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster:
         cluster.wait_for_workers(workers)
         asked = EverythingParams.from_wire({**params.to_wire(), "scheduler": cluster.scheduler_address})
         _told_when_done(done)
-        found = [str(each.to_wire()["found"]) for each in TASKS["segment_everything"].run(engine, asked, lambda *_: None)]
+        proposals = [each.to_wire() for each in TASKS["segment_everything"].run(engine, asked, lambda *_: None)]
     engine.close()
     first = 2 * workers  # by then each has its model
-    return (len(done) - first) / (done[-1] - done[first - 1]), [each.split("'score'")[0] for each in found]
+    rate = (len(done) - first) / (done[-1] - done[first - 1])
+    return rate, [str(each["found"]["wkb_hex"]) for each in proposals]
 
 
 def _told_when_done(done: list[float]) -> None:

@@ -25,6 +25,7 @@ from ..proposing.over_tiles import Searches
 from ..proposing.tile_finds import TileFinds
 from ..rasters.source import RasterSource
 from ..segmenting.session import Segmenter
+from ..tiles.freed_memory import keep_for_reuse
 from ..tiles.grid import Tile
 from .tile_job import Params, TileJob
 
@@ -156,6 +157,7 @@ def _plugin(tile_px: int) -> Any:
         def setup(self, worker: Any) -> None:
             """In the worker's process."""
             os.environ.update(self.environment)
+            keep_for_reuse()
             self.lock = threading.Lock()
             self.segmenter = Segmenter(tile_px=tile_px)
             self.jobs: dict[str, TileJob] = {}
