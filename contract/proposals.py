@@ -21,8 +21,9 @@ class EverythingParams(Wire):
     """All objects of about one size. Answered with `Proposal`s, best first within each part of the area.
 
     side_m, side_px: their longer side, on the ground or in native pixels; one of them. area: x0, y0, x1, y1 in the raster's
-    CRS, None for all of it. least_score: what the model's own estimate of the overlap must reach. scheduler: address of a Dask
-    cluster that does the work, `local` for one of this machine's cores; None for this process.
+    CRS, None for all of it. least_score: what the model's own estimate of the overlap must reach. granularity: -1 to 1, whether
+    parts (blocks of a field, roofs of a building) or wholes stay where both are found; 0 for the likelier one. scheduler:
+    address of a Dask cluster that does the work, `local` for one of this machine's cores; None for this process.
     """
 
     image: str
@@ -34,11 +35,14 @@ class EverythingParams(Wire):
     finish: Finish = PRESETS["raw"]
     least_score: float = 0.3
     scheduler: Optional[str] = None
+    granularity: float = 0.0
 
     def __post_init__(self) -> None:
         sides = [each for each in (self.side_m, self.side_px) if each is not None]
         if len(sides) != 1 or not 0 < sides[0] < math.inf:
             raise ValueError("a side in metres or in pixels, above 0")
+        if not -1 <= self.granularity <= 1:
+            raise ValueError("a granularity from -1 (parts) to 1 (wholes)")
 
 
 @dataclass(frozen=True)

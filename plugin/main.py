@@ -311,7 +311,10 @@ class RasterLassoPlugin:
 
     def _show_models(self, value: Mapping[str, Any]) -> None:
         models = ModelsListed.from_wire(value).models
-        self.dock.models.set_models([model for model in models if model.state != "published"])
+        usable = [model for model in models if model.state != "published"]
+        self.dock.models.set_models(usable)
+        self._settings.models = "\n".join(model.name for model in usable)
+        self._settings.save("models")
 
     def _manage_models(self) -> None:
         if self._models_dialog is None:

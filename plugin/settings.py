@@ -24,6 +24,9 @@ class Settings:
     engine_paths: str = ""
     """`HERE=THERE; HERE=THERE`: folders of this machine, and what they are called on that one."""
 
+    models: str = ""
+    """Names of those that the engine told of last, one a line: what Processing offers."""
+
     model: str = "builtin"
     class_name: str = ""
 

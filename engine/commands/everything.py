@@ -24,6 +24,8 @@ def add(command: argparse.ArgumentParser) -> None:
     size.add_argument("--size", metavar="METRES", type=_positive, help="longer side of a typical feature")
     size.add_argument("--size-px", metavar="PIXELS", type=_positive, help="the same, in pixels of the raster")
     command.add_argument("--least", metavar="SCORE", type=float, default=0.3, help="0 to 1 (default: %(default)s)")
+    told = "-1 for parts, 1 for wholes where both are found (default: the likelier one)"
+    command.add_argument("--granularity", metavar="SHARE", type=_share, default=0.0, help=told)
     add_scheduler(command)
     command.set_defaults(run=_run)
 
@@ -39,6 +41,7 @@ def _run(arguments: argparse.Namespace) -> int:
             finish=PRESETS[arguments.finish],
             least_score=arguments.least,
             scheduler=arguments.scheduler,
+            granularity=arguments.granularity,
         )
 
     return propose_and_write("segment_everything", arguments, to_params, 0.0)
@@ -48,4 +51,11 @@ def _positive(text: str) -> float:
     found = float(text)
     if not 0 < found < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is no size")
+    return found
+
+
+def _share(text: str) -> float:
+    found = float(text)
+    if not -1 <= found <= 1:
+        raise argparse.ArgumentTypeError(f"{text} does not lie between -1 and 1")
     return found

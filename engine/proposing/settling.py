@@ -16,11 +16,18 @@ ROWS_THAT_OVERLAP = 2
 BOX_SHARE = 0.5
 """Of the square over its longer side an object fills about so much."""
 
+LEANING, MOST_LARGER = 1.0, 2.0
+"""How much what is larger by a factor of e, and by e² at most, goes before what is smaller where wholes are wanted."""
+
 
 class Settling:
-    """Proposals of the last few rows of tiles. side_px: longer side of a typical object, in native pixels; None for any."""
+    """Proposals of the last few rows of tiles.
 
-    def __init__(self, side_px: float | None) -> None:
+    side_px: longer side of a typical object, in native pixels; None for any. granularity: as `EverythingParams` has it.
+    """
+
+    def __init__(self, side_px: float | None, granularity: float = 0.0) -> None:
+        self._granularity = granularity
         self._typical_px2 = np.array([] if side_px is None else [BOX_SHARE * side_px**2])
         self._waiting: list[Found] = []
         self._told: list[Found] = []
@@ -45,7 +52,11 @@ class Settling:
         if not both:
             return []
         prior = Ranking(both, self._typical_px2).likeness((), ())
-        first = np.where(np.arange(len(both)) < len(self._told), 2.0, prior)
+        areas_px2 = np.array([each.polygon_px.area for each in both])
+        typical_px2 = self._typical_px2[0] if len(self._typical_px2) else np.median(areas_px2)
+        larger = np.clip(np.log(areas_px2 / typical_px2), -MOST_LARGER, MOST_LARGER)
+        order = prior * np.exp(LEANING * self._granularity * larger)
+        first = np.where(np.arange(len(both)) < len(self._told), np.inf, order)
         kept = [index for index in distinct(both, first) if index >= len(self._told)]
         final = [(both[index], float(prior[index])) for index in kept if both[index].tile.row <= row]
         self._waiting = [each for each in self._waiting if each.tile.row > row]

@@ -12,6 +12,7 @@ from ...models.base import Detecting
 from ..encoding.clock import Checkpoint
 from ..proposing.detected import detected
 from ..proposing.proposals import level_tiles
+from ..proposing.settling import Settling
 from ..segmenting.session import Segmenter, pixel_box
 from .proposed import Proposed
 from .tile_job import Params, TileJob, carry_out
@@ -45,6 +46,6 @@ def job(segmenter: Segmenter, params: Params, checkpoint: Checkpoint) -> TileJob
         level_tiles(source.grid, level, area),
         lambda tile: detected(query, network, tile, KEPT_SCORE),
         replace(params, finish=PRESETS["raw"], least_score=0.0, classes=None, level=level),
-        None,
+        Settling(None),
         lambda each: each.score >= params.least_score and (wanted is None or each.class_name in wanted),
     )

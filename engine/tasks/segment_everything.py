@@ -12,6 +12,7 @@ from ...contract.looks import PRESETS
 from ...contract.proposals import EverythingParams
 from ..encoding.clock import Checkpoint
 from ..proposing.proposals import Sizes, proposals, tiles_of
+from ..proposing.settling import Settling
 from ..rasters.ground import gsd_m
 from ..rasters.source import RasterSource
 from ..segmenting.session import Segmenter, pixel_box
@@ -41,8 +42,8 @@ def job(segmenter: Segmenter, params: Params, checkpoint: Checkpoint) -> TileJob
         query,
         tiles_of(source.grid, sizes, area),
         lambda tile: proposals(query, tile, sizes, area),
-        replace(params, finish=PRESETS["raw"], least_score=0.0),
-        side_px,
+        replace(params, finish=PRESETS["raw"], least_score=0.0, granularity=0.0),
+        Settling(side_px, params.granularity),
         lambda each: each.score >= params.least_score,
     )
 

@@ -25,14 +25,14 @@ Params = EverythingParams | DetectParams
 class TileJob:
     """tiles: row by row. search: what is found in one, whatever was found in others. logged: the parameters that decide it.
 
-    side_px: longer side of a typical object in native pixels, None for any. is_wanted: of what is found.
+    settling: which of what neighbouring tiles find stays. is_wanted: of what is found.
     """
 
     query: Query
     tiles: list[Tile]
     search: Callable[[Tile], Iterator[Found]]
     logged: Params
-    side_px: float | None
+    settling: Settling
     is_wanted: Callable[[Found], bool]
 
 
@@ -66,7 +66,6 @@ def carry_out(
         from .cluster import searched_on
 
         searches = searched_on(params.scheduler, task, params, lambda: checkpoint("search", share))
-    settling = Settling(job.side_px)
-    found = over_tiles(job.query.scene.source, job.tiles, searches, settling, run_log, job.is_wanted, on_share)
+    found = over_tiles(job.query.scene.source, job.tiles, searches, job.settling, run_log, job.is_wanted, on_share)
     for number, (each, likeness) in enumerate(found):
         yield proposed(job.query, number, each, likeness, finish)

@@ -107,7 +107,10 @@ class LassoAlgorithm(QgsProcessingAlgorithm):
 
     def add_model(self) -> None:
         """Declare the model that is asked."""
-        self.addParameter(QgsProcessingParameterString(self.MODEL, tr("Model"), "builtin"))
+        model = QgsProcessingParameterString(self.MODEL, tr("Model"), "builtin")
+        names = ["builtin", *(name for name in Settings.load().models.split("\n") if name not in ("", "builtin"))]
+        model.setMetadata({"widget_wrapper": {"value_hints": names}})  # a list to choose from, where QGIS knows it
+        self.addParameter(model)
 
     def add_extent(self, title: str = "") -> None:
         """Declare the part of the imagery that is looked at."""

@@ -17,7 +17,7 @@ class SegmentEverything(ProposingAlgorithm):
 
     TASK = "segment_everything"
     GROUP = "rasters"
-    SIZE = "SIZE"
+    SIZE, GRANULARITY = "SIZE", "GRANULARITY"
     DEFAULT_LEAST = 0.3
 
     def createInstance(self) -> SegmentEverything:
@@ -44,9 +44,12 @@ class SegmentEverything(ProposingAlgorithm):
         """The size."""
         kind, title = QgsProcessingParameterNumber.Type.Double, tr("Longer side of a typical feature (m)")
         self.addParameter(QgsProcessingParameterNumber(self.SIZE, title, kind, 50.0, False, 0.01))
+        told = tr("Granularity (-1: parts, 1: wholes, where both are found)")
+        self.addParameter(QgsProcessingParameterNumber(self.GRANULARITY, told, kind, 0.0, False, -1.0, 1.0))
 
     def task_params(
         self, parameters: dict[str, Any], layer: QgsRasterLayer, context: QgsProcessingContext, common: dict[str, Any]
     ) -> Wire:
         """With the size, and all that is found: likeness decides."""
-        return EverythingParams(side_m=self.parameterAsDouble(parameters, self.SIZE, context), least_score=0.0, **common)
+        side_m, granularity = (self.parameterAsDouble(parameters, name, context) for name in (self.SIZE, self.GRANULARITY))
+        return EverythingParams(side_m=side_m, granularity=granularity, least_score=0.0, **common)

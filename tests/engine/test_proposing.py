@@ -15,8 +15,10 @@ from rasterlasso.engine import cli
 from rasterlasso.engine.proposing.distinct import OVERLAP, distinct
 from rasterlasso.engine.proposing.proposals import Found, Sizes, tiles_of
 from rasterlasso.engine.proposing.ranking import Ranking
+from rasterlasso.engine.proposing.settling import Settling
 from rasterlasso.engine.segmenting.session import Segmenter
 from rasterlasso.engine.tasks.table import TASKS
+from rasterlasso.engine.tiles.disk_store import TileStore
 from rasterlasso.engine.tiles.grid import Tile, TileGrid
 
 SIDE = 64
@@ -222,3 +224,39 @@ def test_what_is_no_size_is_refused_by_the_command_line(image, tmp_path, size):
 def test_an_area_of_too_many_tiles_is_refused_before_it_is_searched():
     with pytest.raises(AreaTooLarge):
         tiles_of(TileGrid(10**8, 10**8), Sizes.about(20.0))
+
+
+@pytest.mark.parametrize(("granularity", "kept"), [(0.0, ["whole"]), (-1.0, ["left", "right"]), (1.0, ["whole"])])
+def test_parts_or_wholes_stay_where_both_are_found(granularity, kept):
+    side = 100.0
+    shapes_px = {
+        "whole": (shapely.box(0, 0, side, side), 0.8),
+        "left": (shapely.box(0, 0, side / 2, side), 0.75),
+        "right": (shapely.box(side / 2, 0, side, side), 0.75),
+    }
+    settling = Settling(2**0.5 * side, granularity)
+    settling.add(found(polygon, score) for polygon, score in shapes_px.values())
+    rest = [each.polygon_px for each, _ in settling.rest()]
+    assert sorted(name for name, (polygon, _) in shapes_px.items() if polygon in rest) == sorted(kept)
+
+
+def test_wholes_stay_though_their_parts_are_likelier():
+    settling = Settling(100.0, 1.0)
+    settling.add([found(shapely.box(0, 0, 50, 100), 0.8), found(shapely.box(0, 0, 100, 100), 0.7)])
+    assert [each.polygon_px.area for each, _ in settling.rest()] == [100 * 100]
+
+
+def test_another_granularity_asks_no_tile_again(image, tmp_path):
+    store, asked = TileStore(tmp_path, 1 << 30), []
+    segmenter = Segmenter(tile_px=SMALL_TILE_PX, store=store)
+    run(segmenter, "segment_everything", EverythingParams(image, side_px=SIDE))
+    parts = EverythingParams(image, side_px=SIDE, granularity=-1.0)
+    run(segmenter, "segment_everything", parts, lambda stage, fraction: asked.append(stage))
+    segmenter.close()
+    assert "decode" not in asked
+
+
+@pytest.mark.parametrize("granularity", [-1.1, 2.0, float("nan")])
+def test_a_granularity_that_is_none_is_refused(granularity):
+    with pytest.raises(ValueError, match="granularity"):
+        EverythingParams("image.tif", side_px=SIDE, granularity=granularity)

@@ -263,3 +263,14 @@ def test_a_model_that_knows_no_classes_is_refused_in_words(provider, imagery, pr
     found, _, feedback = run("detectclasses", project, {"IMAGE": imagery, "CLASSES": "roof, lake"})
     assert found is None
     assert "was trained on no classes" in feedback.textLog()
+
+
+def test_models_that_were_added_are_offered(provider, project):
+    QgsSettings().setValue("rasterlasso/models", "builtin\nmine")
+    try:
+        algorithm = QgsApplication.processingRegistry().createAlgorithmById("rasterlasso:segmentatpoints")
+        model = algorithm.parameterDefinition("MODEL")
+        assert model.metadata()["widget_wrapper"]["value_hints"] == ["builtin", "mine"]
+        assert model.defaultValue() == "builtin"
+    finally:
+        QgsSettings().remove("rasterlasso/models")
