@@ -1,7 +1,7 @@
 # make demo     the main job on real imagery in the real QGIS; IMAGE=… AT=x,y for a raster of your own
 # make test     all tests: engine, extra libraries, QGIS, desktop   (test-engine, test-extras, test-qgis, test-desktop: one lane)
 # make pictures the documentation's pictures of the panel, made anew in the real QGIS
-# make check    linters and types
+# make check    linters, types, and the plugin repository's scan of the zip
 # make train    trains the built-in model at the lowest priority, or goes on (train-status, train-curves, train-samples)
 # make gpu      what an NVIDIA card gives, and training on it for some minutes (gpu-pack first, where training data are)
 # make graduate puts trained weights in the place of the shipped ones, if they are better
@@ -52,6 +52,8 @@ check:
 	$(ENGINE)/ruff check .
 	$(ENGINE)/ruff format --check .
 	@tools/mypy.sh
+	@$(MAKE) --no-print-directory package >/dev/null
+	@tools/scan.sh $(PACKAGE)
 
 train:
 	@tools/train.sh $(DATA)

@@ -6,11 +6,11 @@ import re
 
 HIDDEN = "***"
 
-SECRET_NAMES = "token|key|sig|secret|passw|pwd|auth|credential|session|appid"
+SECRET_NAMES = "token|key|sig|secret|passw|pwd|auth|credential|session|appid"  # nosec B105 # pragma: allowlist secret
 """Parameters of addresses whose names hold one of these are keys: of map services, Amazon, Azure, Google."""
 
 _RULES = (
-    # scheme://user:password@host
+    # scheme://user:password@host  # pragma: allowlist secret
     (re.compile(r"([a-z][a-z0-9+.-]*://)[^/\s'\"?#<>]*@", re.I), r"\1"),
     # ?token=… of an address, its ampersands perhaps escaped for XML
     (re.compile(rf"([?&;][\w.%-]*(?:{SECRET_NAMES})[\w.%-]*=)[^&\s'\"<>#;]*", re.I), rf"\1{HIDDEN}"),

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree  # nosec B405 # expat limits expansion and fetches nothing
 
 import numpy as np
 import numpy.typing as npt
@@ -275,7 +275,7 @@ def _shown(path: str) -> str:
     """A raster's name in messages: of a service's description its address."""
     if path.lstrip().startswith("<"):
         with suppress(ElementTree.ParseError):
-            path = ElementTree.fromstring(path).findtext(".//ServerUrl") or path
+            path = ElementTree.fromstring(path).findtext(".//ServerUrl") or path  # nosec B314 # see above
     return without_secrets(path)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
-import pickle
+import pickle  # nosec B403 # for its error alone
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import parse_qs, urlsplit
 from urllib.request import url2pathname
-from xml.etree import ElementTree
+from xml.etree import ElementTree  # nosec B405 # it only writes
 
 from qgis.core import QgsCoordinateReferenceSystem, QgsDataSourceUri, QgsRasterInterface, QgsRasterLayer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
-import subprocess
+import subprocess  # nosec B404 # to start the engine alone
 import tempfile
 import threading
 import time
@@ -53,7 +53,8 @@ def run_request(
     with tempfile.TemporaryFile() as log:
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": log}
         try:
-            process = subprocess.Popen(words, env=variables, creationflags=flags, **pipes)  # type: ignore[call-overload]
+            options = {"env": variables, "creationflags": flags, **pipes}
+            process = subprocess.Popen(words, **options)  # type: ignore[call-overload] # nosec B603
         except OSError as error:
             raise EngineStartFailed(reason=str(error)) from error
         try:
