@@ -117,7 +117,7 @@ class PromptError(RasterLassoError):
 class PromptMissing(PromptError):
     """Nothing says where the object is."""
 
-    template = QT_TRANSLATE_NOOP("RasterLasso", "No foreground: give at least one click on the object, or a box around it.")
+    template = QT_TRANSLATE_NOOP("RasterLasso", "Click the feature or draw a box around it first.")
 
 
 class PromptNotANumber(PromptError):
@@ -145,7 +145,7 @@ class PromptOnNodata(PromptError):
     """The click is on pixels without data."""
 
     template = QT_TRANSLATE_NOOP(
-        "RasterLasso", "({x:.8g}, {y:.8g}) is on nodata of {path}. Click where the imagery shows something."
+        "RasterLasso", "There is no image data at ({x:.8g}, {y:.8g}) in {path}. Click where the imagery shows something."
     )
 
 

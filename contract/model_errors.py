@@ -43,7 +43,7 @@ class DownloadFailed(RasterLassoError):
 
     template = QT_TRANSLATE_NOOP(
         "RasterLasso",
-        "{url}: not fetched ({reason}). Try again, it goes on where it stopped; or fetch it elsewhere and add its folder.",
+        "Download of {url} failed ({reason}). Try again to resume it, or download it elsewhere and add its folder.",
     )
 
 

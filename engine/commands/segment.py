@@ -29,7 +29,13 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("image", metavar="IMAGE", help="a raster that GDAL opens")
     command.add_argument("--point", metavar="X,Y", type=numbers(2), action="append", default=[], help="a click on the object")
     command.add_argument(
-        "--not", metavar="X,Y", type=numbers(2), action="append", default=[], dest="background", help="a click beside it"
+        "--not",
+        metavar="X,Y",
+        type=numbers(2),
+        action="append",
+        default=[],
+        dest="background",
+        help="a background click, on what is not part of it",
     )
     command.add_argument("--box", metavar="X0,Y0,X1,Y1", type=numbers(4), help="a box around the object")
     command.add_argument("--prompts", metavar="FILE", type=Path, help="prompts of many objects, see below")

@@ -16,7 +16,7 @@ QUICK_S = 4.0
 def speed_text(model: ModelInfo) -> str:
     """How long a new place takes."""
     if model.state == "built-in":
-        return tr("at once, also without a GPU")
+        return tr("instant, no GPU needed")
     if model.tile_seconds is None:
         return tr("fast, where the GPU's memory holds it")
     return tr("about {seconds:.0f} s for a new place, then fast").format(seconds=max(1.0, model.tile_seconds))

@@ -272,8 +272,8 @@ class ModelsDialog(QDialog):
         column.addWidget(self.table, 1)
         note = QLabel(
             tr(
-                "SAM and its kin were trained on photographs of all kinds. By their authors' figures the larger ones are "
-                "better; without a GPU they take longer wherever you click first."
+                "SAM and the models like it were trained on general photographs. By their authors' figures the larger ones "
+                "are more accurate; without a GPU the first click in each area takes longer."
             )
         )
         note.setWordWrap(True)

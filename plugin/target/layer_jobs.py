@@ -108,7 +108,7 @@ class LayerJobs(QObject):
         except TargetReadOnly as error:
             self._tell(error)
             return
-        text = tr("{count} polygons have {vertices} vertices less. Ctrl+Z takes it back.")
+        text = tr("Simplified {count} polygons, {vertices} vertices removed. Ctrl+Z undoes it.")
         self.message.emit(text.format(count=count, vertices=saved), Qgis.MessageLevel.Success)
 
     def _tell_exported(self, path: Path) -> None:

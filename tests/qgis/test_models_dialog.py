@@ -131,7 +131,7 @@ def test_words_tell_speed_and_size():
     assert state_text(tiny) == "to download, 0.2 GB"
     assert "GPU" in speed_text(ModelInfo("a", "a", "SAM", "", 90_000_000, "added", None))
     built_in = ModelInfo("builtin", "Built-in", "", "", 3_200_000, "built-in", 0.3)
-    assert "at once" in speed_text(built_in)
+    assert "instant" in speed_text(built_in)
     assert "fields" in best_for_text(built_in)
     assert "sam2.1-tiny is the quickest, with about 3 s" in advice([built_in, tiny])
     assert "The others take 51 s and more" in advice([built_in, replace(tiny, tile_seconds=51.0)])
