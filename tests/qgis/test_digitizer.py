@@ -54,7 +54,7 @@ def test_a_click_on_nodata_is_taken_back(bench, project, make_image):
     bench.digitizer.set_imagery(layer)
     bench.click(500_030, 4_499_970)
     wait_until(lambda: bench.messages)
-    assert "nodata" in bench.messages[0]
+    assert "no image data" in bench.messages[0]
     assert bench.digitizer.draft.is_empty
 
 

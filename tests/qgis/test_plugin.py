@@ -177,7 +177,7 @@ def test_the_algorithm_segments_at_points(plugin, imagery, project, has_project)
 
 
 def test_the_algorithm_without_an_engine_says_so(plugin, imagery, monkeypatch):
-    monkeypatch.setattr("rasterlasso.plugin.processing.lasso_algorithm.engine_python", lambda settings: None)
+    monkeypatch.setattr("rasterlasso.plugin.processing.lasso_algorithm.engine_command", lambda settings: None)
     points = QgsVectorLayer("Point?crs=EPSG:32613", "points", "memory")
     algorithm = QgsApplication.processingRegistry().algorithmById("rasterlasso:segmentatpoints").create()
     feedback = QgsProcessingFeedback()
