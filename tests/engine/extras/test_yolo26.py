@@ -11,7 +11,9 @@ from rasterlasso.contract.proposals import DetectParams
 from rasterlasso.engine.proposing.distinct import OVERLAP
 from rasterlasso.engine.tasks.table import TASKS
 from rasterlasso.models import registry
+from rasterlasso.models.devices import CPU
 from rasterlasso.models.library import weights
+from rasterlasso.models.ultralytics import fastsam as fastsam_module
 from rasterlasso.models.ultralytics import yolo26 as yolo26_module
 from rasterlasso.models.ultralytics.library import library
 from rasterlasso.models.ultralytics.yolo26 import Yolo26Model
@@ -38,6 +40,7 @@ def image(make_raster):
 
 def test_its_detections_are_the_librarys(file, store, monkeypatch):
     monkeypatch.setattr(yolo26_module, "LEAST_CONFIDENCE", 0.0)
+    monkeypatch.setattr(fastsam_module, "best_hardware", lambda: CPU)  # bfloat16, where it pays, moves boxes by pixels
     weights.add(file, "mine")
     model = registry.entry("mine").load()
     assert isinstance(model, Yolo26Model)
