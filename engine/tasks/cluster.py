@@ -6,10 +6,10 @@ of a worker that dies is done by another one. What is finished is logged here at
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack
@@ -20,7 +20,6 @@ from typing import Any
 from ...contract.elsewhere_errors import LibraryMissing, SchedulerFailed, SchedulerUnreachable
 from ...contract.errors import RasterLassoError, first_line
 from ...contract.failures import error_from_wire
-from ...contract.version import VERSION
 from ..proposing.over_tiles import Searches
 from ..proposing.tile_finds import TileFinds
 from ..rasters.source import RasterSource
@@ -82,8 +81,8 @@ def _in_order(
     on_done: Callable[[TileFinds], None],
     checkpoint: Callable[[], None],
 ) -> Iterator[TileFinds]:
-    """As `Searches`; at most `TILES_A_WORKER` for each worker are under way."""
-    run = hashlib.sha256(json.dumps([VERSION, task, params], sort_keys=True).encode()).hexdigest()[:16]
+    """As `Searches`; at most `TILES_A_WORKER` for each worker are under way, or done before one that comes first."""
+    run = uuid.uuid4().hex  # the log of the run knows what is done: the scheduler need not
     waiting, running = iter(tiles), dict[Any, Tile]()
     done = dict[Tile, TileFinds]()
 
@@ -91,13 +90,13 @@ def _in_order(
         for tile in islice(waiting, count):
             at = (tile.level, tile.row, tile.col)
             key = f"{NAME}-{run}-{'-'.join(map(str, at))}"
-            running[client.submit(find_in_tile, task, params, at, key=key, pure=True)] = tile
+            running[client.submit(find_in_tile, task, params, at, key=key)] = tile
 
     try:
         for tile in tiles:
             while tile not in done:
                 workers = max(1, len(client.scheduler_info()["workers"]))
-                submit(TILES_A_WORKER * workers - len(running))
+                submit(max(TILES_A_WORKER * workers - len(running) - len(done), 0))  # fewer workers may be left
                 checkpoint()
                 for future in _finished(client, running):
                     finds = TileFinds.of(_text_of(future), source)
@@ -122,8 +121,6 @@ def _text_of(future: Any) -> str:
     """What a tile's task gave; raises what it failed with."""
     try:
         kind, answer = future.result()
-    except RasterLassoError:
-        raise
     except (Exception, CancelledError) as error:  # of the cluster or of a library: told with its words
         raise SchedulerFailed(reason=first_line(error)) from error
     if kind == "error":

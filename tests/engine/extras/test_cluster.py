@@ -79,6 +79,18 @@ def test_a_worker_that_is_killed_changes_nothing(image, cluster, monkeypatch):
     assert not victims
 
 
+def test_with_more_tiles_than_may_be_under_way_a_lost_worker_stops_nothing(image, cluster, monkeypatch):
+    monkeypatch.setattr(on_cluster, "TILES_A_WORKER", 1)
+    counts = iter((2, 2, 1))  # as the scheduler tells once a worker is gone
+
+    def workers(client):
+        return {"workers": dict.fromkeys(range(next(counts, 1)))}
+
+    monkeypatch.setattr("distributed.Client.scheduler_info", workers)
+    expected = everything(EverythingParams(image, side_px=SIDE))
+    assert everything(EverythingParams(image, side_px=SIDE, scheduler=cluster.scheduler_address)) == expected
+
+
 def test_a_run_that_was_stopped_on_a_cluster_goes_on_anywhere(image, cluster, tmp_path):
     store = TileStore(tmp_path / "cache", 1 << 30)
     expected = everything(EverythingParams(image, side_px=SIDE))
