@@ -10,12 +10,14 @@ import argparse
 import statistics
 import time
 
+import shapely
 import torch
 from distributed import LocalCluster
 
 from ..contract.proposals import EverythingParams
 from ..engine.segmenting.session import Segmenter
-from ..engine.tasks.table import TASKS
+from ..engine.tasks.cluster import searched_on
+from ..engine.tasks.segment_everything import job
 
 TURNS = 3
 WORKERS = (1, 2)
@@ -30,27 +32,14 @@ def tiles_a_second(params: EverythingParams, workers: int) -> tuple[float, list[
     engine = Segmenter(tile_px=TILE_PX)
     with LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster:
         cluster.wait_for_workers(workers)
-        asked = EverythingParams.from_wire({**params.to_wire(), "scheduler": cluster.scheduler_address})
-        _told_when_done(done)
-        proposals = [each.to_wire() for each in TASKS["segment_everything"].run(engine, asked, lambda *_: None)]
+        asked = job(engine, params, lambda stage, fraction: None)
+        search = searched_on(cluster.scheduler_address, "segment_everything", params, lambda: None)
+        source = asked.query.scene.source
+        finds = list(search(source, asked.tiles, lambda tile: done.append(time.perf_counter())))
     engine.close()
     first = 2 * workers  # by then each has its model
     rate = (len(done) - first) / (done[-1] - done[first - 1])
-    return rate, [str(each["found"]["wkb_hex"]) for each in proposals]
-
-
-def _told_when_done(done: list[float]) -> None:
-    """Note when each tile is."""
-    from ..engine.tasks import cluster
-
-    given = cluster.__dict__.setdefault("_benchmarked", cluster._text_of)
-
-    def text_of(future: object) -> str:
-        text = given(future)
-        done.append(time.perf_counter())
-        return str(text)
-
-    cluster._text_of = text_of
+    return rate, [shapely.to_wkb(each.polygon, hex=True) for tile in finds for each in tile.found]
 
 
 def main() -> None:
@@ -68,7 +57,7 @@ def main() -> None:
             rate, objects = tiles_a_second(params, workers)
             rates[workers].append(rate)
             found.append(objects)
-            print(f"turn {turn + 1}, {workers} worker(s): {rate:.2f} tiles a second, {len(objects)} objects", flush=True)
+            print(f"turn {turn + 1}, {workers} worker(s): {rate:.2f} tiles a second, {len(objects)} proposals", flush=True)
     ratios = [two / one for one, two in zip(*rates.values(), strict=True)]
     same = all(each == found[0] for each in found)
     print(f"two workers against one: {statistics.median(ratios):.2f} times; the same was found: {same}")

@@ -42,7 +42,7 @@ class ReviewPanel(QgsDockWidget):
         self.list.setHeaderLabels([tr("Likeness"), tr("Area")])
         self.filters = ReviewFilters(review)
         self.unsure = QCheckBox(tr("Ask the unsure ones first"))
-        self.unsure.setToolTip(tr("A few answers to proposals that may or may not be right teach the most"))
+        self.unsure.setToolTip(tr("Begin with what the search is least sure of, so that each answer tells it something new"))
         self.unsure.setMinimumWidth(1)
         self.accept = _button(tr("Accept (Y)"), tr("Add this proposal to the target layer"))
         self.reject = _button(tr("Reject (N)"), tr("It is something else: the others are ranked anew"))
