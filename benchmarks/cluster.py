@@ -38,6 +38,8 @@ def tiles_a_second(params: EverythingParams, workers: int) -> tuple[float, list[
         finds = list(search(source, asked.tiles, lambda tile: done.append(time.perf_counter())))
     engine.close()
     first = 2 * workers  # by then each has its model
+    if len(done) <= first:
+        raise SystemExit(f"Only {len(done)} tiles: too few for a rate. Take a larger image, or smaller objects.")
     rate = (len(done) - first) / (done[-1] - done[first - 1])
     return rate, [shapely.to_wkb(each.polygon, hex=True) for tile in finds for each in tile.found]
 
